@@ -1,0 +1,40 @@
+/** What a disk image format must offer. Formats are data in registry.ts; they never import one another. */
+import type { z } from "zod";
+import type { DiskFormatId } from "#lib/domain/disk-format.ts";
+import type { BlockSource } from "./block-source.ts";
+import type { ImageFile } from "./io.ts";
+import type { FilePlan } from "./plan.ts";
+
+/** What opening found beside the bytes. JSON values only. */
+export interface ImageFacts {
+  readonly format: DiskFormatId;
+  /** e.g. `streamOptimized`, `v3`. */
+  readonly variant: string;
+  readonly virtualSize: number;
+  /** Names of the sibling files that belong to the image (extents, data file, backing chain), relative to its folder. */
+  readonly files: readonly string[];
+  /** Format details worth showing: cluster size, adapter type, CID, hardware version, compression. */
+  readonly details: Readonly<Record<string, string | number | boolean>>;
+  /** Things a person should know: internal snapshots ignored, dirty bit set. */
+  readonly notes: readonly string[];
+}
+
+export interface OpenedImage extends AsyncDisposable {
+  readonly facts: ImageFacts;
+  readonly disk: BlockSource;
+}
+
+export interface DiskFormat<Options = unknown> {
+  readonly id: DiskFormatId;
+  readonly label: string;
+  /** Options for writing; qemu-img's words where it has one. */
+  readonly options: z.ZodType<Options>;
+  /** Decides by content. raw: never. `tail` is the last bytes of the file (footers). */
+  matches(head: Uint8Array, tail: Uint8Array): boolean;
+  /** Throws AppError `image.*` (kind unprocessable) with the byte offset in `details` for what cannot be understood. */
+  open(image: ImageFile, signal?: AbortSignal): Promise<OpenedImage>;
+  /** Uncompressed targets: exact layout before the first byte. */
+  plan?(disk: BlockSource, options: Options, signal?: AbortSignal): Promise<FilePlan>;
+  /** Compressed targets: a forward-only stream, length unknown before its end. */
+  stream?(disk: BlockSource, options: Options, signal?: AbortSignal): AsyncIterable<Uint8Array>;
+}

@@ -1,0 +1,40 @@
+/** Bytes of a file, wherever it lies. The lowest layer: nothing here knows what a disk is. */
+
+/** A random-access file. Offsets and sizes are bytes, safe integers. */
+export interface ByteSource extends AsyncDisposable {
+  /** Length of the file in bytes. */
+  readonly size: number;
+  /** Fills `into` from `offset`, or throws (`io.short-read` past the end, `io.failed`). Concurrent reads are allowed. */
+  read(offset: number, into: Uint8Array, signal?: AbortSignal): Promise<void>;
+  /**
+   * Allocated ranges of the file as the file system or peer tells them, sorted and disjoint.
+   * Absent: unknown, treat all as data. Ranges not listed read as zeros.
+   */
+  allocated?(signal?: AbortSignal): AsyncIterable<{ offset: number; length: number }>;
+  /** Path on this machine, when it is a plain file here (lets a copy use the kernel). */
+  readonly path?: string;
+}
+
+/**
+ * A target being written. Dispose without commit = discard: nothing is left under the final name.
+ * `write` awaited is the back-pressure. A sink that is not seekable takes offsets that never go back;
+ * a gap between two writes, and between the last write and the committed length, reads as zeros.
+ */
+export interface ByteSink extends AsyncDisposable {
+  readonly seekable: boolean;
+  write(offset: number, bytes: Uint8Array, signal?: AbortSignal): Promise<void>;
+  /** Makes the file real with exactly `length` bytes. */
+  commit(length: number, signal?: AbortSignal): Promise<void>;
+}
+
+/** One file that somebody gave us, plus the only way to reach the files beside it. */
+export interface ImageFile {
+  /** Name for messages, e.g. `web01.vmdk`. */
+  readonly name: string;
+  readonly bytes: ByteSource;
+  /**
+   * Opens a file in the image's own folder. Throws `image.path-escapes` for anything else: absolute
+   * paths, `..`, separators that leave the folder, links that lead out. `image.sibling-missing` if it is not there.
+   */
+  sibling(name: string): Promise<ImageFile>;
+}

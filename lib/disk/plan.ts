@@ -1,0 +1,14 @@
+/** A target file before it exists: a list of segments with a known total length. */
+
+export type Segment =
+  | { readonly at: number; readonly length: number; readonly kind: "meta"; readonly bytes: () => Uint8Array }
+  /** `length` bytes of the disk from `offset`. */
+  | { readonly at: number; readonly length: number; readonly kind: "disk"; readonly offset: number }
+  | { readonly at: number; readonly length: number; readonly kind: "zero" };
+
+export interface FilePlan {
+  /** Exact length of the target file in bytes. */
+  readonly length: number;
+  /** Segments that touch [from, to), sorted by `at`, gapless over the file. Not cut to the range. */
+  segments(from?: number, to?: number): Iterable<Segment>;
+}

@@ -1,0 +1,47 @@
+/** What this host can take, as it is now. Preflight, provisioning and the page read this and never ask for the vendor. */
+import { z } from "zod";
+import { DiskBus, Firmware, NicModel } from "./hardware.ts";
+import { DiskFormatId } from "./disk-format.ts";
+
+const FirmwareChoice = z.object({
+  firmware: Firmware,
+  available: z.boolean(),
+  /** When not available: why, in words. */
+  reason: z.string().nullable(),
+  /** Buses the firmware can boot from on this host, best first. */
+  bootBuses: z.array(DiskBus),
+  /** Hypervisor's own word for the choice: `Generation 2`, `OVMF`. */
+  label: z.string(),
+});
+
+export const HostCapabilities = z.object({
+  /** Formats that a new disk may have here, best first. */
+  diskFormats: z.array(DiskFormatId).min(1),
+  buses: z.array(DiskBus).min(1),
+  nics: z.array(NicModel).min(1),
+  firmware: z.array(FirmwareChoice).min(1),
+  limits: z.object({
+    maxCpus: z.number().int().positive(),
+    /** Bytes. */
+    maxMemory: z.number().int().positive(),
+    minMemory: z.number().int().positive(),
+    /** Bytes, per format that has a limit here. */
+    maxDiskSize: z.partialRecord(DiskFormatId, z.number().int().positive()),
+    maxDisks: z.number().int().positive(),
+    maxNics: z.number().int().positive(),
+    nameMaxLength: z.number().int().positive(),
+    /** JavaScript regular expression source that a VM name must match here. */
+    namePattern: z.string(),
+  }),
+  /** Hardware acceleration: `kvm`, `xen`, … or `emulated` when guests run in software. */
+  acceleration: z.string(),
+  canStartVms: z.boolean(),
+  whyNotStart: z.string().nullable(),
+  /** Bytes written can be read back whole for the receipt. */
+  canReadBack: z.boolean(),
+  /** Sparse ranges stay holes on the way to the host. */
+  sparseTransfer: z.boolean(),
+  hasConsoleLog: z.boolean(),
+  simulated: z.boolean(),
+});
+export type HostCapabilities = z.infer<typeof HostCapabilities>;

@@ -1,0 +1,99 @@
+/**
+ * The one interface that every vendor's adapter implements and contract.ts checks.
+ *
+ * An adapter instance is one session with one host. Every method honours its signal within 2 s and throws
+ * AppError: `host.unreachable`, `host.auth-failed`, `host.key-changed`, `host.timeout` (kind unavailable /
+ * unprocessable), `vm.exists`, `vm.not-found`, `pool.not-found`, `pool.full`, `host.refused` (with the
+ * host's own words in the message). Vendors never import one another.
+ */
+import type { HostCapabilities } from "#lib/domain/capabilities.ts";
+import type { DiskFormatId } from "#lib/domain/disk-format.ts";
+import type { DiskBus, Firmware, NicModel, PowerAction } from "#lib/domain/hardware.ts";
+import type { InventoryChange, InventoryItem, Vm } from "#lib/domain/inventory.ts";
+import type { ByteSink, ImageFile } from "#lib/disk/io.ts";
+
+/** A thing made on a host, as the ledger names it. Only what was handed out by create* is ever removed. */
+export interface ResourceRef {
+  readonly kind: "disk" | "vm";
+  /** Host's own identifier: volume key or path, domain UUID. */
+  readonly ref: string;
+  /** For messages. */
+  readonly label: string;
+}
+
+export interface DiskSpec {
+  readonly poolRef: string;
+  /** File or volume name without extension; the adapter adds its own. Letters, digits, `.`, `_`, `-`. */
+  readonly name: string;
+  readonly format: DiskFormatId;
+  /** Bytes the guest sees. */
+  readonly virtualSize: number;
+  /** Exact bytes of the file when known (FilePlan), else null. */
+  readonly fileLength: number | null;
+}
+
+export interface CreatedDisk {
+  readonly resource: ResourceRef;
+  /** Takes the bytes of a file in `spec.format`. Disposing it without commit leaves the volume to `remove`. */
+  readonly sink: ByteSink;
+}
+
+export interface VmSpec {
+  readonly name: string;
+  readonly cpus: number;
+  /** Bytes. */
+  readonly memory: number;
+  readonly firmware: Firmware;
+  /** In boot order. */
+  readonly disks: readonly { readonly resource: ResourceRef; readonly format: DiskFormatId; readonly bus: DiskBus }[];
+  readonly nics: readonly { readonly networkRef: string; readonly model: NicModel; readonly mac: string | null }[];
+  readonly description: string;
+}
+
+export interface HypervisorAdapter extends AsyncDisposable {
+  /** Of this host as it is now. Read when the session was opened; `refreshCapabilities` reads anew. */
+  readonly capabilities: HostCapabilities;
+  refreshCapabilities(signal?: AbortSignal): Promise<HostCapabilities>;
+
+  /** Everything, once: the host first, then pools, networks, VMs. */
+  inventory(signal?: AbortSignal): AsyncIterable<InventoryItem>;
+  /**
+   * Changes from now on, until the signal aborts (then returns) or the session dies (then throws).
+   * Missed changes between inventory() and watch() must not be lost: implementations subscribe when the
+   * session opens and buffer, or begin with a full set of puts.
+   */
+  watch(signal: AbortSignal): AsyncIterable<InventoryChange>;
+
+  vm(ref: string, signal?: AbortSignal): Promise<Vm>;
+  power(vmRef: string, action: PowerAction, signal?: AbortSignal): Promise<void>;
+
+  /** A stopped VM's disk as a file. Throws `vm.running` when it would be inconsistent, `disk.in-use`. */
+  openDisk(vmRef: string, diskId: string, signal?: AbortSignal): Promise<ImageFile & AsyncDisposable>;
+  /** A disk made by createDisk, for reading back. */
+  openResource(resource: ResourceRef, signal?: AbortSignal): Promise<ImageFile & AsyncDisposable>;
+
+  /**
+   * The resource that createDisk will make for this spec, known beforehand so that the ledger can name it
+   * before it exists. Deterministic; throws `pool.not-found`, and `disk.exists` if something has that name.
+   */
+  planDisk(spec: DiskSpec, signal?: AbortSignal): Promise<ResourceRef>;
+  createDisk(spec: DiskSpec, signal?: AbortSignal): Promise<CreatedDisk>;
+  /** Likewise for the VM: `tag` is a UUID that becomes (or is stored in) the VM's identity. */
+  planVm(spec: VmSpec, tag: string): ResourceRef;
+  /** Same tag twice = the same VM, not a second one. Another VM of that name: `vm.exists`. Not started. */
+  createVm(spec: VmSpec, tag: string, signal?: AbortSignal): Promise<Vm>;
+  /** Removes what create* made; gone already is fine. A running VM is stopped first. */
+  remove(resource: ResourceRef, signal?: AbortSignal): Promise<void>;
+
+  /** Last bytes of the guest's serial console, when capabilities.hasConsoleLog. */
+  readonly consoleLog?: (vmRef: string, signal?: AbortSignal) => Promise<string>;
+}
+
+/** How one vendor is reached. `Connection` is what the add-host form collects, secrets apart. */
+export interface HypervisorDriver<Connection = unknown, Secret = unknown> {
+  readonly id: string;
+  /** Opens a session. Peer identity that is not pinned yet: throws `host.identity-unconfirmed` with `details.fingerprint`. */
+  open(connection: Connection, secret: Secret | null, signal?: AbortSignal): Promise<HypervisorAdapter>;
+  /** What the peer shows as its identity, for the person to confirm; null where the transport has none (local socket). */
+  identify(connection: Connection, signal?: AbortSignal): Promise<{ kind: "ssh-host-key" | "tls-certificate"; fingerprint: string } | null>;
+}
