@@ -1,0 +1,99 @@
+/** A provisioning request: what somebody asked for, what was frozen, who decided, what ran. */
+import { z } from "zod";
+import { DiskBus, Firmware, NicModel } from "./hardware.ts";
+import { DiskFormatId } from "./disk-format.ts";
+import { Finding } from "./finding.ts";
+
+/** A VM name that every hypervisor takes; the host's own pattern is checked by preflight. */
+export const VmName = z.string().trim().min(1).max(80).regex(/^[^\x00-\x1f/\\]+$/, "A VM name cannot hold slashes or control characters");
+
+/** One VM to make: the choices on one target card of the deploy page. */
+export const TargetChoice = z.object({
+  hostId: z.uuid(),
+  name: VmName,
+  cpus: z.number().int().min(1).max(4096),
+  /** Bytes. */
+  memory: z.number().int().min(1024 * 1024),
+  firmware: Firmware,
+  diskFormat: DiskFormatId,
+  bus: DiskBus,
+  poolRef: z.string().min(1),
+  /** Null networkRef: no network card. */
+  nic: z.object({ networkRef: z.string().min(1), model: NicModel }).nullable(),
+  start: z.boolean(),
+});
+export type TargetChoice = z.infer<typeof TargetChoice>;
+
+export const RequestStatus = z.enum(["pending", "denied", "approved", "running", "succeeded", "partly", "failed", "cancelled"]);
+export type RequestStatus = z.infer<typeof RequestStatus>;
+
+export const TargetStatus = z.enum(["waiting", "running", "succeeded", "failed", "cancelling", "cancelled"]);
+export type TargetStatus = z.infer<typeof TargetStatus>;
+
+/** True names of what a deploy does, in order. */
+export const STAGES = ["check", "create-disk", "transfer", "verify", "create-vm", "start-vm", "clean-up"] as const;
+export const StageId = z.enum(STAGES);
+export type StageId = z.infer<typeof StageId>;
+
+export const Stage = z.object({
+  id: StageId,
+  /** "Converting VMDK → qcow2 while sending to pool `default`" */
+  label: z.string(),
+  state: z.enum(["waiting", "running", "done", "failed", "skipped"]),
+  startedAt: z.string().nullable(),
+  finishedAt: z.string().nullable(),
+});
+export type Stage = z.infer<typeof Stage>;
+
+export const Progress = z.object({
+  /** Bytes of the disk that are settled, zeros included. */
+  done: z.number().int().nonnegative(),
+  total: z.number().int().nonnegative(),
+  /** Bytes that truly went over the wire. */
+  moved: z.number().int().nonnegative(),
+  /** Bytes of disk settled a second, moving average; null until known. */
+  rate: z.number().nonnegative().nullable(),
+  /** Seconds left; null until known. */
+  eta: z.number().nonnegative().nullable(),
+});
+export type Progress = z.infer<typeof Progress>;
+
+/** The proof at the end: one a disk. */
+export const Receipt = z.object({
+  imageFingerprint: z.string(),
+  /** Null when the host cannot give the bytes back; `note` says why. */
+  targetFingerprint: z.string().nullable(),
+  equal: z.boolean().nullable(),
+  format: DiskFormatId,
+  virtualSize: z.number().int(),
+  bytesMoved: z.number().int(),
+  seconds: z.number(),
+  vmRef: z.string(),
+  vmName: z.string(),
+  diskRef: z.string(),
+  note: z.string().nullable(),
+});
+export type Receipt = z.infer<typeof Receipt>;
+
+/** Bytes and time that preflight expects. */
+export const Estimate = z.object({
+  bytesToMove: z.number().int().nonnegative(),
+  fileLength: z.number().int().nonnegative().nullable(),
+  seconds: z.number().nonnegative(),
+  /** ± seconds. */
+  error: z.number().nonnegative(),
+  /** How we know: `3 earlier deploys to this host`, `no deploy to this host yet`. */
+  basis: z.string(),
+});
+export type Estimate = z.infer<typeof Estimate>;
+
+/** What was approved is what runs: hashed as canonical JSON (keys sorted) under SHA-256. */
+export const FrozenPlan = z.object({
+  version: z.literal(1),
+  imageId: z.uuid(),
+  imageVersionId: z.uuid(),
+  imageName: z.string(),
+  fingerprints: z.array(z.string()),
+  targets: z.array(z.object({ choice: TargetChoice, hostName: z.string(), findings: z.array(Finding), estimate: Estimate })).min(1),
+});
+export type FrozenPlan = z.infer<typeof FrozenPlan>;
