@@ -1,0 +1,93 @@
+import { z } from "zod";
+import { DiskFormatId } from "./disk-format.ts";
+import { AllocationMap, GuestFacts } from "./guest.ts";
+import { DiskBus, Firmware, NicModel } from "./hardware.ts";
+import { ErrorView } from "./host.ts";
+
+export const ImageName = z.string().trim().min(1).max(120).regex(/^[^\x00-\x1f/\\]+$/, "An image name cannot hold slashes or control characters");
+
+/** Hardware that the image was made for or likes; all may be unknown. */
+export const HardwareHints = z.object({
+  cpus: z.number().int().positive().nullable(),
+  memory: z.number().int().positive().nullable(),
+  firmware: Firmware.nullable(),
+  bus: DiskBus.nullable(),
+  nic: NicModel.nullable(),
+});
+export type HardwareHints = z.infer<typeof HardwareHints>;
+
+export const ImageDisk = z.object({
+  id: z.uuid(),
+  position: z.number().int(),
+  fileName: z.string(),
+  /** All files of the disk, the named one first. */
+  files: z.array(z.string()),
+  format: DiskFormatId,
+  variant: z.string(),
+  virtualSize: z.number(),
+  storedSize: z.number(),
+  details: z.record(z.string(), z.unknown()),
+  notes: z.array(z.string()),
+  guest: GuestFacts,
+  allocation: AllocationMap,
+  /** Hex SHA-256 of each file, in `files` order. */
+  sha256: z.array(z.string()),
+  fingerprint: z.string(),
+});
+export type ImageDisk = z.infer<typeof ImageDisk>;
+
+export const ImageSource = z.discriminatedUnion("kind", [
+  z.object({ kind: z.literal("upload"), fileName: z.string() }),
+  z.object({ kind: z.literal("folder"), path: z.string() }),
+  z.object({ kind: z.literal("url"), url: z.string() }),
+  z.object({ kind: z.literal("capture"), hostName: z.string(), vmName: z.string(), disk: z.string() }),
+]);
+export type ImageSource = z.infer<typeof ImageSource>;
+
+export const ImageVersion = z.object({
+  id: z.uuid(),
+  number: z.number().int(),
+  state: z.enum(["receiving", "analysing", "ready", "failed"]),
+  error: ErrorView.nullable(),
+  source: ImageSource,
+  hints: HardwareHints,
+  disks: z.array(ImageDisk),
+  jobId: z.uuid().nullable(),
+  createdAt: z.string(),
+  createdBy: z.string(),
+});
+export type ImageVersion = z.infer<typeof ImageVersion>;
+
+export const Image = z.object({
+  id: z.uuid(),
+  name: z.string(),
+  description: z.string(),
+  createdAt: z.string(),
+  createdBy: z.string(),
+  /** Newest ready version, else the newest. */
+  latest: ImageVersion,
+  versionCount: z.number().int(),
+});
+export type Image = z.infer<typeof Image>;
+
+export const ImageDetail = Image.extend({ versions: z.array(ImageVersion) });
+export type ImageDetail = z.infer<typeof ImageDetail>;
+
+/** Where a new version goes: a new image by name, or an existing one. `from` says raw where content cannot. */
+const destination = {
+  imageId: z.uuid().nullable().default(null),
+  name: ImageName.nullable().default(null),
+  from: DiskFormatId.nullable().default(null),
+};
+export const ImportFromFolder = z.object({ ...destination, path: z.string().min(1).max(4096) });
+export const ImportFromUrl = z.object({
+  ...destination,
+  url: z.url({ protocol: /^https?$/ }),
+  /** Hex SHA-256 of the file; checked before anything else looks at it. */
+  sha256: z.string().regex(/^[0-9a-fA-F]{64}$/),
+});
+export const CaptureDisk = z.object({ ...destination, hostId: z.uuid(), vmRef: z.string().min(1), diskId: z.string().min(1) });
+export const ImageEdit = z.object({ name: ImageName.optional(), description: z.string().max(4000).optional(), hints: HardwareHints.optional() });
+
+export const FolderEntry = z.object({ name: z.string(), path: z.string(), directory: z.boolean(), size: z.number().nullable() });
+export type FolderEntry = z.infer<typeof FolderEntry>;

@@ -1,0 +1,11 @@
+import { z } from "zod";
+
+export const Settings = z.object({
+  /** Requests run without a second person's approval. */
+  waiveApproval: z.boolean().default(false),
+  /** Folders on the server from which images may be imported; absolute paths. */
+  importFolders: z.array(z.string().startsWith("/").max(4096)).max(32).default([]),
+  /** Addresses in private and loopback ranges may be fetched by import from URL. */
+  allowPrivateUrls: z.boolean().default(false),
+});
+export type Settings = z.infer<typeof Settings>;
