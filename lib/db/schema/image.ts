@@ -1,0 +1,65 @@
+import { bigint, index, integer, jsonb, pgTable, text, timestamp, uniqueIndex, uuid } from "drizzle-orm/pg-core";
+import type { DiskFormatId } from "#lib/domain/disk-format.ts";
+import type { AllocationMap, GuestFacts } from "#lib/domain/guest.ts";
+import type { HardwareHints, ImageSource } from "#lib/domain/image.ts";
+import type { ErrorJson } from "#lib/errors.ts";
+
+const at = (name: string) => timestamp(name, { withTimezone: true, mode: "date" });
+
+export const images = pgTable(
+  "images",
+  {
+    id: uuid("id").primaryKey().defaultRandom(),
+    name: text("name").notNull(),
+    description: text("description").notNull().default(""),
+    createdBy: uuid("created_by"),
+    createdByName: text("created_by_name").notNull(),
+    createdAt: at("created_at").notNull().defaultNow(),
+  },
+  (t) => [uniqueIndex("images_name").on(t.name)],
+);
+
+export const imageVersions = pgTable(
+  "image_versions",
+  {
+    id: uuid("id").primaryKey().defaultRandom(),
+    imageId: uuid("image_id").notNull().references(() => images.id, { onDelete: "cascade" }),
+    number: integer("number").notNull(),
+    state: text("state").$type<"receiving" | "analysing" | "ready" | "failed">().notNull(),
+    error: jsonb("error").$type<ErrorJson>(),
+    source: jsonb("source").$type<ImageSource>().notNull(),
+    /** Format that a person said (raw cannot be told by content). */
+    saidFormat: text("said_format").$type<DiskFormatId>(),
+    hints: jsonb("hints").$type<HardwareHints>().notNull(),
+    /** Folder below the library, relative. All files of the version lie in it. */
+    folder: text("folder").notNull(),
+    jobId: uuid("job_id"),
+    createdBy: uuid("created_by"),
+    createdByName: text("created_by_name").notNull(),
+    createdAt: at("created_at").notNull().defaultNow(),
+  },
+  (t) => [uniqueIndex("image_versions_number").on(t.imageId, t.number), index("image_versions_job").on(t.jobId)],
+);
+
+export const imageDisks = pgTable(
+  "image_disks",
+  {
+    id: uuid("id").primaryKey().defaultRandom(),
+    versionId: uuid("version_id").notNull().references(() => imageVersions.id, { onDelete: "cascade" }),
+    position: integer("position").notNull(),
+    /** Relative to the version's folder. */
+    fileName: text("file_name").notNull(),
+    files: jsonb("files").$type<string[]>().notNull(),
+    format: text("format").$type<DiskFormatId>().notNull(),
+    variant: text("variant").notNull(),
+    virtualSize: bigint("virtual_size", { mode: "number" }).notNull(),
+    storedSize: bigint("stored_size", { mode: "number" }).notNull(),
+    details: jsonb("details").$type<Record<string, unknown>>().notNull(),
+    notes: jsonb("notes").$type<string[]>().notNull(),
+    guest: jsonb("guest").$type<GuestFacts>().notNull(),
+    allocation: jsonb("allocation").$type<AllocationMap>().notNull(),
+    sha256: jsonb("sha256").$type<string[]>().notNull(),
+    fingerprint: text("fingerprint").notNull(),
+  },
+  (t) => [uniqueIndex("image_disks_position").on(t.versionId, t.position)],
+);
