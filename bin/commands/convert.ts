@@ -1,0 +1,62 @@
+import type { Command } from "commander";
+import { convertFile } from "#lib/disk/file-conversion.ts";
+import { DISK_FORMATS, DiskFormatId } from "#lib/domain/disk-format.ts";
+import { formatBytes } from "#lib/format/bytes.ts";
+import { interruptSignal } from "../terminal/interrupt.ts";
+import { UsageError } from "../terminal/print-error.ts";
+import { progressBar } from "../terminal/progress-bar.ts";
+
+/** `--option k=v`, given any number of times. Numbers and booleans become such; sizes keep their letter. */
+function collectOption(text: string, all: Record<string, unknown>): Record<string, unknown> {
+  const equals = text.indexOf("=");
+  if (equals < 1) throw new UsageError(`--option takes name=value, not “${text}”.`);
+  const value = text.slice(equals + 1);
+  const size = /^(\d+)([kMG])?$/.exec(value);
+  const factor = { k: 1024, M: 1024 ** 2, G: 1024 ** 3 }[size?.[2] ?? ""] ?? 1;
+  const parsed = size === null ? (value === "on" || value === "true" ? true : value === "off" || value === "false" ? false : value) : Number(size[1]) * factor;
+  return { ...all, [text.slice(0, equals)]: parsed };
+}
+
+export function parseFormat(text: string): DiskFormatId {
+  const parsed = DiskFormatId.safeParse(text === "vpc" ? "vhd" : text);
+  if (!parsed.success) throw new UsageError(`Unknown format “${text}”. Known: ${DISK_FORMATS.join(", ")}.`);
+  return parsed.data;
+}
+
+export function registerConvert(program: Command): void {
+  program
+    .command("convert <source> <target>")
+    .description("convert a disk image; works without a server")
+    .requiredOption("--to <format>", `target format: ${DISK_FORMATS.join(", ")}`)
+    .option("--from <format>", "source format, when content cannot tell (raw)")
+    .option("--option <name=value>", "option of the target format, as qemu-img calls it", collectOption, {})
+    .option("--force", "replace the target if it exists")
+    .option("--json", "print the outcome as JSON")
+    .action(
+      async (
+        source: string,
+        target: string,
+        options: { to: string; from?: string; option: Record<string, unknown>; force?: boolean; json?: boolean },
+      ) => {
+        const to = parseFormat(options.to);
+        const bar = progressBar(`Converting to ${to}`);
+        const started = Date.now();
+        const outcome = await convertFile({
+          source,
+          target,
+          to,
+          options: options.option,
+          overwrite: options.force ?? false,
+          signal: interruptSignal(),
+          onProgress: (progress) => bar.update(progress),
+          ...(options.from === undefined ? {} : { from: parseFormat(options.from) }),
+        }).finally(() => bar.end());
+        const seconds = (Date.now() - started) / 1000;
+        if (options.json) {
+          process.stdout.write(`${JSON.stringify({ source, target, format: to, seconds, ...outcome })}\n`);
+        } else {
+          process.stdout.write(`${target}: ${to}, ${formatBytes(outcome.fileLength)}, fingerprint ${outcome.fingerprint}, ${seconds.toFixed(1)} s\n`);
+        }
+      },
+    );
+}

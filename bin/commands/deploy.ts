@@ -1,0 +1,149 @@
+import { randomUUID } from "node:crypto";
+import type { Command } from "commander";
+import { z } from "zod";
+import { Host } from "#lib/domain/host.ts";
+import { Image, ImageDetail } from "#lib/domain/image.ts";
+import { TargetChoice } from "#lib/domain/request.ts";
+import { PreflightAnswer, ProvisionRequest, RequestDetail } from "#lib/domain/request-view.ts";
+import { AppError, errorFromJson, type ErrorJson } from "#lib/errors.ts";
+import { remoteApi, type RemoteApi } from "../remote/api.ts";
+import { waitForJob } from "../remote/wait-job.ts";
+import { interruptSignal } from "../terminal/interrupt.ts";
+import { UsageError } from "../terminal/print-error.ts";
+
+interface DeployOptions {
+  to: string[];
+  name?: string;
+  version?: string;
+  cpus?: string;
+  memory?: string;
+  pool?: string;
+  network?: string;
+  firmware?: string;
+  bus?: string;
+  nic?: string;
+  format?: string;
+  start: boolean;
+  note?: string;
+  wait?: boolean;
+  json?: boolean;
+}
+
+function pick<T extends { id: string; name: string }>(items: readonly T[], word: string, noun: string): T {
+  const found = items.find((item) => item.id === word) ?? items.find((item) => item.name === word);
+  if (found === undefined) throw new AppError("not-found", `${noun}.not-found`, `There is no ${noun} “${word}”.`, { hint: `supravisor ${noun} list shows them.` });
+  return found;
+}
+
+async function choiceFor(api: RemoteApi, versionId: string, host: Host, options: DeployOptions): Promise<z.infer<typeof TargetChoice>> {
+  const base = await api.post("/preflight/defaults", TargetChoice, { imageVersionId: versionId, hostId: host.id });
+  const memory = options.memory === undefined ? base.memory : parseSize(options.memory);
+  const parsed = TargetChoice.safeParse({
+    ...base,
+    name: options.name ?? base.name,
+    cpus: options.cpus === undefined ? base.cpus : Number(options.cpus),
+    memory,
+    poolRef: options.pool ?? base.poolRef,
+    firmware: options.firmware ?? base.firmware,
+    bus: options.bus ?? base.bus,
+    diskFormat: options.format ?? base.diskFormat,
+    nic:
+      options.network === "none"
+        ? null
+        : options.network === undefined && options.nic === undefined
+          ? base.nic
+          : { networkRef: options.network ?? base.nic?.networkRef, model: options.nic ?? base.nic?.model },
+    start: options.start,
+  });
+  if (!parsed.success) throw new UsageError(parsed.error.issues.map((issue) => `${issue.path.join(".")}: ${issue.message}`).join("; "));
+  return parsed.data;
+}
+
+/** Bytes; `512M`, `4G`. */
+function parseSize(text: string): number {
+  const match = /^(\d+)([MG])?$/.exec(text);
+  if (match === null) throw new UsageError(`A size looks like 512M or 4G, not “${text}”.`);
+  return Number(match[1]) * ({ M: 1024 ** 2, G: 1024 ** 3 }[match[2] ?? ""] ?? 1);
+}
+
+const pause = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms));
+
+/** Waits for the decision, then for every target's job. */
+async function follow(api: RemoteApi, requestId: string, signal: AbortSignal): Promise<RequestDetail> {
+  let said = false;
+  for (;;) {
+    const request = await api.get(`/requests/${requestId}`, RequestDetail);
+    if (request.status !== "pending") break;
+    if (!said) process.stderr.write(`Request ${request.number} waits for another person's approval.\n`);
+    said = true;
+    if (signal.aborted) throw new AppError("cancelled", "cli.stopped-waiting", `Stopped waiting; request ${request.number} is still pending.`);
+    await pause(1000);
+  }
+  for (;;) {
+    const request = await api.get(`/requests/${requestId}`, RequestDetail);
+    if (!["approved", "running"].includes(request.status)) return request;
+    const open = request.targets.find((target) => ["waiting", "running", "cancelling"].includes(target.status));
+    if (open?.jobId) {
+      await waitForJob(api, open.jobId, signal).catch((error: unknown) => {
+        if (error instanceof AppError && error.code === "cli.stopped-waiting") throw error;
+      });
+    }
+    await pause(250);
+  }
+}
+
+export function registerDeploy(program: Command): void {
+  program
+    .command("deploy <image>")
+    .description("request VMs from an image (name or id) on one or more hosts")
+    .requiredOption("--to <host...>", "target hosts, by name or id")
+    .option("--name <name>", "name of the VM")
+    .option("--version <number>", "version of the image; the newest ready one otherwise")
+    .option("--cpus <count>", "virtual CPUs")
+    .option("--memory <size>", "memory, as 512M or 4G")
+    .option("--pool <ref>", "storage pool on the host")
+    .option("--network <ref>", "network on the host, or none")
+    .option("--firmware <bios|uefi>", "firmware")
+    .option("--bus <bus>", "disk bus")
+    .option("--nic <model>", "network card model")
+    .option("--format <format>", "disk format on the host")
+    .option("--no-start", "leave the VM stopped")
+    .option("--note <text>", "note for the approver")
+    .option("--wait", "wait for approval and for the end")
+    .option("--json", "print the request as JSON")
+    .action(async (imageWord: string, options: DeployOptions) => {
+      const api = await remoteApi();
+      const signal = interruptSignal();
+      const image = await api.get(`/images/${pick(await api.list("/images", Image), imageWord, "image").id}`, ImageDetail);
+      const version = options.version === undefined ? image.latest : image.versions.find((v) => String(v.number) === options.version);
+      if (version === undefined || version.state !== "ready") {
+        throw new AppError("unprocessable", "image.not-ready", `${image.name} has no ready version${options.version === undefined ? "" : ` ${options.version}`}.`);
+      }
+      const hosts = await api.list("/hosts", Host);
+      const targets = [];
+      for (const word of options.to) targets.push(await choiceFor(api, version.id, pick(hosts, word, "host"), options));
+      const preflight = await api.post("/preflight", PreflightAnswer, { imageVersionId: version.id, targets });
+      for (const [index, { findings }] of preflight.targets.entries()) {
+        for (const finding of findings) process.stderr.write(`${options.to[index] ?? ""}: ${finding.severity}: ${finding.message} [${finding.rule}]\n`);
+      }
+      const request = await api.post("/requests", ProvisionRequest, {
+        imageVersionId: version.id,
+        targets,
+        note: options.note ?? "",
+        idempotencyKey: randomUUID(),
+      });
+      const ended = options.wait ? await follow(api, request.id, signal) : request;
+      if (options.json) process.stdout.write(`${JSON.stringify(ended, null, 2)}\n`);
+      else {
+        process.stdout.write(`Request ${ended.number}: ${ended.status}\n`);
+        for (const target of ended.targets) {
+          const receipt = target.receipt;
+          process.stdout.write(`  ${target.choice.name} on ${target.hostName}: ${target.status}${receipt?.equal ? `, disk equal to the image (${receipt.imageFingerprint})` : ""}\n`);
+        }
+      }
+      if (!options.wait || ended.status === "succeeded") return;
+      const broken = ended.targets.find((target) => target.error !== null)?.error;
+      if (broken) throw errorFromJson(broken as ErrorJson);
+      throw new AppError("unprocessable", `request.${ended.status}`, `Request ${ended.number} ended as ${ended.status}${ended.decision?.reason ? `: ${ended.decision.reason}` : ""}.`);
+    });
+}

@@ -1,0 +1,22 @@
+import type { Command } from "commander";
+import { fingerprintFile } from "#lib/disk/file-conversion.ts";
+import { interruptSignal } from "../terminal/interrupt.ts";
+import { progressBar } from "../terminal/progress-bar.ts";
+import { parseFormat } from "./convert.ts";
+
+export function registerFingerprint(program: Command): void {
+  program
+    .command("fingerprint <source>")
+    .description("fingerprint of the disk inside an image: the same for the same disk in every format")
+    .option("--from <format>", "source format, when content cannot tell (raw)")
+    .option("--json", "print as JSON")
+    .action(async (source: string, options: { from?: string; json?: boolean }) => {
+      const bar = progressBar("Reading");
+      const fingerprint = await fingerprintFile(source, {
+        signal: interruptSignal(),
+        onProgress: (progress) => bar.update(progress),
+        ...(options.from === undefined ? {} : { from: parseFormat(options.from) }),
+      }).finally(() => bar.end());
+      process.stdout.write(options.json ? `${JSON.stringify({ source, fingerprint })}\n` : `${fingerprint}  ${source}\n`);
+    });
+}

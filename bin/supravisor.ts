@@ -1,0 +1,48 @@
+/** The command line. Exit codes: 0 done, 1 failed, 2 bad usage. Results on stdout, progress and errors on stderr. */
+import { Command, CommanderError } from "commander";
+import { registerConvert } from "./commands/convert.ts";
+import { registerDeploy } from "./commands/deploy.ts";
+import { registerFingerprint } from "./commands/fingerprint.ts";
+import { registerImageImport } from "./commands/image-import.ts";
+import { registerInspect } from "./commands/inspect.ts";
+import { registerLists } from "./commands/lists.ts";
+import { registerLogin } from "./commands/login.ts";
+import { registerStart } from "./commands/start.ts";
+import { registerWorker } from "./commands/worker.ts";
+import { productVersion } from "#lib/version.ts";
+import { printError } from "./terminal/print-error.ts";
+
+const program = new Command("supravisor")
+  .description("One console above VMware, Hyper-V, Xen, KVM and VirtualBox.")
+  .version(productVersion)
+  .exitOverride()
+  .showHelpAfterError("(supravisor help COMMAND tells more)");
+
+registerStart(program);
+registerWorker(program);
+registerConvert(program);
+registerInspect(program);
+registerFingerprint(program);
+registerLogin(program);
+registerLists(program);
+registerImageImport(program);
+registerDeploy(program);
+
+/** Sub-commands do not inherit exitOverride; without it commander exits with 1 on bad usage. */
+function overrideExit(command: Command): void {
+  for (const child of command.commands) {
+    child.exitOverride();
+    overrideExit(child);
+  }
+}
+overrideExit(program);
+
+try {
+  await program.parseAsync();
+} catch (error) {
+  if (error instanceof CommanderError) {
+    process.exitCode = error.exitCode === 0 ? 0 : 2;
+  } else {
+    process.exitCode = printError(error, process.argv.includes("--json"));
+  }
+}

@@ -1,0 +1,51 @@
+/**
+ * `npm test`: the whole proof in one run, one summary at the end.
+ * `npm test -- vitest lint` runs the named steps only.
+ */
+import { rmSync } from "node:fs";
+import { join } from "node:path";
+import { installPackages } from "./runner/packages.ts";
+import { playwrightCounts, vitestCounts } from "./runner/reports.ts";
+import { outDir, runStep, type StepResult, type StepSpec } from "./runner/step.ts";
+
+const STEPS: readonly StepSpec[] = [
+  { name: "types", command: ["tsc", "--noEmit"], timeoutMinutes: 5 },
+  { name: "format", command: ["biome", "format", "."], timeoutMinutes: 2 },
+  { name: "lint", command: ["eslint", ".", "--max-warnings", "0"], timeoutMinutes: 6 },
+  { name: "fences", command: ["depcruise", "lib", "app", "components", "bin", "--config", ".dependency-cruiser.cjs"], timeoutMinutes: 3 },
+  { name: "dead code", command: ["knip"], timeoutMinutes: 3 },
+  {
+    name: "vitest",
+    command: ["vitest", "run", "--reporter=default", "--reporter=json", `--outputFile.json=${join(outDir, "vitest.json")}`],
+    timeoutMinutes: 15,
+    counts: () => vitestCounts("vitest.json"),
+  },
+  { name: "browser", command: ["playwright", "test", "--config", "e2e/playwright.config.ts"], timeoutMinutes: 12, counts: playwrightCounts },
+];
+
+const wanted = process.argv.slice(2);
+const unknown = wanted.filter((name) => !STEPS.some((step) => step.name.replace(" ", "-") === name));
+if (unknown.length > 0) {
+  process.stderr.write(`No such step: ${unknown.join(", ")}. Steps: ${STEPS.map((s) => s.name.replace(" ", "-")).join(", ")}\n`);
+  process.exit(2);
+}
+rmSync(outDir, { recursive: true, force: true });
+const missing = installPackages();
+const results: StepResult[] = [];
+for (const step of STEPS) {
+  if (wanted.length > 0 && !wanted.includes(step.name.replace(" ", "-"))) continue;
+  results.push(await runStep(step));
+}
+
+const sum = (field: "passed" | "failed" | "skipped") => results.reduce((total, result) => total + result[field], 0);
+process.stdout.write("\n── summary\n");
+for (const result of results) {
+  process.stdout.write(
+    `${result.failed === 0 ? "ok    " : "FAILED"} ${result.name.padEnd(10)} ${result.seconds.toFixed(0).padStart(4)} s  ` +
+      `${result.passed} passed, ${result.failed} failed, ${result.skipped} skipped\n`,
+  );
+  for (const note of result.notes.slice(0, 40)) process.stdout.write(`         ${note}\n`);
+}
+if (missing.length > 0) process.stdout.write(`Debian packages that could not be installed: ${missing.join(", ")}\n`);
+process.stdout.write(`${sum("passed")} passed, ${sum("failed")} failed, ${sum("skipped")} skipped\n`);
+process.exit(sum("failed") === 0 ? 0 : 1);

@@ -1,0 +1,50 @@
+/** Debian packages that the tests' real peers come from. Installed when missing; without the right to do so the tests say what they could not have. */
+import { spawnSync } from "node:child_process";
+
+const PACKAGES = [
+  "qemu-utils",
+  "qemu-system-x86",
+  "ovmf",
+  "libvirt-daemon-system",
+  "libvirt-clients",
+  "libvirt-daemon-driver-qemu",
+  "openssh-server",
+  "openssh-client",
+  "openssl",
+  "busybox-static",
+  "kmod",
+  "e2fsprogs",
+  "gdisk",
+  "mtools",
+  "dosfstools",
+  "grub-common",
+  "grub-pc-bin",
+  "grub-efi-amd64-bin",
+  "cpio",
+  "python3",
+  "postgresql",
+  "chromium",
+] as const;
+
+function missing(): string[] {
+  return PACKAGES.filter((name) => {
+    const query = spawnSync("dpkg-query", ["-W", "-f", "${db:Status-Status}", name], { encoding: "utf8" });
+    return query.status !== 0 || query.stdout.trim() !== "installed";
+  });
+}
+
+/** Answers with what is still missing afterwards. */
+export function installPackages(): string[] {
+  const wanted = missing();
+  if (wanted.length === 0) return [];
+  const root = process.getuid?.() === 0;
+  const apt = (...args: string[]) =>
+    spawnSync(root ? "apt-get" : "sudo", root ? args : ["-n", "apt-get", ...args], {
+      stdio: ["ignore", "inherit", "inherit"],
+      env: { ...process.env, DEBIAN_FRONTEND: "noninteractive" },
+    });
+  process.stdout.write(`Installing from Debian: ${wanted.join(" ")}\n`);
+  apt("update", "-q");
+  apt("install", "-y", "-q", "--no-install-recommends", ...wanted);
+  return missing();
+}

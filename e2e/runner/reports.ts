@@ -1,0 +1,54 @@
+/** Counts out of the reports of vitest and Playwright. */
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
+import { z } from "zod";
+import { outDir, type Counts } from "./step.ts";
+
+const VitestReport = z.object({
+  testResults: z.array(
+    z.object({
+      name: z.string(),
+      status: z.string(),
+      message: z.string().optional(),
+      assertionResults: z.array(z.object({ fullName: z.string(), status: z.string() })),
+    }),
+  ),
+});
+
+export function vitestCounts(file: string): Counts & { notes: string[] } {
+  const report = VitestReport.parse(JSON.parse(readFileSync(join(outDir, file), "utf8")));
+  const counts = { passed: 0, failed: 0, skipped: 0, notes: [] as string[] };
+  for (const suite of report.testResults) {
+    // A file that could not even be loaded has no assertions and must not count as nothing.
+    if (suite.status === "failed" && suite.assertionResults.every((test) => test.status !== "failed")) {
+      counts.failed += 1;
+      counts.notes.push(`failed to load: ${suite.name} ${suite.message ?? ""}`);
+    }
+    for (const test of suite.assertionResults) {
+      if (test.status === "passed") counts.passed += 1;
+      else if (test.status === "failed") {
+        counts.failed += 1;
+        counts.notes.push(`failed: ${test.fullName}`);
+      } else {
+        counts.skipped += 1;
+        counts.notes.push(`skipped: ${test.fullName}`);
+      }
+    }
+  }
+  return counts;
+}
+
+const PlaywrightReport = z.object({
+  stats: z.object({ expected: z.number(), unexpected: z.number(), flaky: z.number(), skipped: z.number() }),
+  errors: z.array(z.object({ message: z.string().optional() })).default([]),
+});
+
+export function playwrightCounts(): Counts & { notes: string[] } {
+  const { stats, errors } = PlaywrightReport.parse(JSON.parse(readFileSync(join(outDir, "playwright.json"), "utf8")));
+  return {
+    passed: stats.expected,
+    failed: stats.unexpected + stats.flaky + errors.length,
+    skipped: stats.skipped,
+    notes: errors.map((error) => `failed: ${error.message ?? "unknown"}`),
+  };
+}

@@ -1,0 +1,67 @@
+/** One part of the proof: a command with its own counts. */
+import { spawn } from "node:child_process";
+import { createWriteStream, mkdirSync } from "node:fs";
+import { join } from "node:path";
+
+export interface Counts {
+  passed: number;
+  failed: number;
+  skipped: number;
+}
+
+export interface StepResult extends Counts {
+  readonly name: string;
+  readonly seconds: number;
+  readonly notes: readonly string[];
+}
+
+export interface StepSpec {
+  readonly name: string;
+  readonly command: readonly [string, ...string[]];
+  readonly timeoutMinutes: number;
+  /** Reads the tool's own report; without it the step counts as one check by its exit code. */
+  readonly counts?: () => Counts & { notes: string[] };
+}
+
+export const outDir = join(import.meta.dirname, "..", ".out");
+export const repoRoot = join(import.meta.dirname, "..", "..");
+
+/** Runs the command; its output goes to the terminal and to .out/<name>.log. */
+export async function runStep(spec: StepSpec): Promise<StepResult> {
+  mkdirSync(outDir, { recursive: true });
+  const started = Date.now();
+  process.stdout.write(`\n── ${spec.name}\n`);
+  const log = createWriteStream(join(outDir, `${spec.name.replaceAll(" ", "-")}.log`));
+  const [command, ...args] = spec.command;
+  const child = spawn(command, args, { cwd: repoRoot, stdio: ["ignore", "pipe", "pipe"], detached: true });
+  for (const stream of [child.stdout, child.stderr]) {
+    stream.on("data", (chunk: Buffer) => {
+      process.stdout.write(chunk);
+      log.write(chunk);
+    });
+  }
+  let timedOut = false;
+  const timer = setTimeout(() => {
+    timedOut = true;
+    // The whole group: test runners leave browsers and servers behind when only they are killed.
+    if (child.pid !== undefined) process.kill(-child.pid, "SIGKILL");
+  }, spec.timeoutMinutes * 60_000);
+  const code = await new Promise<number>((resolve) => {
+    child.on("error", () => resolve(127));
+    child.on("close", (exit) => resolve(exit ?? 1));
+  });
+  clearTimeout(timer);
+  log.end();
+  const seconds = (Date.now() - started) / 1000;
+  const notes = timedOut ? [`stopped after ${spec.timeoutMinutes} minutes`] : [];
+  const own: Counts = code === 0 ? { passed: 1, failed: 0, skipped: 0 } : { passed: 0, failed: 1, skipped: 0 };
+  if (spec.counts === undefined) return { name: spec.name, seconds, notes, ...own };
+  try {
+    const read = spec.counts();
+    // A runner that died after its report, or before it, has failed whatever it counted.
+    const failed = code !== 0 && read.failed === 0 ? 1 : read.failed;
+    return { name: spec.name, seconds, notes: [...notes, ...read.notes], passed: read.passed, failed, skipped: read.skipped };
+  } catch (error) {
+    return { name: spec.name, seconds, notes: [...notes, `no report: ${String(error)}`], passed: 0, failed: 1, skipped: 0 };
+  }
+}
