@@ -1,0 +1,26 @@
+import { queryOptions } from "@tanstack/react-query";
+import { z } from "zod";
+import { Settings } from "#lib/domain/settings.ts";
+import { api } from "#lib/http/client.ts";
+
+export const Health = z.object({
+  status: z.string(),
+  version: z.string(),
+  database: z.object({ driver: z.string(), ok: z.boolean() }),
+  workers: z.array(z.object({ name: z.string(), version: z.string(), heartbeatAt: z.string(), alive: z.boolean() })),
+});
+export type Health = z.infer<typeof Health>;
+
+export const settingsQueries = {
+  all: ["settings"] as const,
+  current: () =>
+    queryOptions({
+      queryKey: ["settings", "current"],
+      queryFn: ({ signal }) => api.get("/settings", Settings, {}, signal),
+    }),
+  health: () =>
+    queryOptions({
+      queryKey: ["settings", "health"],
+      queryFn: ({ signal }) => api.get("/health", Health, {}, signal),
+    }),
+};

@@ -1,0 +1,26 @@
+import { queryOptions } from "@tanstack/react-query";
+import { z } from "zod";
+import { ApiToken, User } from "#lib/domain/user.ts";
+import { api } from "#lib/http/client.ts";
+
+/** Lists of people and tokens are short; both the bare list and a page of it are understood. */
+const items = <T extends z.ZodType>(item: T) => z.object({ items: z.array(item) });
+
+export const userQueries = {
+  all: ["users"] as const,
+  list: () =>
+    queryOptions({
+      queryKey: ["users", "list"],
+      queryFn: async ({ signal }) => (await api.get("/users", items(User), { limit: 200 }, signal)).items,
+    }),
+};
+
+export const tokenQueries = {
+  all: ["tokens"] as const,
+  /** One's own. */
+  list: () =>
+    queryOptions({
+      queryKey: ["tokens", "list"],
+      queryFn: async ({ signal }) => (await api.get("/tokens", items(ApiToken), {}, signal)).items,
+    }),
+};
