@@ -1,0 +1,106 @@
+/** A disk whose bytes lie uncompressed somewhere in a file: formats say where, this reads and lists. */
+import { AppError } from "#lib/errors.ts";
+import type { BlockSource, Extent } from "./block-source.ts";
+import { requireBytes, type NamedBytes } from "./fields.ts";
+
+/** `length` bytes of the disk from the asked offset: at byte `at` of the file, or null when they read as zeros. */
+export interface Run {
+  readonly length: number;
+  readonly at: number | null;
+}
+
+/**
+ * Where the disk's bytes from `offset` on lie. Answers at least one byte and at most `limit`, as many as it can
+ * tell from one table page. With `kindOnly`, neighbours that are all data count as one run even when they lie apart
+ * in the file (`at` is then that of the first). Throws `image.*` for entries that point where no data can be.
+ */
+export type Locate = (
+  offset: number,
+  limit: number,
+  kindOnly: boolean,
+  signal: AbortSignal | undefined,
+) => Run | Promise<Run>;
+
+export class MappedDisk implements BlockSource {
+  readonly size: number;
+  readonly order = "random";
+  readonly #file: NamedBytes;
+  readonly #locate: Locate;
+
+  /** The disk owns `file.bytes`: disposing it disposes them. */
+  constructor(file: NamedBytes, size: number, locate: Locate) {
+    this.#file = file;
+    this.size = size;
+    this.#locate = locate;
+  }
+
+  async *extents(signal?: AbortSignal): AsyncIterable<Extent> {
+    yield* mergeExtents(this.#runs(signal));
+  }
+
+  async *#runs(signal: AbortSignal | undefined): AsyncIterable<Extent> {
+    let offset = 0;
+    while (offset < this.size) {
+      signal?.throwIfAborted();
+      const found = this.#locate(offset, this.size - offset, true, signal);
+      const run = found instanceof Promise ? await found : found;
+      yield { offset, length: run.length, kind: run.at === null ? "zero" : "data" };
+      offset += run.length;
+    }
+  }
+
+  async read(offset: number, into: Uint8Array, signal?: AbortSignal): Promise<void> {
+    requireInside(this, offset, into.length);
+    let done = 0;
+    // Runs that lie apart are fetched together; a short list of them keeps the number of open reads small.
+    let pending: Promise<void>[] = [];
+    try {
+      while (done < into.length) {
+        const found = this.#locate(offset + done, into.length - done, false, signal);
+        const run = found instanceof Promise ? await found : found;
+        const part = into.subarray(done, done + run.length);
+        if (run.at === null) part.fill(0);
+        else {
+          requireBytes(this.#file, run.at, run.length, `the data of disk offset ${offset + done}`);
+          pending.push(this.#file.bytes.read(run.at, part, signal));
+          if (pending.length === 16) {
+            await Promise.all(pending);
+            pending = [];
+          }
+        }
+        done += run.length;
+      }
+    } catch (error) {
+      // The caller may reuse the buffer once we throw: nobody may still be writing into it.
+      await Promise.allSettled(pending);
+      throw error;
+    }
+    const results = await Promise.allSettled(pending);
+    for (const result of results) if (result.status === "rejected") throw result.reason;
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.#file.bytes[Symbol.asyncDispose]();
+  }
+}
+
+/** Throws `io.past-end` for a read that leaves the disk: a caller's mistake, not the image's. */
+export function requireInside(disk: { readonly size: number }, offset: number, length: number): void {
+  if (!Number.isSafeInteger(offset) || offset < 0 || offset + length > disk.size) {
+    throw new AppError("internal", "io.past-end", `A read of ${length} bytes at ${offset} leaves a disk of ${disk.size}.`);
+  }
+}
+
+/** Joins neighbours of one kind. Input: sorted, gapless. */
+export async function* mergeExtents(extents: AsyncIterable<Extent>): AsyncIterable<Extent> {
+  let open: Extent | null = null;
+  for await (const next of extents) {
+    if (open === null) open = next;
+    else if (open.kind === next.kind) open = { ...open, length: open.length + next.length };
+    else {
+      yield open;
+      open = next;
+    }
+  }
+  if (open !== null) yield open;
+}
