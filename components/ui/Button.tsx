@@ -55,25 +55,3 @@ export function Button({ className, variant, size, asChild, busy, reason, disabl
   );
   return reason ? <Tooltip text={reason}>{button}</Tooltip> : button;
 }
-
-export interface IconButtonProps extends Omit<ButtonProps, "asChild"> {
-  /** Name for screen readers and the tooltip. */
-  label: string;
-}
-
-/** A square button with an icon alone; its label is its tooltip. */
-export function IconButton({ label, className, size, variant, reason, ...rest }: IconButtonProps): ReactNode {
-  return (
-    <Tooltip text={reason ? `${label}: ${reason}` : label}>
-      <Button
-        aria-label={label}
-        variant={variant ?? "ghost"}
-        size={size}
-        aria-disabled={reason ? true : undefined}
-        className={cn("px-0", size === "sm" ? "w-7" : size === "lg" ? "w-9" : "w-8", className)}
-        {...rest}
-        onClick={reason ? undefined : rest.onClick}
-      />
-    </Tooltip>
-  );
-}

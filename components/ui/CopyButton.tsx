@@ -1,7 +1,7 @@
 "use client";
 import { Check, Copy } from "lucide-react";
 import { useEffect, useState, type ReactNode } from "react";
-import { IconButton } from "./Button.tsx";
+import { IconButton } from "./IconButton.tsx";
 
 /** Copies a text and says so for two seconds. Clipboards exist only on secure pages: elsewhere the text is to be selected. */
 export function CopyButton({ text, label = "Copy" }: { text: string; label?: string }): ReactNode {

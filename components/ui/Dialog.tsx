@@ -2,7 +2,7 @@
 import { X } from "lucide-react";
 import { Dialog as Radix } from "radix-ui";
 import type { ReactNode } from "react";
-import { IconButton } from "./Button.tsx";
+import { IconButton } from "./IconButton.tsx";
 import { cn } from "./cn.ts";
 
 export const OVERLAY = "appear fixed inset-0 z-50 bg-black/45";

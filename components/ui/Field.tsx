@@ -1,6 +1,6 @@
 "use client";
 import { CircleAlert } from "lucide-react";
-import { useId, type ReactNode } from "react";
+import { cloneElement, useId, type ReactElement, type ReactNode } from "react";
 import { cn } from "./cn.ts";
 
 export interface FieldControl {
@@ -15,21 +15,22 @@ export interface FieldProps {
   error?: ReactNode;
   required?: boolean;
   className?: string;
-  /** Gets the id and the aria attributes for the control: `{(c) => <Input {...c} />}`. */
-  children: (control: FieldControl) => ReactNode;
+  /** The control alone, which is given its id and aria attributes, or a function that spreads them: `{(c) => <Input {...c} />}`. */
+  children: ReactElement<Partial<FieldControl>> | ((control: FieldControl) => ReactNode);
 }
 
 /** A label, its control, a hint, and the error in words beneath, joined for screen readers. */
 export function Field({ label, hint, error, required, className, children }: FieldProps): ReactNode {
   const id = useId();
   const described = [hint ? `${id}-hint` : null, error ? `${id}-error` : null].filter(Boolean).join(" ");
+  const control: FieldControl = { id, "aria-describedby": described === "" ? undefined : described, "aria-invalid": error ? true : undefined };
   return (
     <div className={cn("flex min-w-0 flex-col gap-1", className)}>
       <label htmlFor={id} className="text-xs font-medium text-ink-2">
         {label}
         {required === false ? <span className="font-normal text-ink-3"> (optional)</span> : null}
       </label>
-      {children({ id, "aria-describedby": described === "" ? undefined : described, "aria-invalid": error ? true : undefined })}
+      {typeof children === "function" ? children(control) : cloneElement(children, control)}
       {hint ? (
         <div id={`${id}-hint`} className="text-xs text-ink-3">
           {hint}

@@ -5,7 +5,3 @@ import { CONTROL } from "./control.ts";
 export function Input({ className, ...rest }: ComponentProps<"input">): ReactNode {
   return <input className={cn(CONTROL, "h-8 px-2.5", className)} {...rest} />;
 }
-
-export function Textarea({ className, ...rest }: ComponentProps<"textarea">): ReactNode {
-  return <textarea className={cn(CONTROL, "min-h-20 px-2.5 py-1.5", className)} {...rest} />;
-}

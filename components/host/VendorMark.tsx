@@ -24,7 +24,8 @@ export function VendorGlyph({ vendor, className }: { vendor: Vendor; className?:
   );
 }
 
-export function VendorName({ vendor, className }: { vendor: Vendor; className?: string }): ReactNode {
+/** The vendor as glyph and name. */
+export function VendorMark({ vendor, className }: { vendor: Vendor; className?: string }): ReactNode {
   return (
     <span className={cn("inline-flex items-center gap-1.5 whitespace-nowrap", className)}>
       <VendorGlyph vendor={vendor} />
