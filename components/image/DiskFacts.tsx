@@ -1,0 +1,113 @@
+import { Download } from "lucide-react";
+import { DISK_FORMAT_LABEL } from "#lib/domain/disk-format.ts";
+import type { ImageDisk } from "#lib/domain/image.ts";
+import { formatBytes } from "#lib/format/bytes.ts";
+import { diskFileUrl } from "#lib/http/queries/image.ts";
+import { Button } from "#components/ui/Button.tsx";
+import { CopyButton } from "#components/ui/CopyButton.tsx";
+import { KeyValue } from "#components/ui/KeyValue.tsx";
+import { Table, Td, Th, Tr } from "#components/ui/Table.tsx";
+import { AllocationStrip } from "./AllocationStrip.tsx";
+import { PartitionBar } from "./PartitionBar.tsx";
+import { bootsWith } from "./boots-with.ts";
+
+/** "3.5 GiB (3758096384 bytes)" */
+const exact = (bytes: number): string => `${formatBytes(bytes)} (${bytes.toLocaleString("en")} bytes)`;
+
+/** All that is known of one disk. */
+export function DiskFacts({ imageId, versionId, disk }: { readonly imageId: string; readonly versionId: string; readonly disk: ImageDisk }) {
+  const { guest } = disk;
+  return (
+    <div className="space-y-4">
+      <div className="grid gap-x-8 gap-y-4 lg:grid-cols-2">
+        <KeyValue
+          facts={[
+            { key: "Format", value: `${DISK_FORMAT_LABEL[disk.format]} (${disk.variant})` },
+            { key: "Virtual size", value: exact(disk.virtualSize) },
+            { key: "Stored size", value: exact(disk.storedSize) },
+            { key: "Boots with", value: <span title={guest.bootEvidence.join("; ")}>{bootsWith(guest)}</span> },
+            { key: "Guest", value: guest.os?.name ?? "not recognised" },
+            ...Object.entries(disk.details).map(([key, value]) => ({ key, value: String(value) })),
+          ]}
+        />
+        <KeyValue
+          facts={[
+            ...disk.files.map((file, index) => ({
+              key: index === 0 ? "SHA-256 of the file" : `SHA-256 of ${file}`,
+              value: <Digest text={disk.sha256[index] ?? ""} label={`Copy the SHA-256 of ${file}`} />,
+            })),
+            { key: "Fingerprint of the disk", value: <Digest text={disk.fingerprint} label="Copy the fingerprint" /> },
+            {
+              key: "File",
+              value: (
+                <span className="flex flex-wrap items-center gap-2">
+                  {disk.fileName}
+                  <Button asChild size="sm">
+                    <a href={diskFileUrl(imageId, versionId, disk.id)} download={disk.fileName}>
+                      <Download aria-hidden /> Download
+                    </a>
+                  </Button>
+                </span>
+              ),
+            },
+          ]}
+        />
+      </div>
+      <div>
+        <h3 className="mb-1 font-medium">Partitions</h3>
+        <PartitionBar guest={guest} size={disk.virtualSize} />
+        {guest.partitions.length === 0 ? null : (
+          <Table label="Partitions" className="mt-2">
+            <thead>
+              <tr>
+                <Th>#</Th>
+                <Th>Type</Th>
+                <Th>Name</Th>
+                <Th>File system</Th>
+                <Th className="text-right">Start</Th>
+                <Th className="text-right">Length</Th>
+              </tr>
+            </thead>
+            <tbody>
+              {guest.partitions.map((partition) => (
+                <Tr key={partition.index}>
+                  <Td>{partition.index}</Td>
+                  <Td title={partition.typeCode}>{partition.type}</Td>
+                  <Td>{partition.name ?? partition.label ?? "–"}</Td>
+                  <Td>{partition.fileSystem ?? "not recognised"}</Td>
+                  <Td className="text-right">{formatBytes(partition.start)}</Td>
+                  <Td className="text-right">{formatBytes(partition.length)}</Td>
+                </Tr>
+              ))}
+            </tbody>
+          </Table>
+        )}
+      </div>
+      <div>
+        <h3 className="mb-1 font-medium">Allocation</h3>
+        <AllocationStrip map={disk.allocation} size={disk.virtualSize} />
+      </div>
+      {[...disk.notes, ...guest.notes].length === 0 ? null : (
+        <div>
+          <h3 className="mb-1 font-medium">Notes</h3>
+          <ul className="list-disc space-y-0.5 pl-5 text-ink-2">
+            {[...disk.notes, ...guest.notes].map((note) => (
+              <li key={note}>{note}</li>
+            ))}
+          </ul>
+        </div>
+      )}
+    </div>
+  );
+}
+
+function Digest({ text, label }: { readonly text: string; readonly label: string }) {
+  return (
+    <span className="flex min-w-0 items-center gap-1">
+      <code className="min-w-0 truncate font-mono text-xs" title={text}>
+        {text}
+      </code>
+      <CopyButton text={text} label={label} />
+    </span>
+  );
+}

@@ -1,0 +1,89 @@
+"use client";
+
+import { useState } from "react";
+import { useMutation, useQueryClient } from "@tanstack/react-query";
+import { ProvisionRequest } from "#lib/domain/request-view.ts";
+import { may, type Role } from "#lib/domain/role.ts";
+import { api } from "#lib/http/client.ts";
+import { requestQueries } from "#lib/http/queries/request.ts";
+import { Button } from "#components/ui/Button.tsx";
+import { Dialog } from "#components/ui/Dialog.tsx";
+import { ErrorNotice } from "#components/ui/ErrorNotice.tsx";
+import { Field } from "#components/ui/Field.tsx";
+import { Textarea } from "#components/ui/Textarea.tsx";
+
+interface DecideButtonsProps {
+  readonly request: ProvisionRequest;
+  readonly me: { readonly id: string; readonly role: Role };
+}
+
+/** Why this person cannot decide, or null. The service applies the same rule. */
+function refusal(request: ProvisionRequest, me: DecideButtonsProps["me"]): string | null {
+  if (!may(me.role, "request.decide")) return "Your role may not decide requests.";
+  if (request.requester.id === me.id) return "Nobody decides their own request; another operator has to.";
+  return null;
+}
+
+export function DecideButtons({ request, me }: DecideButtonsProps) {
+  if (request.status !== "pending") return null;
+  const why = refusal(request, me);
+  return (
+    <div className="flex flex-wrap items-center gap-2">
+      <DecideDialog request={request} verb="approve" reasonNot={why} />
+      <DecideDialog request={request} verb="deny" reasonNot={why} />
+      {why === null ? null : <p className="text-xs text-ink-3">{why}</p>}
+    </div>
+  );
+}
+
+function DecideDialog({ request, verb, reasonNot }: { readonly request: ProvisionRequest; readonly verb: "approve" | "deny"; readonly reasonNot: string | null }) {
+  const client = useQueryClient();
+  const [open, setOpen] = useState(false);
+  const [reason, setReason] = useState("");
+  const decide = useMutation({
+    // The hash binds the decision to the plan that this page showed.
+    mutationFn: () => api.post(`/requests/${request.id}/${verb}`, ProvisionRequest, { planHash: request.planHash, reason }),
+    onSuccess: () => setOpen(false),
+    onSettled: () => client.invalidateQueries({ queryKey: requestQueries.all }),
+  });
+  const approve = verb === "approve";
+  const names = request.targets.map((target) => `${target.choice.name} on ${target.hostName}`).join(", ");
+  return (
+    <>
+      <Button variant={approve ? "primary" : "default"} reason={reasonNot} onClick={() => setOpen(true)}>
+        {approve ? "Approve" : "Deny"}
+      </Button>
+      <Dialog
+        open={open}
+        onOpenChange={setOpen}
+        size="sm"
+        title={`${approve ? "Approve" : "Deny"} request ${request.number}?`}
+        description={
+          approve
+            ? `Makes ${names} from ${request.imageName} version ${request.imageVersion}, exactly as shown.`
+            : `${request.requester.name} is told the reason. Nothing is made.`
+        }
+        footer={
+          <>
+            <Button onClick={() => setOpen(false)}>Back</Button>
+            <Button
+              variant={approve ? "primary" : "danger"}
+              busy={decide.isPending}
+              disabled={!approve && reason.trim() === ""}
+              onClick={() => decide.mutate()}
+            >
+              {approve ? "Approve and run" : "Deny request"}
+            </Button>
+          </>
+        }
+      >
+        <div className="space-y-3">
+          <Field label={approve ? "Note" : "Reason"} required={!approve}>
+            {(c) => <Textarea {...c} rows={3} maxLength={2000} value={reason} onChange={(event) => setReason(event.target.value)} />}
+          </Field>
+          {decide.isError ? <ErrorNotice error={decide.error} /> : null}
+        </div>
+      </Dialog>
+    </>
+  );
+}

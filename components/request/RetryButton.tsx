@@ -1,0 +1,29 @@
+"use client";
+
+import { useRouter } from "next/navigation";
+import { useMutation, useQueryClient } from "@tanstack/react-query";
+import { toast } from "sonner";
+import { ProvisionRequest } from "#lib/domain/request-view.ts";
+import { api } from "#lib/http/client.ts";
+import { requestQueries } from "#lib/http/queries/request.ts";
+import { Button } from "#components/ui/Button.tsx";
+
+/** Asks again for the targets that did not succeed: a new request with the same choices, to be approved anew. */
+export function RetryButton({ request, mayCreate }: { readonly request: ProvisionRequest; readonly mayCreate: boolean }) {
+  const router = useRouter();
+  const client = useQueryClient();
+  const retry = useMutation({
+    mutationFn: () => api.post(`/requests/${request.id}/retry`, ProvisionRequest, {}),
+    onSuccess: async (made) => {
+      await client.invalidateQueries({ queryKey: requestQueries.all });
+      router.push(`/requests/${made.id}`);
+    },
+    onError: (error) => toast.error(error.message),
+  });
+  if (!["failed", "partly", "cancelled"].includes(request.status)) return null;
+  return (
+    <Button disabled={!mayCreate || retry.isPending} onClick={() => retry.mutate()} title={mayCreate ? undefined : "Your role may not request VMs"}>
+      Request again
+    </Button>
+  );
+}
