@@ -1,0 +1,48 @@
+import { expect, test } from "@playwright/test";
+import { startConsole, type ConsoleUnderTest } from "./helpers/console.ts";
+import { spawnSync } from "node:child_process";
+import { join } from "node:path";
+
+let console_: ConsoleUnderTest;
+test.beforeAll(async () => {
+  console_ = await startConsole({ withAdmin: false });
+});
+test.afterAll(async () => {
+  await console_.stop();
+});
+
+test("a newcomer makes the first administrator and explores with simulated hosts", async ({ page }) => {
+  await page.goto(console_.url);
+  await expect(page).toHaveURL(/\/setup$/);
+  await page.getByLabel("Name").fill("Ada Admin");
+  await page.getByLabel("Email").fill("ada@example.test");
+  await page.getByLabel("Password", { exact: true }).fill("correct horse battery");
+  const repeat = page.getByLabel(/repeat|again/i);
+  if (await repeat.count()) await repeat.fill("correct horse battery");
+  await page.getByRole("button", { name: /create/i }).click();
+  await expect(page.getByRole("button", { name: /simulated hosts/i })).toBeVisible();
+  await page.getByRole("button", { name: /simulated hosts/i }).click();
+  await page.goto(`${console_.url}/hosts`);
+  for (const vendor of ["VMware", "Hyper-V", "Xen", "KVM", "VirtualBox"]) {
+    await expect(page.getByText(vendor, { exact: false }).first()).toBeVisible();
+  }
+  await expect(page.getByText("Simulated").first()).toBeVisible();
+});
+
+test("setup is over once somebody is there", async ({ request }) => {
+  const again = await request.post(`${console_.url}/api/v1/setup`, { data: { email: "eve@example.test", name: "Eve", password: "another long password" } });
+  expect(again.status()).toBe(409);
+});
+
+test("a second start on the same data folder says who holds it and stops", () => {
+  const root = join(import.meta.dirname, "..");
+  const second = spawnSync(join(root, "node_modules", "node", "bin", "node"), ["bin/supravisor.ts", "start"], {
+    cwd: root,
+    encoding: "utf8",
+    timeout: 60_000,
+    env: { ...process.env, NODE_ENV: "production", PORT: "0", SUPRAVISOR_DATA_DIR: console_.dataDir },
+  });
+  expect(second.status).toBe(1);
+  expect(second.stderr).toContain("data.in-use");
+  expect(second.stderr).toMatch(/process \d+|pid \d+/i);
+});
