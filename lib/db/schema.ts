@@ -5,4 +5,5 @@ export * from "./schema/image.ts";
 export * from "./schema/job.ts";
 export * from "./schema/request.ts";
 export * from "./schema/setting.ts";
+export * from "./schema/upload.ts";
 export * from "./schema/user.ts";
