@@ -71,9 +71,14 @@ export async function readStruct(
 /** Throws `image.truncated` unless [offset, offset + length) lies inside the file. */
 export function requireBytes(file: NamedBytes, offset: number, length: number, what: string): void {
   if (!Number.isSafeInteger(offset + length) || offset + length > file.bytes.size) {
-    throw truncated(file.name, offset, `${what} at byte ${offset} needs ${length} bytes, the file has ${file.bytes.size}`, {
-      needed: offset + length,
-      size: file.bytes.size,
-    });
+    throw truncated(
+      file.name,
+      offset,
+      `${what} at byte ${offset} needs ${length} bytes, the file has ${file.bytes.size}`,
+      {
+        needed: offset + length,
+        size: file.bytes.size,
+      },
+    );
   }
 }

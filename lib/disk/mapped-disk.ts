@@ -87,20 +87,28 @@ export class MappedDisk implements BlockSource {
 /** Throws `io.past-end` for a read that leaves the disk: a caller's mistake, not the image's. */
 export function requireInside(disk: { readonly size: number }, offset: number, length: number): void {
   if (!Number.isSafeInteger(offset) || offset < 0 || offset + length > disk.size) {
-    throw new AppError("internal", "io.past-end", `A read of ${length} bytes at ${offset} leaves a disk of ${disk.size}.`);
+    throw new AppError(
+      "internal",
+      "io.past-end",
+      `A read of ${length} bytes at ${offset} leaves a disk of ${disk.size}.`,
+    );
   }
 }
 
 /** Joins neighbours of one kind. Input: sorted, gapless. */
 export async function* mergeExtents(extents: AsyncIterable<Extent>): AsyncIterable<Extent> {
-  let open: Extent | null = null;
+  let kind: Extent["kind"] | null = null;
+  let offset = 0;
+  let length = 0;
   for await (const next of extents) {
-    if (open === null) open = next;
-    else if (open.kind === next.kind) open = { ...open, length: open.length + next.length };
-    else {
-      yield open;
-      open = next;
+    if (next.kind === kind) {
+      length += next.length;
+      continue;
     }
+    if (kind !== null) yield { offset, length, kind };
+    kind = next.kind;
+    offset = next.offset;
+    length = next.length;
   }
-  if (open !== null) yield open;
+  if (kind !== null) yield { offset, length, kind };
 }

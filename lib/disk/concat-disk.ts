@@ -1,0 +1,60 @@
+/** Several disks behind one another, as one. */
+import type { BlockSource, Extent } from "./block-source.ts";
+import { mergeExtents, requireInside } from "./mapped-disk.ts";
+
+export class ConcatDisk implements BlockSource {
+  readonly size: number;
+  readonly order = "random";
+  readonly #parts: readonly { readonly start: number; readonly disk: BlockSource }[];
+
+  /** Owns its parts. */
+  constructor(disks: readonly BlockSource[]) {
+    let start = 0;
+    this.#parts = disks.map((disk) => {
+      const part = { start, disk };
+      start += disk.size;
+      return part;
+    });
+    this.size = start;
+  }
+
+  extents(signal?: AbortSignal): AsyncIterable<Extent> {
+    return mergeExtents(this.#all(signal));
+  }
+
+  async *#all(signal: AbortSignal | undefined): AsyncIterable<Extent> {
+    for (const { start, disk } of this.#parts) {
+      for await (const extent of disk.extents(signal)) yield { ...extent, offset: start + extent.offset };
+    }
+  }
+
+  async read(offset: number, into: Uint8Array, signal?: AbortSignal): Promise<void> {
+    requireInside(this, offset, into.length);
+    let done = 0;
+    for (let i = this.#partAt(offset); done < into.length; i++) {
+      const part = this.#parts[i];
+      if (part === undefined) return;
+      const within = offset + done - part.start;
+      const length = Math.min(into.length - done, part.disk.size - within);
+      if (length > 0) await part.disk.read(within, into.subarray(done, done + length), signal);
+      done += Math.max(length, 0);
+    }
+  }
+
+  /** Index of the last part that begins at or before `offset`. */
+  #partAt(offset: number): number {
+    let low = 0;
+    let high = this.#parts.length - 1;
+    while (low < high) {
+      const middle = Math.ceil((low + high) / 2);
+      if ((this.#parts[middle]?.start ?? 0) <= offset) low = middle;
+      else high = middle - 1;
+    }
+    return low;
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    const results = await Promise.allSettled(this.#parts.map(({ disk }) => disk[Symbol.asyncDispose]()));
+    for (const result of results) if (result.status === "rejected") throw result.reason;
+  }
+}

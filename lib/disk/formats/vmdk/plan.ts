@@ -1,0 +1,100 @@
+/**
+ * Lays out a monolithicSparse VMDK: header, descriptor, redundant directory and tables, directory and tables, grains.
+ * Source: "Virtual Disk Format 5.0", section "Hosted Sparse Extent".
+ */
+import { AppError } from "#lib/errors.ts";
+import type { BlockSource } from "../../block-source.ts";
+import { tooLarge } from "../../image-error.ts";
+import { dataRegion, mapData } from "../../packed-data.ts";
+import type { FilePlan } from "../../plan.ts";
+import { metaRegion, planOf, tableRegion } from "../../region.ts";
+import { buildDescriptor, randomCid } from "./descriptor.ts";
+import {
+  encodeHeader,
+  ENTRIES_PER_TABLE,
+  FLAG_NEWLINE_TEST,
+  FLAG_REDUNDANT_TABLE,
+  GRAIN_BYTES,
+  GRAIN_SECTORS,
+  MAX_FILE_SECTORS,
+  SECTOR,
+} from "./layout.ts";
+import type { VmdkOptions } from "./options.ts";
+
+export const DESCRIPTOR_SECTORS = 20;
+const TABLE_SECTORS = (ENTRIES_PER_TABLE * 4) / SECTOR;
+
+/** Throws `image.too-large-for-format` above 2 TiB; `image.not-plannable` for the subformat that only streams. */
+export async function planVmdk(disk: BlockSource, options: VmdkOptions, signal?: AbortSignal): Promise<FilePlan> {
+  if (options.subformat === "streamOptimized") {
+    throw new AppError(
+      "internal",
+      "image.not-plannable",
+      "A streamOptimized VMDK has no known length: it is streamed.",
+    );
+  }
+  const sectors = Math.ceil(disk.size / SECTOR);
+  if (sectors > MAX_FILE_SECTORS) throw tooLarge("a sparse VMDK", disk.size, MAX_FILE_SECTORS * SECTOR);
+  const map = await mapData(disk, GRAIN_BYTES, signal);
+
+  const tables = Math.ceil(map.blocks.total / ENTRIES_PER_TABLE);
+  const directorySectors = Math.ceil((tables * 4) / SECTOR);
+  const redundantAt = 1 + DESCRIPTOR_SECTORS;
+  const redundantTablesAt = redundantAt + directorySectors;
+  const directoryAt = redundantTablesAt + tables * TABLE_SECTORS;
+  const tablesAt = directoryAt + directorySectors;
+  const overhead = Math.ceil((tablesAt + tables * TABLE_SECTORS) / GRAIN_SECTORS) * GRAIN_SECTORS;
+  const end = overhead + map.blocks.data * GRAIN_SECTORS;
+  if (end > MAX_FILE_SECTORS) throw tooLarge("a sparse VMDK", disk.size, MAX_FILE_SECTORS * SECTOR - overhead * SECTOR);
+
+  const head = Buffer.alloc((1 + DESCRIPTOR_SECTORS) * SECTOR);
+  encodeHeader({
+    version: 1,
+    flags: FLAG_NEWLINE_TEST + FLAG_REDUNDANT_TABLE,
+    capacity: sectors,
+    grainSize: GRAIN_SECTORS,
+    descriptorOffset: 1,
+    descriptorSize: DESCRIPTOR_SECTORS,
+    entriesPerTable: ENTRIES_PER_TABLE,
+    redundantOffset: redundantAt,
+    directoryOffset: directoryAt,
+    overhead,
+    uncleanShutdown: false,
+    compression: 0,
+  }).copy(head);
+  const descriptor = buildDescriptor({
+    cid: options.cid ?? randomCid(),
+    createType: "monolithicSparse",
+    sectors,
+    extentName: "disk.vmdk",
+    adapterType: options.adapter_type,
+    hwVersion: String(options.hwversion),
+    toolsVersion: String(options.toolsversion),
+  });
+  head.write(descriptor, SECTOR, "utf8");
+
+  const directory = (at: number, firstTable: number) =>
+    metaRegion(at * SECTOR, directorySectors * SECTOR, () => {
+      const bytes = Buffer.alloc(directorySectors * SECTOR);
+      for (let i = 0; i < tables; i++) bytes.writeUInt32LE(firstTable + i * TABLE_SECTORS, i * 4);
+      return bytes;
+    });
+  const grainTables = (at: number) =>
+    tableRegion({
+      at: at * SECTOR,
+      entries: tables * ENTRIES_PER_TABLE,
+      entryBytes: 4,
+      empty: 0,
+      blocks: map.blocks,
+      write: (into, pos, rank) => into.writeUInt32LE(overhead + rank * GRAIN_SECTORS, pos),
+    });
+  const regions = [
+    metaRegion(0, head.length, () => head),
+    directory(redundantAt, redundantTablesAt),
+    grainTables(redundantTablesAt),
+    directory(directoryAt, tablesAt),
+    grainTables(tablesAt),
+    dataRegion(map, overhead * SECTOR),
+  ];
+  return planOf(regions, end * SECTOR);
+}

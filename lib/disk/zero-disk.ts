@@ -1,0 +1,25 @@
+/** A disk of nothing but zeros. */
+import type { BlockSource, Extent } from "./block-source.ts";
+import { requireInside } from "./mapped-disk.ts";
+
+export class ZeroDisk implements BlockSource {
+  readonly size: number;
+  readonly order = "random";
+
+  constructor(size: number) {
+    this.size = size;
+  }
+
+  async *extents(): AsyncIterable<Extent> {
+    if (this.size > 0) yield { offset: 0, length: this.size, kind: "zero" };
+  }
+
+  async read(offset: number, into: Uint8Array): Promise<void> {
+    requireInside(this, offset, into.length);
+    into.fill(0);
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    // Holds nothing.
+  }
+}
