@@ -1,3 +1,4 @@
+import { isNull } from "drizzle-orm";
 import { bigint, index, integer, jsonb, pgTable, text, timestamp, uniqueIndex, uuid } from "drizzle-orm/pg-core";
 import type { DiskFormatId } from "#lib/domain/disk-format.ts";
 import type { AllocationMap, GuestFacts } from "#lib/domain/guest.ts";
@@ -15,8 +16,10 @@ export const images = pgTable(
     createdBy: uuid("created_by"),
     createdByName: text("created_by_name").notNull(),
     createdAt: at("created_at").notNull().defaultNow(),
+    /** Removed, but old requests still speak of it. Every list leaves it out; its name is free again. */
+    removedAt: at("removed_at"),
   },
-  (t) => [uniqueIndex("images_name").on(t.name)],
+  (t) => [uniqueIndex("images_name").on(t.name).where(isNull(t.removedAt))],
 );
 
 export const imageVersions = pgTable(
@@ -37,6 +40,8 @@ export const imageVersions = pgTable(
     createdBy: uuid("created_by"),
     createdByName: text("created_by_name").notNull(),
     createdAt: at("created_at").notNull().defaultNow(),
+    /** Removed with its files, but old requests still speak of it; `state` is failed then. */
+    removedAt: at("removed_at"),
   },
   (t) => [uniqueIndex("image_versions_number").on(t.imageId, t.number), index("image_versions_job").on(t.jobId)],
 );
