@@ -21,11 +21,10 @@ export async function mapData(disk: BlockSource, blockBytes: number, signal?: Ab
   return { size: disk.size, fine, blocks: coarsen(fine, blockBytes, Math.ceil(disk.size / blockBytes)) };
 }
 
-/** Every block as if it held data: fixed images. */
-export function allBlocks(map: DataMap): DataMap {
-  const { granule, total } = map.blocks;
+/** Every block as if it held data: the tables of fixed images. */
+export function allBlocks({ granule, total }: GranuleRuns): GranuleRuns {
   const one = total === 0 ? 0 : 1;
-  return { ...map, blocks: new GranuleRuns(granule, total, new Float64Array(one), new Float64Array(one).fill(total)) };
+  return new GranuleRuns(granule, total, new Float64Array(one), new Float64Array(one).fill(total));
 }
 
 function coarsen(fine: GranuleRuns, granule: number, total: number): GranuleRuns {
@@ -53,30 +52,40 @@ export interface Lead {
   readonly bytes: () => Uint8Array;
 }
 
+/** Data and zeros of the disk from `diskFrom` to `diskTo`, which begin at `fileAt`; only what touches [from, to). */
+function* stored(
+  { fine, size }: DataMap,
+  diskFrom: number,
+  diskTo: number,
+  fileAt: number,
+  from: number,
+  to: number,
+): Iterable<Segment> {
+  const shift = fileAt - diskFrom;
+  let i = fine.runFrom(Math.floor(Math.max(diskFrom, from - shift) / FINE));
+  const endOf = (run: number) => Math.min((fine.run(run).start + fine.run(run).count) * FINE, size);
+  let offset = i === 0 ? diskFrom : Math.max(diskFrom, endOf(i - 1));
+  while (offset < diskTo && offset + shift < to) {
+    const start = i < fine.length ? Math.min(Math.max(fine.run(i).start * FINE, diskFrom), diskTo) : diskTo;
+    if (start > offset) yield { at: offset + shift, length: start - offset, kind: "zero" };
+    if (start === diskTo || start + shift >= to) return;
+    const end = Math.min(endOf(i), diskTo);
+    yield { at: start + shift, length: end - start, kind: "disk", offset: start };
+    offset = end;
+    i++;
+  }
+}
+
+/** The disk as it is, byte for byte, then zeros up to `length`. */
+export function flatRegion(map: DataMap, at: number, length: number): Region {
+  return { at, length, segments: (from, to) => stored(map, 0, length, at, from, to) };
+}
+
 /** Block of rank r lies at `at + r × (lead + block)`. */
 export function dataRegion(map: DataMap, at: number, lead: Lead = { length: 0, bytes: () => Buffer.alloc(0) }): Region {
-  const { blocks, fine, size } = map;
+  const { blocks } = map;
   const block = blocks.granule;
   const stride = lead.length + block;
-
-  /** Data and zeros of the disk from `diskFrom` to `diskTo`, which begin at `fileAt`; only what touches [from, to). */
-  function* stored(diskFrom: number, diskTo: number, fileAt: number, from: number, to: number): Iterable<Segment> {
-    const shift = fileAt - diskFrom;
-    const wanted = Math.max(diskFrom, from - shift);
-    let i = fine.runFrom(Math.floor(wanted / FINE));
-    const endOf = (run: number) => Math.min((fine.run(run).start + fine.run(run).count) * FINE, size);
-    let offset = i === 0 ? diskFrom : Math.max(diskFrom, endOf(i - 1));
-    while (offset < diskTo && offset + shift < to) {
-      const start = i < fine.length ? Math.min(Math.max(fine.run(i).start * FINE, diskFrom), diskTo) : diskTo;
-      if (start > offset) yield { at: offset + shift, length: start - offset, kind: "zero" };
-      if (start === diskTo || start + shift >= to) return;
-      const end = Math.min(endOf(i), diskTo);
-      yield { at: start + shift, length: end - start, kind: "disk", offset: start };
-      offset = end;
-      i++;
-    }
-  }
-
   return {
     at,
     length: blocks.data * stride,
@@ -86,7 +95,7 @@ export function dataRegion(map: DataMap, at: number, lead: Lead = { length: 0, b
         const runAt = at + run.before * stride;
         if (runAt >= to) return;
         if (lead.length === 0) {
-          yield* stored(run.start * block, (run.start + run.count) * block, runAt, from, to);
+          yield* stored(map, run.start * block, (run.start + run.count) * block, runAt, from, to);
           continue;
         }
         for (let b = Math.max(0, Math.floor((from - runAt) / stride)); b < run.count; b++) {
@@ -94,7 +103,7 @@ export function dataRegion(map: DataMap, at: number, lead: Lead = { length: 0, b
           if (blockAt >= to) return;
           if (blockAt + lead.length > from) yield { at: blockAt, length: lead.length, kind: "meta", bytes: lead.bytes };
           const disk = (run.start + b) * block;
-          yield* stored(disk, disk + block, blockAt + lead.length, from, to);
+          yield* stored(map, disk, disk + block, blockAt + lead.length, from, to);
         }
       }
     },

@@ -1,0 +1,23 @@
+/** VHD: Hyper-V, Azure, XenServer, Virtual PC. */
+import type { DiskFormat } from "../../format.ts";
+import { COOKIE_FOOTER, FOOTER_BYTES } from "./layout.ts";
+import { openVhd } from "./open.ts";
+import { VhdOptions } from "./options.ts";
+import { planVhd } from "./plan.ts";
+
+export const vhd = {
+  id: "vhd",
+  label: "VHD",
+  options: VhdOptions,
+  matches(head, tail) {
+    const cookieAt = (bytes: Uint8Array, at: number) =>
+      at >= 0 &&
+      Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length).toString("latin1", at, at + 8) === COOKIE_FOOTER;
+    // Old Virtual PC: 511 bytes.
+    return (
+      cookieAt(head, 0) || cookieAt(tail, tail.length - FOOTER_BYTES) || cookieAt(tail, tail.length - FOOTER_BYTES + 1)
+    );
+  },
+  open: openVhd,
+  plan: planVhd,
+} satisfies DiskFormat<VhdOptions>;
