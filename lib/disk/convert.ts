@@ -1,0 +1,131 @@
+/** One disk into one file of another format, in one pass: each byte is read once, written and fingerprinted. */
+import type { DiskFormatId } from "#lib/domain/disk-format.ts";
+import { AppError } from "#lib/errors.ts";
+import type { BlockSource } from "./block-source.ts";
+import { FingerprintFeed, overheard } from "./fingerprint-feed.ts";
+import type { DiskFormat } from "./format.ts";
+import type { ByteSink } from "./io.ts";
+import type { FilePlan } from "./plan.ts";
+import { formatOf } from "./registry.ts";
+import { writePlan, writeStream, type TransferProgress } from "./write-plan.ts";
+
+export interface ConvertDiskOptions {
+  readonly disk: BlockSource;
+  readonly to: DiskFormatId;
+  /** Options of the target format, by qemu-img's names. */
+  readonly options?: Record<string, unknown>;
+  readonly sink: ByteSink;
+  readonly signal?: AbortSignal;
+  readonly onProgress?: (progress: TransferProgress) => void;
+}
+
+export interface Conversion {
+  readonly fileLength: number;
+  /** Of the source disk: `sv1:…`. */
+  readonly fingerprint: string;
+  /** Bytes that went into the sink. */
+  readonly moved: number;
+}
+
+/** Writes and commits the sink. Throws `options.invalid`, and what the disk, the format and the sink throw. */
+export async function convertDisk(request: ConvertDiskOptions): Promise<Conversion> {
+  const { disk, sink, signal, onProgress } = request;
+  const target = await layOut(disk, request.to, request.options ?? {}, signal);
+  await using feed = new FingerprintFeed(disk, signal);
+  const more = { ...(signal === undefined ? {} : { signal }), ...(onProgress === undefined ? {} : { onProgress }) };
+  const { fileLength, moved } =
+    "plan" in target
+      ? {
+          fileLength: target.plan.length,
+          ...(await writePlan({
+            plan: target.plan,
+            disk,
+            sink,
+            onDiskBytes: (offset, bytes) => feed.take(offset, bytes),
+            ...more,
+          })),
+        }
+      : await streamed(target, request, feed);
+  const fingerprint = await feed.finish();
+  await sink.commit(fileLength, signal);
+  return { fileLength, fingerprint, moved };
+}
+
+type Streamed = { readonly format: Required<Pick<DiskFormat, "stream">>; readonly options: unknown };
+
+async function streamed(target: Streamed, request: ConvertDiskOptions, feed: FingerprintFeed) {
+  const { disk, sink, signal, onProgress } = request;
+  const total = disk.size;
+  let done = 0;
+  let moved = 0;
+  const watched: BlockSource = {
+    ...overheard(disk, feed),
+    async *extents(stop) {
+      for await (const extent of disk.extents(stop)) {
+        yield extent;
+        // Asked for the next one: whatever this one holds has been asked for.
+        done = extent.offset + extent.length;
+        onProgress?.({ done, total, moved });
+      }
+    },
+  };
+  const written = await writeStream({
+    stream: target.format.stream(watched, target.options, signal),
+    sink,
+    ...(signal === undefined ? {} : { signal }),
+    onBytes: (bytes) => {
+      moved = bytes;
+      onProgress?.({ done, total, moved });
+    },
+  });
+  onProgress?.({ done: total, total, moved });
+  return written;
+}
+
+/** What a conversion will take, before anything is written. `fileLength` is null where only the end tells it. */
+export async function planConversion(
+  disk: BlockSource,
+  to: DiskFormatId,
+  options: Record<string, unknown> = {},
+  signal?: AbortSignal,
+): Promise<{ fileLength: number | null; bytesToMove: number }> {
+  const target = await layOut(disk, to, options, signal);
+  let bytesToMove = 0;
+  for await (const extent of disk.extents(signal)) if (extent.kind === "data") bytesToMove += extent.length;
+  return { fileLength: "plan" in target ? target.plan.length : null, bytesToMove };
+}
+
+async function layOut(
+  disk: BlockSource,
+  to: DiskFormatId,
+  given: Record<string, unknown>,
+  signal: AbortSignal | undefined,
+): Promise<{ plan: FilePlan } | Streamed> {
+  const format = formatOf(to);
+  const options = parseOptions(format, given);
+  if (format.plan !== undefined) {
+    try {
+      return { plan: await format.plan(disk, options, signal) };
+    } catch (error) {
+      // Compressed subformats have no length before their end.
+      if (!(error instanceof AppError && error.code === "image.not-plannable")) throw error;
+    }
+  }
+  if (format.stream === undefined) {
+    throw new AppError("invalid", "options.invalid", `${format.label} cannot be written that way.`);
+  }
+  return { format: { stream: format.stream.bind(format) }, options };
+}
+
+/** Throws `options.invalid` (invalid) with the first thing that is wrong. */
+function parseOptions(format: DiskFormat, given: Record<string, unknown>): unknown {
+  const parsed = format.options.safeParse(given);
+  if (parsed.success) return parsed.data;
+  const issue = parsed.error.issues[0];
+  const where = issue === undefined || issue.path.length === 0 ? "" : ` ${issue.path.join(".")}`;
+  throw new AppError(
+    "invalid",
+    "options.invalid",
+    `${format.label} does not take this option${where}: ${issue?.message ?? "invalid"}.`,
+  );
+}

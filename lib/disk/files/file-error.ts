@@ -1,0 +1,46 @@
+/** What the operating system refused, in the product's words. */
+import { AppError } from "#lib/errors.ts";
+
+function codeOf(error: unknown): string {
+  return error instanceof Error && "code" in error && typeof error.code === "string" ? error.code : "";
+}
+
+/** `doing` begins the sentence: `Reading /x/y.vmdk`. Codes: io.not-found, io.denied, io.exists, io.no-space, io.failed. */
+export function fileError(error: unknown, doing: string): AppError {
+  if (error instanceof AppError) return error;
+  const code = codeOf(error);
+  switch (code) {
+    case "ENOENT":
+    case "ENOTDIR":
+      return new AppError("not-found", "io.not-found", `${doing} failed: there is no such file.`, { cause: error });
+    case "EACCES":
+    case "EPERM":
+      return new AppError("forbidden", "io.denied", `${doing} failed: permission denied.`, {
+        cause: error,
+        hint: "Give the account that runs Supravisor access to it.",
+      });
+    case "EROFS":
+      return new AppError("forbidden", "io.denied", `${doing} failed: the file system is read-only.`, { cause: error });
+    case "EEXIST":
+      return new AppError("conflict", "io.exists", `${doing} failed: a file of that name exists.`, {
+        cause: error,
+        hint: "Choose another name, or say that it may be replaced.",
+      });
+    case "ENOSPC":
+    case "EDQUOT":
+      return new AppError("unprocessable", "io.no-space", `${doing} failed: no space is left there.`, {
+        cause: error,
+        hint: "Free some space or choose another place; nothing of the unfinished file is left.",
+      });
+    case "EFBIG":
+      return new AppError("unprocessable", "io.too-large", `${doing} failed: the file system holds no file so large.`, {
+        cause: error,
+      });
+    default:
+      return new AppError("unavailable", "io.failed", `${doing} failed: ${code || "unknown reason"}.`, {
+        cause: error,
+      });
+  }
+}
+
+export const isCode = (error: unknown, ...codes: readonly string[]): boolean => codes.includes(codeOf(error));

@@ -1,0 +1,152 @@
+/** A file being written beside its final name; it takes the name only when it is whole. */
+import { randomBytes } from "node:crypto";
+import { close, constants, fsync, ftruncate, open, write } from "node:fs";
+import { link, open as openFolder, rename, stat, unlink } from "node:fs/promises";
+import { basename, dirname, join, resolve as resolvePath } from "node:path";
+import { AppError } from "#lib/errors.ts";
+import type { ByteSink } from "../io.ts";
+import { fileError, isCode } from "./file-error.ts";
+
+export interface FileSinkOptions {
+  /** Replace a file of the final name, at commit. Default: `io.exists`. */
+  readonly overwrite?: boolean;
+  /** Wait until the bytes are on the medium before the file gets its name. Default true. */
+  readonly durable?: boolean;
+}
+
+const call = (run: (done: (error: Error | null) => void) => void): Promise<void> =>
+  new Promise((resolve, reject) => run((error) => (error === null ? resolve() : reject(error))));
+
+class FileSink implements ByteSink {
+  readonly seekable = true;
+  readonly #fd: number;
+  readonly #temp: string;
+  readonly #final: string;
+  readonly #options: FileSinkOptions;
+  #closed = false;
+  #committed = false;
+  #busy = 0;
+  #idle: (() => void) | null = null;
+
+  constructor(fd: number, temp: string, final: string, options: FileSinkOptions) {
+    this.#fd = fd;
+    this.#temp = temp;
+    this.#final = final;
+    this.#options = options;
+  }
+
+  /** Bytes that are never written stay holes. */
+  write(offset: number, bytes: Uint8Array, signal?: AbortSignal): Promise<void> {
+    return new Promise((resolve, reject) => {
+      signal?.throwIfAborted();
+      this.#requireOpen();
+      if (bytes.length === 0) return resolve();
+      this.#busy++;
+      const settle = (error: unknown) => {
+        this.#busy--;
+        if (this.#busy === 0) this.#idle?.();
+        if (error === null) resolve();
+        else reject(error);
+      };
+      let done = 0;
+      const more = () =>
+        write(this.#fd, bytes, done, bytes.length - done, offset + done, (error, count) => {
+          if (error !== null) return settle(fileError(error, `Writing ${this.#final} at byte ${offset + done}`));
+          done += count;
+          if (done === bytes.length) return settle(null);
+          if (signal?.aborted === true) return settle(signal.reason);
+          more();
+        });
+      more();
+    });
+  }
+
+  async commit(length: number, signal?: AbortSignal): Promise<void> {
+    signal?.throwIfAborted();
+    this.#requireOpen();
+    const durable = this.#options.durable !== false;
+    try {
+      await call((done) => ftruncate(this.#fd, length, done));
+      if (durable) await call((done) => fsync(this.#fd, done));
+      signal?.throwIfAborted();
+      await this.#takeName();
+      this.#committed = true;
+    } catch (error) {
+      if (signal?.aborted === true) throw signal.reason;
+      throw fileError(error, `Finishing ${this.#final}`);
+    }
+    await this.#close();
+    if (durable) await syncFolder(dirname(this.#final));
+  }
+
+  async #takeName(): Promise<void> {
+    if (this.#options.overwrite === true) return rename(this.#temp, this.#final);
+    try {
+      // A link fails when the name is taken, which a rename does not.
+      await link(this.#temp, this.#final);
+      await unlink(this.#temp);
+    } catch (error) {
+      if (!isCode(error, "EPERM", "ENOTSUP", "EOPNOTSUPP", "ENOSYS", "EMLINK")) throw error;
+      // File systems without links (FAT, some network ones).
+      await refuseExisting(this.#final);
+      await rename(this.#temp, this.#final);
+    }
+  }
+
+  #requireOpen(): void {
+    if (this.#closed) throw new AppError("internal", "io.closed", `${this.#final} was written after it was closed.`);
+  }
+
+  async #close(): Promise<void> {
+    if (this.#closed) return;
+    this.#closed = true;
+    if (this.#busy > 0) await new Promise<void>((resolve) => (this.#idle = resolve));
+    await new Promise<void>((resolve) => close(this.#fd, () => resolve()));
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.#close();
+    if (this.#committed) return;
+    await unlink(this.#temp).catch((error: unknown) => {
+      if (!isCode(error, "ENOENT")) throw fileError(error, `Removing ${this.#temp}`);
+    });
+  }
+}
+
+async function syncFolder(folder: string): Promise<void> {
+  try {
+    await using handle = await openFolder(folder, "r");
+    await handle.sync();
+  } catch {
+    // Not every file system can sync a folder; the file itself is safe by then.
+  }
+}
+
+async function refuseExisting(path: string): Promise<void> {
+  const there = await stat(path).then(
+    () => true,
+    () => false,
+  );
+  if (there) {
+    throw new AppError("conflict", "io.exists", `${path} exists already.`, {
+      hint: "Choose another name, or say that it may be replaced.",
+    });
+  }
+}
+
+/**
+ * Throws AppError `io.exists` (now or at commit), `io.not-found` (no such folder), `io.denied`, `io.no-space`,
+ * `io.failed`. Disposing without commit removes what was written.
+ */
+export async function createFileSink(finalPath: string, options: FileSinkOptions = {}): Promise<ByteSink> {
+  const final = resolvePath(finalPath);
+  if (options.overwrite !== true) await refuseExisting(final);
+  const temp = join(dirname(final), `.${basename(final).slice(0, 200)}.${randomBytes(6).toString("hex")}.part`);
+  const flags = constants.O_WRONLY | constants.O_CREAT | constants.O_EXCL;
+  const fd = await new Promise<number>((resolve, reject) =>
+    open(temp, flags, 0o640, (error, opened) =>
+      error === null ? resolve(opened) : reject(fileError(error, `Creating ${final}`)),
+    ),
+  );
+  return new FileSink(fd, temp, final, options);
+}

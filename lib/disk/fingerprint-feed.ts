@@ -1,0 +1,102 @@
+/** Fingerprints a disk from the bytes that a conversion reads anyway. */
+import type { BlockSource, Extent } from "./block-source.ts";
+import { ExtentCursor } from "./extent-cursor.ts";
+import { Fingerprinter, fingerprintDisk } from "./fingerprint.ts";
+import { LEAF_BYTES } from "./fingerprint-tree.ts";
+
+/**
+ * The fingerprint is the source's, not the plan's: data that the conversion did not ask for is read here. So a target
+ * that lost something shows when its own fingerprint is compared.
+ */
+export class FingerprintFeed implements AsyncDisposable {
+  readonly #disk: BlockSource;
+  readonly #signal: AbortSignal | undefined;
+  readonly #fingerprinter: Fingerprinter;
+  readonly #cursor: ExtentCursor | null;
+  #inOrder = true;
+  #turn: Promise<void> = Promise.resolve();
+
+  constructor(disk: BlockSource, signal?: AbortSignal) {
+    this.#disk = disk;
+    this.#signal = signal;
+    this.#fingerprinter = new Fingerprinter(disk.size);
+    // A stream that cannot seek cannot be asked again either; its reader takes all that comes.
+    this.#cursor = disk.order === "random" ? new ExtentCursor(disk, signal) : null;
+  }
+
+  /** Bytes as they were read, in the order of the calls. They may be reused once this resolves. */
+  take(offset: number, bytes: Uint8Array): Promise<void> {
+    const turn = this.#turn.then(async () => {
+      if (!this.#inOrder) return;
+      if (offset < this.#fingerprinter.position) {
+        this.#inOrder = false;
+        return;
+      }
+      await this.#gap(offset);
+      await this.#fingerprinter.data(bytes);
+    });
+    this.#turn = turn;
+    // Whoever called sees the failure; the chain must not report it a second time.
+    turn.catch(() => undefined);
+    return turn;
+  }
+
+  async finish(): Promise<string> {
+    await this.#turn;
+    // A plan that goes back and forth over the disk costs one more read of it.
+    if (!this.#inOrder) return fingerprintDisk(this.#disk, this.#signal === undefined ? {} : { signal: this.#signal });
+    await this.#gap(this.#disk.size);
+    return this.#fingerprinter.finish();
+  }
+
+  async #gap(to: number): Promise<void> {
+    const from = this.#fingerprinter.position;
+    if (to === from) return;
+    if (this.#cursor === null) {
+      this.#fingerprinter.zeros(to - from);
+      return;
+    }
+    for await (const extent of this.#cursor.range(from, to)) {
+      if (extent.kind === "zero") this.#fingerprinter.zeros(extent.length);
+      else await this.#readMissed(extent);
+    }
+  }
+
+  async #readMissed(extent: Extent): Promise<void> {
+    const end = extent.offset + extent.length;
+    const buffer = Buffer.allocUnsafe(Math.min(LEAF_BYTES, extent.length));
+    for (let at = extent.offset; at < end; at += buffer.length) {
+      const part = buffer.subarray(0, Math.min(buffer.length, end - at));
+      await this.#disk.read(at, part, this.#signal);
+      await this.#fingerprinter.data(part);
+    }
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.#turn.catch(() => undefined);
+    await this.#cursor?.[Symbol.asyncDispose]();
+  }
+}
+
+/** The same disk, of which `feed` sees every read. Reads are taken in the order of the calls. */
+export function overheard(disk: BlockSource, feed: FingerprintFeed): BlockSource {
+  let turn: Promise<void> = Promise.resolve();
+  return {
+    size: disk.size,
+    order: disk.order,
+    extents: (signal) => disk.extents(signal),
+    read(offset, into, signal) {
+      const before = turn;
+      const read = disk.read(offset, into, signal);
+      const done = (async () => {
+        const [outcome] = await Promise.allSettled([read, before]);
+        if (outcome.status === "rejected") throw outcome.reason;
+        await feed.take(offset, into);
+      })();
+      turn = done.catch(() => undefined);
+      return done;
+    },
+    // Whoever opened the disk closes it.
+    [Symbol.asyncDispose]: async () => undefined,
+  };
+}
