@@ -1,0 +1,41 @@
+/** A database and services for tests: everything real but in memory, and a silent log. */
+import { mkdtemp, rm } from "node:fs/promises";
+import { randomBytes } from "node:crypto";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { pino } from "pino";
+import { localBus } from "#lib/events/bus.ts";
+import { openJobQueue } from "#lib/jobs/queue.ts";
+import { secretBox } from "#lib/secrets/box.ts";
+import type { Services } from "#lib/services/context.ts";
+import { openDatabase, type Database } from "./client.ts";
+
+/** Migrated and empty. */
+export function openTestDatabase(): Promise<Database> {
+  return openDatabase({ dataDir: null });
+}
+
+export interface TestServices extends Services {
+  readonly database: Database;
+  close(): Promise<void>;
+}
+
+export async function testServices(): Promise<TestServices> {
+  const database = await openTestDatabase();
+  const dataDir = await mkdtemp(join(tmpdir(), "supravisor-test-"));
+  const queue = await openJobQueue(database);
+  return {
+    database,
+    db: database.db,
+    events: localBus(),
+    secrets: secretBox(randomBytes(32)),
+    jobs: queue,
+    dataDir,
+    log: pino({ level: "silent" }),
+    async close() {
+      await queue.close();
+      await database.close();
+      await rm(dataDir, { recursive: true, force: true });
+    },
+  };
+}
