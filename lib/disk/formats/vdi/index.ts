@@ -1,0 +1,17 @@
+/** VDI: VirtualBox's own. */
+import type { DiskFormat } from "../../format.ts";
+import { AT, SIGNATURE } from "./layout.ts";
+import { openVdi } from "./open.ts";
+import { VdiOptions } from "./options.ts";
+import { planVdi } from "./plan.ts";
+
+export const vdi = {
+  id: "vdi",
+  label: "VDI",
+  options: VdiOptions,
+  matches: (head) =>
+    head.length >= AT.version &&
+    Buffer.from(head.buffer, head.byteOffset, head.length).readUInt32LE(AT.signature) === SIGNATURE,
+  open: openVdi,
+  plan: planVdi,
+} satisfies DiskFormat<VdiOptions>;
