@@ -1,0 +1,183 @@
+/** Where image files lie: a folder a version, and nothing else is ever removed. */
+import { randomUUID } from "node:crypto";
+import { constants } from "node:fs";
+import { access, copyFile, link, mkdir, open, readFile, rename, rm, stat, statfs, unlink } from "node:fs/promises";
+import { join } from "node:path";
+import { eq } from "drizzle-orm";
+import type { Db } from "#lib/db/client.ts";
+import { settings } from "#lib/db/schema.ts";
+import { AppError } from "#lib/errors.ts";
+import { safeFileName } from "./file-names.ts";
+
+export interface LibraryStore {
+  /** Identity of this library; the database knows it too, so that a worker never fills the wrong folder. */
+  readonly id: string;
+  /** Absolute path of a version's folder, which may not be there yet. Throws `library.bad-folder`. */
+  pathOf(folder: string): string;
+  /** Makes the folder, empty; what an earlier attempt left in it is gone. */
+  fresh(folder: string): Promise<string>;
+  /** Makes the folder unless it is there. */
+  ensure(folder: string): Promise<string>;
+  /** Moves a file in under a plain name, durable when it returns. Done already (source gone, target there) is fine. */
+  adopt(source: string, folder: string, fileName: string): Promise<void>;
+  /** Makes what was written into the folder durable. */
+  settle(folder: string, fileNames: readonly string[]): Promise<void>;
+  /** Removes the folder of a version; gone already is fine. */
+  remove(folder: string): Promise<void>;
+  /** Bytes that can still be stored. */
+  free(): Promise<number>;
+}
+
+const FOLDER = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/;
+const ID_FILE = ".library-id";
+
+const opened = new WeakMap<Db, Promise<LibraryStore>>();
+
+/**
+ * The library of this data folder. Throws `library.foreign` when the folder is not the one that the database
+ * means: a worker whose shared folder is not mounted must not write into the empty place below it.
+ */
+export function openLibrary(services: { readonly db: Db; readonly dataDir: string }): Promise<LibraryStore> {
+  const known = opened.get(services.db);
+  if (known !== undefined) return known;
+  const library = openFolder(services.db, join(services.dataDir, "library"));
+  opened.set(services.db, library);
+  // A failure is not remembered: the folder may be mounted by the next try.
+  library.catch(() => opened.delete(services.db));
+  return library;
+}
+
+async function openFolder(db: Db, root: string): Promise<LibraryStore> {
+  const [row] = await db.select().from(settings).where(eq(settings.key, "library"));
+  const found = await readId(root);
+  if (row !== undefined && found !== idOf(row.value)) throw foreign(root, found);
+  if (row !== undefined && found !== null) return folderStore(root, found);
+  // The file comes first: a crash between the two leaves a folder whose id the next start stores.
+  await mkdir(root, { recursive: true, mode: 0o750 });
+  const id = found ?? (await writeId(root));
+  await db.insert(settings).values({ key: "library", value: { id } }).onConflictDoNothing();
+  const [stored] = await db.select().from(settings).where(eq(settings.key, "library"));
+  if (idOf(stored?.value) !== id) throw foreign(root, id);
+  return folderStore(root, id);
+}
+
+function idOf(value: unknown): string | null {
+  return typeof value === "object" && value !== null && "id" in value && typeof value.id === "string" ? value.id : null;
+}
+
+async function readId(root: string): Promise<string | null> {
+  return readFile(join(root, ID_FILE), "utf8").then(
+    (text) => text.trim(),
+    () => null,
+  );
+}
+
+async function writeId(root: string): Promise<string> {
+  const id = randomUUID();
+  const draft = join(root, `${ID_FILE}.${id}`);
+  const file = await open(draft, "wx", 0o640);
+  try {
+    await file.writeFile(`${id}\n`);
+    await file.sync();
+  } finally {
+    await file.close();
+  }
+  // link, not rename: two first starts at once must end with one identity.
+  await link(draft, join(root, ID_FILE)).catch(() => undefined);
+  await unlink(draft);
+  return (await readId(root)) ?? id;
+}
+
+function foreign(root: string, found: string | null): AppError {
+  const what = found === null ? "holds no image library" : "holds the image library of another database";
+  return new AppError("unavailable", "library.foreign", `The folder ${root} ${what}.`, {
+    hint: "Mount the library folder of the server here, or point SUPRAVISOR_DATA_DIR at it.",
+  });
+}
+
+function folderStore(root: string, id: string): LibraryStore {
+  const pathOf = (folder: string): string => {
+    if (!FOLDER.test(folder)) {
+      throw new AppError("internal", "library.bad-folder", "A version's folder has a name that the library never gives.");
+    }
+    return join(root, folder);
+  };
+  const store: LibraryStore = {
+    id,
+    pathOf,
+    async fresh(folder) {
+      await store.remove(folder);
+      return store.ensure(folder);
+    },
+    async ensure(folder) {
+      const path = pathOf(folder);
+      await mkdir(path, { recursive: true, mode: 0o750 });
+      await syncFolder(root);
+      return path;
+    },
+    async adopt(source, folder, fileName) {
+      const target = join(await store.ensure(folder), safeFileName(fileName));
+      try {
+        await rename(source, target);
+      } catch (error) {
+        const code = (error as NodeJS.ErrnoException).code;
+        if (code === "ENOENT" && (await exists(target))) return;
+        if (code !== "EXDEV") throw missing(fileName, error);
+        await moveAcross(source, target);
+      }
+      await store.settle(folder, [fileName]);
+    },
+    async settle(folder, fileNames) {
+      const path = pathOf(folder);
+      for (const name of fileNames) {
+        const file = await open(join(path, safeFileName(name)), "r");
+        try {
+          await file.sync();
+        } finally {
+          await file.close();
+        }
+      }
+      await syncFolder(path);
+    },
+    async remove(folder) {
+      await rm(pathOf(folder), { recursive: true, force: true });
+    },
+    async free() {
+      const info = await statfs(root);
+      return info.bavail * info.bsize;
+    },
+  };
+  return store;
+}
+
+function missing(fileName: string, cause: unknown): AppError {
+  return new AppError("internal", "library.move-failed", `${fileName} could not be moved into the library.`, {
+    hint: "The data folder may be full, read-only or changed by somebody else.",
+    cause,
+  });
+}
+
+/** Uploads and library on different file systems: the copy gets its name only when it is whole. */
+async function moveAcross(source: string, target: string): Promise<void> {
+  const draft = `${target}.part`;
+  await copyFile(source, draft, constants.COPYFILE_FICLONE);
+  await rename(draft, target);
+  await unlink(source);
+}
+
+async function exists(path: string): Promise<boolean> {
+  return access(path).then(
+    () => true,
+    () => false,
+  );
+}
+
+async function syncFolder(path: string): Promise<void> {
+  if (!(await stat(path)).isDirectory()) return;
+  const handle = await open(path, "r");
+  try {
+    await handle.sync();
+  } finally {
+    await handle.close();
+  }
+}
