@@ -1,3 +1,4 @@
+import { isNull } from "drizzle-orm";
 import { boolean, index, jsonb, pgTable, primaryKey, text, timestamp, uniqueIndex, uuid } from "drizzle-orm/pg-core";
 import type { HostCapabilities } from "#lib/domain/capabilities.ts";
 import type { HostConnection } from "#lib/domain/connection.ts";
@@ -25,8 +26,10 @@ export const hosts = pgTable(
     createdBy: uuid("created_by"),
     createdAt: at("created_at").notNull().defaultNow(),
     updatedAt: at("updated_at").notNull().defaultNow(),
+    /** Removed, but old requests still speak of it: no secret, no inventory, in no list; its name is free again. */
+    removedAt: at("removed_at"),
   },
-  (t) => [uniqueIndex("hosts_name").on(t.name)],
+  (t) => [uniqueIndex("hosts_name").on(t.name).where(isNull(t.removedAt))],
 );
 
 /** One row a thing on a host, as the adapter last told it. */
