@@ -1,0 +1,92 @@
+"use client";
+import { useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
+import { useRouter } from "next/navigation";
+import { useState, type ReactNode } from "react";
+import { Button } from "#components/ui/Button.tsx";
+import { ErrorNotice } from "#components/ui/ErrorNotice.tsx";
+import { Field } from "#components/ui/Field.tsx";
+import { Input } from "#components/ui/Input.tsx";
+import { RadioGroup } from "#components/ui/RadioGroup.tsx";
+import { Select } from "#components/ui/Select.tsx";
+import { toastDone } from "#components/ui/Toaster.tsx";
+import type { VmRow } from "#lib/domain/host.ts";
+import { ImageName } from "#lib/domain/image.ts";
+import type { VmDisk } from "#lib/domain/inventory.ts";
+import { formatBytes } from "#lib/format/bytes.ts";
+import { api } from "#lib/http/client.ts";
+import { imageQueries, ImageStarted } from "#lib/http/queries/image.ts";
+
+export function CaptureDiskForm({ vm, disk, onDone }: { vm: VmRow; disk: VmDisk; onDone: () => void }): ReactNode {
+  const router = useRouter();
+  const client = useQueryClient();
+  const [into, setInto] = useState<"new" | "version">("new");
+  const [name, setName] = useState(vm.name);
+  const [imageId, setImageId] = useState<string | null>(null);
+  const images = useQuery({ ...imageQueries.some("", 200), enabled: into === "version" });
+  const named = ImageName.safeParse(name);
+  const ready = into === "new" ? named.success : imageId !== null;
+
+  const capture = useMutation({
+    mutationFn: () =>
+      api.post("/images/capture", ImageStarted, {
+        hostId: vm.hostId,
+        vmRef: vm.ref,
+        diskId: disk.id,
+        ...(into === "new" ? { name: name.trim() } : { imageId }),
+      }),
+    onSuccess: async ({ image }) => {
+      toastDone(`Capturing ${disk.label} of ${vm.name} into ${image.name}.`);
+      onDone();
+      router.push(`/images/${image.id}`);
+      await client.invalidateQueries({ queryKey: imageQueries.all });
+    },
+  });
+  return (
+    <form
+      className="space-y-4"
+      onSubmit={(event) => {
+        event.preventDefault();
+        if (ready) capture.mutate();
+      }}
+    >
+      <p className="text-ink-2">
+        {formatBytes(disk.capacity)} as the guest sees it
+        {disk.allocated === null ? "" : `, ${formatBytes(disk.allocated)} of it stored`}. Empty ranges are not copied.
+      </p>
+      <RadioGroup
+        label="Where does it go?"
+        value={into}
+        onChange={setInto}
+        options={[
+          { value: "new", label: "A new image" },
+          { value: "version", label: "A new version of an image" },
+        ]}
+      />
+      {into === "new" ? (
+        <Field label="Name of the image" error={named.success ? undefined : named.error.issues[0]?.message}>
+          <Input value={name} onChange={(event) => setName(event.target.value)} autoComplete="off" />
+        </Field>
+      ) : (
+        <Field label="Image">
+          <Select
+            value={imageId}
+            onChange={setImageId}
+            placeholder={images.isPending ? "Reading images…" : "Choose an image"}
+            options={(images.data?.items ?? []).map((image) => ({
+              value: image.id,
+              label: image.name,
+              hint: `${image.versionCount} ${image.versionCount === 1 ? "version" : "versions"}`,
+            }))}
+          />
+        </Field>
+      )}
+      {capture.error ? <ErrorNotice error={capture.error} /> : null}
+      <div className="flex justify-end gap-2">
+        <Button onClick={onDone}>Cancel</Button>
+        <Button type="submit" variant="primary" busy={capture.isPending} disabled={!ready}>
+          {capture.isPending ? "Asking for the capture…" : "Capture disk"}
+        </Button>
+      </div>
+    </form>
+  );
+}
