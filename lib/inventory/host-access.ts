@@ -1,6 +1,6 @@
 /** What it takes to speak to a stored host: its row, how it is reached, and its opened secret. */
 import { createHash } from "node:crypto";
-import { eq } from "drizzle-orm";
+import { and, eq, isNull } from "drizzle-orm";
 import type { Db } from "#lib/db/client.ts";
 import { hosts } from "#lib/db/schema.ts";
 import { type HostConnection, LibvirtSecret } from "#lib/domain/connection.ts";
@@ -36,7 +36,7 @@ export function sealSecret(secrets: SecretBox, hostId: string, secret: LibvirtSe
 
 /** Throws `host.not-found`, and what an unreadable secret box throws. */
 export async function loadHostAccess(services: HostServices, hostId: string): Promise<HostAccess> {
-  const [row] = await services.db.select().from(hosts).where(eq(hosts.id, hostId));
+  const [row] = await services.db.select().from(hosts).where(and(eq(hosts.id, hostId), isNull(hosts.removedAt)));
   if (row === undefined) throw hostNotFound();
   return { row, target: row.connection, secret: openSecret(services.secrets, row) };
 }

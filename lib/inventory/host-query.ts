@@ -1,5 +1,5 @@
 /** Hosts with what their inventory adds up to. */
-import { and, asc, eq, inArray, sql } from "drizzle-orm";
+import { and, asc, eq, inArray, isNull, sql } from "drizzle-orm";
 import type { Db } from "#lib/db/client.ts";
 import { hosts, inventoryItems } from "#lib/db/schema.ts";
 import type { HostFacts, Network, StoragePool } from "#lib/domain/inventory.ts";
@@ -18,7 +18,7 @@ export async function hostSummaries(db: Db, hostId?: string): Promise<HostSummar
   const rows = await db
     .select()
     .from(hosts)
-    .where(hostId === undefined ? undefined : eq(hosts.id, hostId))
+    .where(and(isNull(hosts.removedAt), hostId === undefined ? undefined : eq(hosts.id, hostId)))
     .orderBy(asc(hosts.name));
   const mine = hostId === undefined ? undefined : eq(inventoryItems.hostId, hostId);
   const sums = await db

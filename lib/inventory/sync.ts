@@ -1,4 +1,5 @@
 /** Keeps a session with every stored host and follows additions, edits and removals. */
+import { isNull } from "drizzle-orm";
 import { hosts } from "#lib/db/schema.ts";
 import type { Services } from "#lib/services/context.ts";
 import { accessDigest } from "./host-access.ts";
@@ -21,7 +22,7 @@ export async function startInventorySync(services: Services): Promise<InventoryS
   let running: Promise<void> | null = null;
 
   const reconcile = async () => {
-    const rows = await services.db.select().from(hosts);
+    const rows = await services.db.select().from(hosts).where(isNull(hosts.removedAt));
     if (stopped) return;
     const there = new Set(rows.map((row) => row.id));
     for (const [id, session] of sessions) {
