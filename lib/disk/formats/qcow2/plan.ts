@@ -130,7 +130,8 @@ class Qcow2Plan implements FilePlan {
     bytes.writeUInt32BE(MAGIC, 0);
     bytes.writeUInt32BE(3, 4);
     bytes.writeUInt32BE(Math.log2(this.#cluster), 20);
-    bytes.writeBigUInt64BE(BigInt(this.#size), 24);
+    // QEMU forgets what is less than a sector.
+    bytes.writeBigUInt64BE(BigInt(Math.ceil(this.#size / 512) * 512), 24);
     bytes.writeUInt32BE(this.#l1Entries, 36);
     bytes.writeBigUInt64BE(BigInt(l1 * this.#cluster), 40);
     bytes.writeBigUInt64BE(BigInt(refTable * this.#cluster), 48);

@@ -1,8 +1,13 @@
 /** Raw: the file is the disk. Nothing in its content says so, so it is never detected. */
 import { z } from "zod";
+import { ConcatDisk } from "../../concat-disk.ts";
 import { FlatDisk } from "../../flat-disk.ts";
 import type { DiskFormat } from "../../format.ts";
+import { ZeroDisk } from "../../zero-disk.ts";
 import { planRaw } from "./plan.ts";
+
+/** A guest sees whole sectors, and so do all other formats: the last one is filled up with zeros, as QEMU does. */
+const SECTOR = 512;
 
 const RawOptions = z.strictObject({});
 type RawOptions = z.infer<typeof RawOptions>;
@@ -13,7 +18,10 @@ export const raw = {
   options: RawOptions,
   matches: () => false,
   async open(image) {
-    const disk = new FlatDisk(image, 0, image.bytes.size);
+    const { size } = image.bytes;
+    const missing = (SECTOR - (size % SECTOR)) % SECTOR;
+    const file = new FlatDisk(image, 0, size);
+    const disk = missing === 0 ? file : new ConcatDisk([file, new ZeroDisk(missing)]);
     return {
       facts: {
         format: "raw",
@@ -22,9 +30,11 @@ export const raw = {
         files: [image.name],
         details: {},
         notes:
-          disk.size % 512 === 0
+          missing === 0
             ? []
-            : [`The size is not a multiple of 512 bytes; some hosts will round ${disk.size} bytes up.`],
+            : [
+                `${image.name} has ${size} bytes, which is no whole number of sectors: ${missing} zero bytes were added.`,
+              ],
       },
       disk,
       [Symbol.asyncDispose]: () => disk[Symbol.asyncDispose](),

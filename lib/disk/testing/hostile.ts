@@ -1,0 +1,94 @@
+/** Images that were damaged on purpose: what they end in, for tests. */
+import { AppError } from "#lib/errors.ts";
+import { openImage } from "../registry.ts";
+import { memoryBytes, memoryImage } from "./memory.ts";
+
+/** Mutants ask for up to 64 TiB of zeros: extents are walked whole, but only so much is read. */
+const READ_BYTES = 8 * 1_048_576;
+
+/**
+ * Opens the bytes by content, walks the extents and reads data at both ends of each. Answers the error's code, or
+ * `read`. Throws whatever is not an AppError of the family `image.*` with a byte offset: a crash.
+ */
+export async function outcome(name: string, bytes: Uint8Array): Promise<string> {
+  try {
+    await using opened = await openImage(memoryImage(name, memoryBytes(bytes)));
+    let budget = READ_BYTES;
+    for await (const extent of opened.disk.extents()) {
+      if (extent.kind === "zero" || budget <= 0) continue;
+      const length = Math.min(extent.length, 300_000);
+      await opened.disk.read(extent.offset, Buffer.alloc(length));
+      await opened.disk.read(extent.offset + extent.length - length, Buffer.alloc(length));
+      budget -= length;
+    }
+    return "read";
+  } catch (error) {
+    if (!(error instanceof AppError) || !error.code.startsWith("image.") || error.kind !== "unprocessable") throw error;
+    const told = error.code === "image.unknown-format" || error.code === "image.ambiguous-format";
+    if (!told && typeof error.details?.offset !== "number")
+      throw new Error(`${error.code} tells no offset`, { cause: error });
+    return error.code;
+  }
+}
+
+/** A stream of numbers in [0, n) that is the same on every run. */
+export function seeded(seed: number): (n: number) => number {
+  let state = seed >>> 0;
+  return (n) => {
+    // mulberry32
+    state = (state + 0x6d2b79f5) >>> 0;
+    let t = state;
+    t = Math.imul(t ^ (t >>> 15), t | 1);
+    t ^= t + Math.imul(t ^ (t >>> 7), t | 61);
+    return Math.floor((((t ^ (t >>> 14)) >>> 0) / 2 ** 32) * n);
+  };
+}
+
+const NASTY = [0, 1, 2, 0x7f, 0x80, 0xff, 0x100, 0xffff, 0x1_0000, 0x7fff_ffff, 0x8000_0000, 0xffff_fffe, 0xffff_ffff];
+
+/**
+ * `count` damaged copies: fields set to nasty numbers, bits flipped, pieces copied elsewhere, the end cut.
+ * Damage falls on the given [offset, length] ranges, where headers and tables are. `mend` puts checksums right again.
+ */
+export function* mutants(
+  sound: Buffer,
+  ranges: readonly (readonly [number, number])[],
+  seed: number,
+  count: number,
+  mend: (image: Buffer) => void = () => undefined,
+): Iterable<Buffer> {
+  const random = seeded(seed);
+  const place = () => {
+    const [offset, length] = ranges[random(ranges.length)] ?? [0, sound.length];
+    return Math.min(offset + random(length), sound.length - 8);
+  };
+  for (let i = 0; i < count; i++) {
+    let image = Buffer.from(sound);
+    for (let hits = 1 + random(3); hits > 0; hits--) {
+      const at = place();
+      const value = NASTY[random(NASTY.length)] ?? 0;
+      switch (random(6)) {
+        case 0:
+          image.writeUInt32LE(value, at - (at % 4));
+          break;
+        case 1:
+          image.writeUInt32BE(value, at - (at % 4));
+          break;
+        case 2:
+          image.writeBigUInt64LE(BigInt(value) * 2n ** BigInt(random(32)), at - (at % 8));
+          break;
+        case 3:
+          image.writeUInt8(random(256), at);
+          break;
+        case 4:
+          image.copy(image, at, place(), place());
+          break;
+        default:
+          image.writeUInt8((image[at] ?? 0) ^ (2 ** random(8)), at);
+      }
+    }
+    mend(image);
+    if (random(5) === 0) image = image.subarray(0, random(image.length));
+    yield image;
+  }
+}

@@ -1,0 +1,52 @@
+/** Holds an image against the raw disk that it should be, byte for byte and extent for extent, for tests. */
+import { closeSync, openSync, readSync } from "node:fs";
+import { expect } from "vitest";
+import type { BlockSource } from "../block-source.ts";
+import { openImageFile } from "../files/image-file.ts";
+import type { ImageFacts } from "../format.ts";
+import { openImage } from "../registry.ts";
+
+const STEP = 1_048_576 + 4096;
+
+/** Opens `path` by content and expects the bytes of `raw`, and zeros after its end. Answers what opening found. */
+export async function expectSameDisk(path: string, raw: string): Promise<ImageFacts> {
+  await using image = await openImageFile(path);
+  await using opened = await openImage(image);
+  await expectSound(opened.disk, raw);
+  return opened.facts;
+}
+
+async function expectSound(disk: BlockSource, raw: string): Promise<void> {
+  const fd = openSync(raw, "r");
+  try {
+    const truth = (offset: number, length: number) => {
+      const bytes = Buffer.alloc(length);
+      readSync(fd, bytes, 0, length, offset);
+      return bytes;
+    };
+    // An odd step: reads begin and end inside grains, blocks and sectors.
+    for (let offset = 0; offset < disk.size; offset += STEP) {
+      const bytes = Buffer.alloc(Math.min(STEP, disk.size - offset), 0xaa);
+      await disk.read(offset, bytes);
+      if (!bytes.equals(truth(offset, bytes.length)))
+        expect.fail(`the disk differs from the raw one after byte ${offset}`);
+    }
+    let end = 0;
+    let kind = "";
+    for await (const extent of disk.extents()) {
+      expect(extent.offset).toBe(end);
+      expect(extent.length).toBeGreaterThan(0);
+      expect(extent.kind).not.toBe(kind);
+      kind = extent.kind;
+      end += extent.length;
+      if (kind === "data") continue;
+      for (let at = extent.offset; at < end; at += STEP) {
+        const bytes = truth(at, Math.min(STEP, end - at));
+        if (bytes.some((byte) => byte !== 0)) expect.fail(`data lies in the zero extent at ${extent.offset}`);
+      }
+    }
+    expect(end).toBe(disk.size);
+  } finally {
+    closeSync(fd);
+  }
+}
