@@ -63,7 +63,6 @@ export function accessDigest(row: HostRow): string {
 export function openAdapter(services: HostServices, access: HostAccess, signal?: AbortSignal): Promise<HypervisorAdapter> {
   return openHost(access.target, access.secret, {
     dataDir: services.dataDir,
-    hostId: access.row.id,
     ...(signal === undefined ? {} : { signal }),
   });
 }

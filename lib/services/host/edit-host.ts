@@ -1,0 +1,69 @@
+import { and, eq, isNull } from "drizzle-orm";
+import { appendAudit } from "#lib/audit/append.ts";
+import { hosts } from "#lib/db/schema.ts";
+import type { HostEdit } from "#lib/domain/host.ts";
+import { AppError } from "#lib/errors.ts";
+import { type HostRow, hostNotFound, loadHostAccess, sealSecret } from "#lib/inventory/host-access.ts";
+import { authorise } from "#lib/services/authorise.ts";
+import type { Ctx } from "#lib/services/context.ts";
+import { addressOf, fittingSecret, keepPin, requirePin, vendorOf } from "./host-identity.ts";
+import { requireFreeHostName } from "./host-name.ts";
+
+/**
+ * Changes a host; the inventory opens its session anew when the connection changed. A stored secret is never sent
+ * to another address than the one it was given for: `host.secret-needed`.
+ */
+export async function editHost(ctx: Ctx, id: string, edit: HostEdit): Promise<HostRow> {
+  await authorise(ctx, "host.edit");
+  const { row: old, secret: stored } = await loadHostAccess(ctx, id);
+  const target = edit.target === undefined ? old.connection : keepPin(old.connection, edit.target);
+  if (target.driver !== old.connection.driver) {
+    throw new AppError("invalid", "host.driver-fixed", `${old.name} cannot become another kind of host.`, {
+      hint: "Add the other one as a new host.",
+    });
+  }
+  const moved = addressOf(target) !== addressOf(old.connection);
+  if (moved && edit.secret === undefined && stored !== null) {
+    throw new AppError("unprocessable", "host.secret-needed", `The stored secret of ${old.name} was given for its old address.`, {
+      hint: "Type the password or key again; it is not sent to another machine unasked.",
+    });
+  }
+  const name = edit.name ?? old.name;
+  await requireFreeHostName(ctx.db, name, id);
+  if (edit.target !== undefined) await requirePin(name, target);
+  const secret = fittingSecret(target, edit.secret === undefined ? stored : edit.secret);
+  // The same secret keeps its box: a new one would look like a change and cut the session.
+  const keepBox = edit.secret === undefined && target.connection.transport === old.connection.connection.transport;
+  const row = await ctx.db.transaction(async (tx) => {
+    const [changed] = await tx
+      .update(hosts)
+      .set({
+        name,
+        ...vendorOf(target),
+        connection: target,
+        ...(keepBox
+          ? {}
+          : {
+              secretBox: secret === null ? null : sealSecret(ctx.secrets, id, secret),
+              secretNames: secret === null ? [] : Object.keys(secret),
+            }),
+        updatedAt: new Date(),
+      })
+      .where(and(eq(hosts.id, id), isNull(hosts.removedAt)))
+      .returning();
+    if (changed === undefined) throw hostNotFound();
+    await appendAudit(tx, ctx.actor, {
+      action: "host.edited",
+      subject: { kind: "host", id, name },
+      details: {
+        ...(name === old.name ? {} : { name: { from: old.name, to: name } }),
+        ...(edit.target === undefined ? {} : { target: { from: old.connection, to: target } }),
+        ...(edit.secret === undefined ? {} : { secrets: changed.secretNames }),
+      },
+    });
+    return changed;
+  });
+  ctx.events.publish({ type: "host", id });
+  ctx.events.publish({ type: "audit" });
+  return row;
+}

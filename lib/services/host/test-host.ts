@@ -1,0 +1,59 @@
+import type { HostConnection, LibvirtSecret } from "#lib/domain/connection.ts";
+import type { HostTest, NewHost } from "#lib/domain/host.ts";
+import type { HostFacts } from "#lib/domain/inventory.ts";
+import { AppError, errorToJson } from "#lib/errors.ts";
+import { openHost } from "#lib/hypervisor/registry.ts";
+import { loadHostAccess } from "#lib/inventory/host-access.ts";
+import { authorise } from "#lib/services/authorise.ts";
+import type { Ctx } from "#lib/services/context.ts";
+import { fittingSecret, needsPin, pinOf, readIdentity, unconfirmed } from "./host-identity.ts";
+
+const TIMEOUT_MS = 25_000;
+
+/** Connects once and stores nothing. What goes wrong is the answer, not a throw: the page shows it beside the form. */
+export async function testHost(ctx: Ctx, input: NewHost | { hostId: string }): Promise<HostTest> {
+  await authorise(ctx, "host.test");
+  if ("hostId" in input) {
+    const access = await loadHostAccess(ctx, input.hostId);
+    return tryHost(ctx, access.row.name, access.target, access.secret);
+  }
+  return tryHost(ctx, input.name, input.target, fittingSecret(input.target, input.secret));
+}
+
+async function tryHost(ctx: Ctx, name: string, target: HostConnection, secret: LibvirtSecret | null): Promise<HostTest> {
+  const nothing = { identity: null, facts: null, error: null };
+  try {
+    if (needsPin(target)) {
+      // Before anybody vouched for the peer it gets no secret, so this is as far as a test goes.
+      const identity = await readIdentity(target);
+      if (identity !== null) {
+        return { ...nothing, ok: false, identity: { ...identity, pinned: false }, error: errorToJson(unconfirmed(name, identity)) };
+      }
+    }
+    const facts = await readFacts(ctx, name, target, secret);
+    const pin = pinOf(target);
+    const kind = target.connection.transport === "ssh" ? ("ssh-host-key" as const) : ("tls-certificate" as const);
+    return { ...nothing, ok: true, identity: typeof pin === "string" ? { kind, fingerprint: pin, pinned: true } : null, facts };
+  } catch (error) {
+    const json = errorToJson(error);
+    if (json.kind === "internal") ctx.log.error({ err: error }, "testing a host failed");
+    const shown = json.code === "host.key-changed" ? await readIdentity(target).catch(() => null) : null;
+    return { ...nothing, ok: false, identity: shown === null ? null : { ...shown, pinned: false }, error: json };
+  }
+}
+
+async function readFacts(ctx: Ctx, name: string, target: HostConnection, secret: LibvirtSecret | null): Promise<HostFacts | null> {
+  const signal = AbortSignal.timeout(TIMEOUT_MS);
+  try {
+    await using adapter = await openHost(target, secret, { dataDir: ctx.dataDir, signal });
+    // The host itself comes first; the rest of its inventory is not asked for.
+    for await (const item of adapter.inventory(signal)) if (item.kind === "host") return item;
+    return null;
+  } catch (error) {
+    if (!signal.aborted) throw error;
+    throw new AppError("unavailable", "host.timeout", `${name} did not answer within ${TIMEOUT_MS / 1000} s.`, {
+      hint: "Check the address and that nothing between here and the host drops the connection.",
+      cause: error,
+    });
+  }
+}
