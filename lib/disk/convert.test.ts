@@ -22,6 +22,9 @@ const TARGETS = [
   ["qcow2", {}],
   ["vmdk", {}],
   ["vmdk", { subformat: "streamOptimized" }],
+  ["vhd", {}],
+  ["vhdx", {}],
+  ["vdi", {}],
 ] as const;
 
 it.each(TARGETS)("to %s %o: the disk that comes out is the one that went in", async (to, options) => {

@@ -13,6 +13,10 @@ it.each([
   ["vmdk", "vmdk", []],
   ["vmdk", "vmdk", ["-o", "subformat=streamOptimized"]],
   ["vmdk", "vmdk", ["-o", "subformat=monolithicFlat"]],
+  ["vpc", "vhd", []],
+  ["vpc", "vhd", ["-o", "subformat=fixed"]],
+  ["vhdx", "vhdx", []],
+  ["vdi", "vdi", []],
   ["raw", null, []],
 ] as const)("what qemu-img calls %s is %s by content", async (qemuName, expected, options) => {
   scratch.raw("in.raw", 4_194_304, [[100_000, 3000]]);

@@ -4,17 +4,17 @@ import { AppError } from "#lib/errors.ts";
 import type { DiskFormat, OpenedImage } from "./format.ts";
 import { qcow2 } from "./formats/qcow2/index.ts";
 import { raw } from "./formats/raw/index.ts";
+import { vdi } from "./formats/vdi/index.ts";
+import { vhd } from "./formats/vhd/index.ts";
+import { vhdx } from "./formats/vhdx/index.ts";
 import { vmdk } from "./formats/vmdk/index.ts";
 import type { ImageFile } from "./io.ts";
 
-export const FORMATS: Partial<Record<DiskFormatId, DiskFormat>> = { raw, qcow2, vmdk };
+export const FORMATS = { raw, qcow2, vmdk, vhd, vhdx, vdi } satisfies Record<DiskFormatId, DiskFormat>;
 
-/** The format by its id. */
+/** The format by its id, for callers that parse its options by its own schema. */
 export function formatOf(id: DiskFormatId): DiskFormat {
-  const format = FORMATS[id];
-  if (format === undefined)
-    throw new AppError("invalid", "options.invalid", `${DISK_FORMAT_LABEL[id]} is not known here.`);
-  return format;
+  return FORMATS[id];
 }
 
 const HEAD_BYTES = 65_536;
@@ -30,7 +30,7 @@ export async function detectFormat(image: ImageFile, signal?: AbortSignal): Prom
   const tail = Buffer.alloc(Math.min(TAIL_BYTES, bytes.size));
   await bytes.read(0, head, signal);
   await bytes.read(bytes.size - tail.length, tail, signal);
-  const found = Object.values(FORMATS).filter((format) => format.matches(head, tail));
+  const found = Object.values<DiskFormat>(FORMATS).filter((format) => format.matches(head, tail));
   if (found.length > 1) {
     throw new AppError(
       "unprocessable",
