@@ -6,7 +6,7 @@ import { EmptyState } from "#components/ui/EmptyState.tsx";
 import { Meter } from "#components/ui/Meter.tsx";
 import { VENDOR_LABEL } from "#lib/domain/hardware.ts";
 import { formatBytes } from "#lib/format/bytes.ts";
-import type { Overview } from "#lib/http/queries/overview.ts";
+import type { Overview } from "#lib/domain/overview.ts";
 
 export function HostCapacity({ storage }: { storage: Overview["storage"] }): ReactNode {
   if (storage.length === 0) return <EmptyState title="No storage known yet">Pools appear here once a host is connected.</EmptyState>;

@@ -1,7 +1,7 @@
 import Link from "next/link";
 import type { ReactNode } from "react";
 import { StateMark, type StateKind } from "#components/ui/StateMark.tsx";
-import type { Overview } from "#lib/http/queries/overview.ts";
+import type { Overview } from "#lib/domain/overview.ts";
 
 interface Kpi {
   label: string;

@@ -1,22 +1,6 @@
 import { queryOptions } from "@tanstack/react-query";
-import { z } from "zod";
-import { Vendor } from "#lib/domain/hardware.ts";
+import { Overview } from "#lib/domain/overview.ts";
 import { api } from "#lib/http/client.ts";
-
-const count = z.number().int();
-
-export const Overview = z.object({
-  hosts: z.object({ total: count, online: count, offline: count, simulated: count }),
-  vms: z.object({ total: count, running: count }),
-  images: z.object({ total: count, ready: count }),
-  requests: z.object({ pending: count, running: count }),
-  jobs: z.object({ active: count }),
-  /** Bytes. */
-  storage: z.array(
-    z.object({ hostId: z.string(), hostName: z.string(), vendor: Vendor, capacity: z.number().nullable(), free: z.number().nullable() }),
-  ),
-});
-export type Overview = z.infer<typeof Overview>;
 
 export const overviewQueries = {
   all: ["overview"] as const,

@@ -1,0 +1,68 @@
+/** The whole HTTP API: who asks, what goes wrong, and every noun's routes. */
+import { OpenAPIHono } from "@hono/zod-openapi";
+import { bodyLimit } from "hono/body-limit";
+import type { AuthSettings } from "#lib/auth/authenticate.ts";
+import { AppError } from "#lib/errors.ts";
+import type { Services } from "#lib/services/context.ts";
+import { registerAuditRoutes } from "./audit.ts";
+import { registerDocsRoutes } from "./docs.ts";
+import { answerError } from "./errors.ts";
+import { registerEventRoutes } from "./event.ts";
+import { identify } from "./guard.ts";
+import { registerHealthRoutes } from "./health.ts";
+import { registerHostRoutes } from "./host.ts";
+import { registerImageRoutes } from "./image.ts";
+import { registerJobRoutes } from "./job.ts";
+import { registerOverviewRoutes } from "./overview.ts";
+import { registerPreflightRoutes } from "./preflight.ts";
+import { registerRequestRoutes } from "./request.ts";
+import { registerSessionRoutes } from "./session.ts";
+import { registerSettingsRoutes } from "./settings.ts";
+import { registerSetupRoutes } from "./setup.ts";
+import { registerTokenRoutes } from "./token.ts";
+import type { Api, ApiEnv } from "./types.ts";
+import { registerUserRoutes } from "./user.ts";
+import { registerVmRoutes } from "./vm.ts";
+
+const BASE = "/api/v1";
+const PUBLIC = new Set(["/health", "/setup", "/login", "/openapi.json", "/docs", "/docs/reader.js"].map((path) => `${BASE}${path}`));
+/** JSON only; images come in by tus, which has its own limits. */
+const MAX_BODY = 1024 * 1024;
+
+export function createApi(services: Services, settings: AuthSettings, driver: string): Api {
+  const api: Api = new OpenAPIHono<ApiEnv>({
+    defaultHook: (result) => {
+      if (result.success) return;
+      const issues = result.error.issues.slice(0, 20).map((issue) => `${issue.path.join(".") || result.target}: ${issue.message}`);
+      throw new AppError("invalid", "request.invalid", `The request is not understood: ${issues.join("; ")}.`, { details: { issues } });
+    },
+  }).basePath(BASE) as Api;
+  api.onError((error, c) => answerError(c, error, services.log));
+  api.notFound((c) => answerError(c, new AppError("not-found", "api.no-route", `There is no ${c.req.method} ${c.req.path}.`, { hint: "/api/v1/docs lists what there is." }), services.log));
+  api.use("*", async (c, next) => {
+    c.header("Cache-Control", "no-store");
+    await next();
+  });
+  api.use("*", bodyLimit({ maxSize: MAX_BODY, onError: () => { throw new AppError("invalid", "request.too-large", "The request is larger than 1 MiB."); } }));
+  api.use("*", async (c, next) => {
+    if (!PUBLIC.has(c.req.path)) c.set("ctx", await identify(services, settings, c.env.incoming));
+    await next();
+  });
+  registerHealthRoutes(api, services, driver);
+  registerSetupRoutes(api, services);
+  registerSessionRoutes(api, services);
+  registerUserRoutes(api);
+  registerTokenRoutes(api);
+  registerSettingsRoutes(api);
+  registerAuditRoutes(api);
+  registerJobRoutes(api);
+  registerOverviewRoutes(api);
+  registerEventRoutes(api, services, settings);
+  registerHostRoutes(api, services);
+  registerVmRoutes(api, services);
+  registerImageRoutes(api, services);
+  registerPreflightRoutes(api, services);
+  registerRequestRoutes(api, services);
+  registerDocsRoutes(api);
+  return api;
+}

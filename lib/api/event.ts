@@ -1,0 +1,62 @@
+import { createRoute } from "@hono/zod-openapi";
+import { streamSSE } from "hono/streaming";
+import type { LiveEvent } from "#lib/domain/page.ts";
+import type { Services } from "#lib/services/context.ts";
+import { productVersion } from "#lib/version.ts";
+import type { AuthSettings } from "#lib/auth/authenticate.ts";
+import { identify } from "./guard.ts";
+import type { Api } from "./types.ts";
+
+const route = createRoute({
+  method: "get",
+  path: "/events",
+  tags: ["Events"],
+  summary: "What changes, as server-sent events",
+  description: "`hello` comes first; then one event a change, named by its type. The stream ends with the session.",
+  responses: { 200: { description: "text/event-stream" } },
+});
+
+const PING_MS = 15_000;
+/** A reader that cannot keep up loses the stream and, on coming back, reads everything anew. */
+const MOST_WAITING = 2000;
+
+export function registerEventRoutes(api: Api, services: Services, settings: AuthSettings): void {
+  api.openapi(route, (c) => {
+    const request = c.env.incoming;
+    c.header("X-Accel-Buffering", "no");
+    return streamSSE(c, async (out) => {
+      const waiting: LiveEvent[] = [];
+      let wake: () => void = () => undefined;
+      const unsubscribe = services.events.subscribe((event) => {
+        waiting.push(event);
+        wake();
+      });
+      out.onAbort(() => wake());
+      try {
+        await out.writeSSE({ event: "hello", data: JSON.stringify({ version: productVersion }) });
+        while (!out.aborted && waiting.length < MOST_WAITING) {
+          const event = waiting.shift();
+          if (event !== undefined) {
+            await out.writeSSE({ event: event.type, data: JSON.stringify(event) });
+            continue;
+          }
+          const timedOut = await new Promise<boolean>((resolve) => {
+            const timer = setTimeout(() => resolve(true), PING_MS);
+            wake = () => {
+              clearTimeout(timer);
+              resolve(false);
+            };
+          });
+          if (!timedOut) continue;
+          // Signed out, disabled or expired since: the stream ends, and the page finds out why.
+          await identify(services, settings, request);
+          await out.write(": ping\n\n");
+        }
+      } catch (error) {
+        services.log.debug({ err: error }, "event stream ended");
+      } finally {
+        unsubscribe();
+      }
+    });
+  });
+}

@@ -1,0 +1,42 @@
+/** Who asks, and whether the browser that asks was on our own page. */
+import type { IncomingMessage } from "node:http";
+import { authenticate, type AuthSettings } from "#lib/auth/authenticate.ts";
+import { AppError } from "#lib/errors.ts";
+import type { Ctx, Services } from "#lib/services/context.ts";
+
+const SAFE = new Set(["GET", "HEAD", "OPTIONS"]);
+
+/** The peer's address; what a proxy says counts only when SUPRAVISOR_TRUST_PROXY is set. */
+export function peerAddress(request: IncomingMessage): string | null {
+  const forwarded = request.headers["x-forwarded-for"];
+  if (process.env["SUPRAVISOR_TRUST_PROXY"] === "1" && typeof forwarded === "string") {
+    const nearest = forwarded.split(",").at(-1)?.trim();
+    if (nearest) return nearest;
+  }
+  return request.socket.remoteAddress ?? null;
+}
+
+/**
+ * A cookie goes along whoever made the browser ask. Changes by cookie are therefore taken only from our own
+ * pages: the browser says where a request comes from, and scripts cannot change that. Throws `auth.cross-site`.
+ */
+function refuseForeignOrigin(request: IncomingMessage): void {
+  const site = request.headers["sec-fetch-site"];
+  const origin = request.headers.origin;
+  const own = request.headers["x-forwarded-host"] ?? request.headers.host;
+  const sameSite = site === undefined || site === "same-origin" || site === "none";
+  const sameOrigin = origin === undefined || URL.parse(origin)?.host === own;
+  if (sameSite && sameOrigin && (site !== undefined || origin !== undefined)) return;
+  throw new AppError("forbidden", "auth.cross-site", "This request came from another site.", {
+    hint: "Scripts use a personal token in the Authorization header instead of the browser's session.",
+  });
+}
+
+/** Throws `auth.required` when nobody is signed in. */
+export async function identify(services: Services, settings: AuthSettings, request: IncomingMessage): Promise<Ctx> {
+  const { authorization, cookie } = request.headers;
+  const actor = await authenticate(services, settings, { authorization, cookie, address: peerAddress(request) });
+  if (actor === null) throw new AppError("unauthenticated", "auth.required", "Sign in first.", { hint: "Or send a personal token: Authorization: Bearer svt_…" });
+  if (actor.via === "web" && !SAFE.has(request.method ?? "GET")) refuseForeignOrigin(request);
+  return { ...services, actor };
+}

@@ -1,0 +1,31 @@
+import { createRoute } from "@hono/zod-openapi";
+import { z } from "zod";
+import { Settings } from "#lib/domain/settings.ts";
+import { changeSettings, readSettings } from "#lib/services/settings/settings.ts";
+import { answers, body } from "./answers.ts";
+import type { Api } from "./types.ts";
+
+const tags = ["Settings"];
+/** Without the defaults: what is not named stays as it is. */
+const Change = z.object({
+  waiveApproval: z.boolean().optional(),
+  importFolders: z.array(z.string().startsWith("/").max(4096)).max(32).optional(),
+  allowPrivateUrls: z.boolean().optional(),
+});
+const routes = {
+  read: createRoute({ method: "get", path: "/settings", tags, summary: "The settings", responses: answers(Settings, "The settings") }),
+  change: createRoute({ method: "patch", path: "/settings", tags, summary: "Change settings; what is not named stays", request: { body: body(Change) }, responses: answers(Settings, "The settings") }),
+};
+
+export function registerSettingsRoutes(api: Api): void {
+  api.openapi(routes.read, async (c) => c.json(await readSettings(c.get("ctx")), 200));
+  api.openapi(routes.change, async (c) => {
+    const { waiveApproval, importFolders, allowPrivateUrls } = c.req.valid("json");
+    const change: Partial<Settings> = {
+      ...(waiveApproval === undefined ? {} : { waiveApproval }),
+      ...(importFolders === undefined ? {} : { importFolders }),
+      ...(allowPrivateUrls === undefined ? {} : { allowPrivateUrls }),
+    };
+    return c.json(await changeSettings(c.get("ctx"), change), 200);
+  });
+}

@@ -1,0 +1,18 @@
+/** The numbers of the first page. */
+import { z } from "zod";
+import { Vendor } from "./hardware.ts";
+
+const count = z.number().int();
+
+export const Overview = z.object({
+  hosts: z.object({ total: count, online: count, offline: count, simulated: count }),
+  vms: z.object({ total: count, running: count }),
+  images: z.object({ total: count, ready: count }),
+  requests: z.object({ pending: count, running: count }),
+  jobs: z.object({ active: count }),
+  /** Bytes. */
+  storage: z.array(
+    z.object({ hostId: z.string(), hostName: z.string(), vendor: Vendor, capacity: z.number().nullable(), free: z.number().nullable() }),
+  ),
+});
+export type Overview = z.infer<typeof Overview>;

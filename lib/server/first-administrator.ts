@@ -1,0 +1,16 @@
+import { NewUser } from "#lib/domain/user.ts";
+import { AppError } from "#lib/errors.ts";
+import type { Services } from "#lib/services/context.ts";
+import { createFirstAdministrator, setupNeeded } from "#lib/services/setup/create-first-administrator.ts";
+
+/** Unattended starts: the first administrator comes from the environment. Nothing happens when somebody is there already. */
+export async function administratorFromEnvironment(services: Services): Promise<void> {
+  const email = process.env["SUPRAVISOR_ADMIN_EMAIL"];
+  const password = process.env["SUPRAVISOR_ADMIN_PASSWORD"];
+  if (!email || !password || !(await setupNeeded(services))) return;
+  const input = NewUser.omit({ role: true }).safeParse({ email, password, name: email.split("@")[0] || "Administrator" });
+  if (!input.success) {
+    throw new AppError("invalid", "setup.bad-environment", `SUPRAVISOR_ADMIN_EMAIL or SUPRAVISOR_ADMIN_PASSWORD cannot be used: ${input.error.issues.map((issue) => issue.message).join("; ")}.`);
+  }
+  await createFirstAdministrator(services, input.data, null);
+}

@@ -1,0 +1,70 @@
+import { and, count, desc, eq, ilike, inArray, lt, or, type SQL } from "drizzle-orm";
+import { appendAudit } from "#lib/audit/append.ts";
+import { jobLog, jobs } from "#lib/db/schema.ts";
+import { AppError } from "#lib/errors.ts";
+import { authorise } from "../authorise.ts";
+import type { Ctx } from "../context.ts";
+
+type JobRow = typeof jobs.$inferSelect;
+
+export interface JobFilter {
+  readonly state: "active" | "finished" | "all";
+  readonly subjectKind?: string | undefined;
+  readonly subjectId?: string | undefined;
+  readonly q?: string | undefined;
+  readonly cursor?: string | undefined;
+  readonly limit: number;
+}
+
+const ACTIVE = ["queued", "running", "cancelling"] as const;
+const ENDED = ["succeeded", "failed", "cancelled"] as const;
+const LOG_LINES = 500;
+
+/** Newest first; the cursor is "<time>_<id>" of the last one seen. */
+export async function listJobs(ctx: Ctx, filter: JobFilter): Promise<{ rows: JobRow[]; next: string | null; total: number }> {
+  await authorise(ctx, "job.read");
+  const where: (SQL | undefined)[] = [
+    filter.state === "all" ? undefined : inArray(jobs.state, filter.state === "active" ? [...ACTIVE] : [...ENDED]),
+    filter.subjectKind === undefined ? undefined : eq(jobs.subjectKind, filter.subjectKind as JobRow["subjectKind"]),
+    filter.subjectId === undefined ? undefined : eq(jobs.subjectId, filter.subjectId),
+    filter.q === undefined ? undefined : ilike(jobs.title, `%${filter.q.replace(/[\\%_]/g, "\\$&")}%`),
+  ];
+  const [at, id] = filter.cursor?.split("_") ?? [];
+  const after =
+    at === undefined || id === undefined || Number.isNaN(Date.parse(at))
+      ? undefined
+      : or(lt(jobs.createdAt, new Date(at)), and(eq(jobs.createdAt, new Date(at)), lt(jobs.id, id)));
+  const rows = await ctx.db.select().from(jobs).where(and(...where, after)).orderBy(desc(jobs.createdAt), desc(jobs.id)).limit(filter.limit + 1);
+  const [total] = await ctx.db.select({ n: count() }).from(jobs).where(and(...where));
+  const page = rows.slice(0, filter.limit);
+  const last = page.at(-1);
+  return { rows: page, next: rows.length > filter.limit && last !== undefined ? `${last.createdAt.toISOString()}_${last.id}` : null, total: total?.n ?? 0 };
+}
+
+export async function getJob(ctx: Ctx, id: string): Promise<{ row: JobRow; log: (typeof jobLog.$inferSelect)[] }> {
+  await authorise(ctx, "job.read");
+  const [row] = await ctx.db.select().from(jobs).where(eq(jobs.id, id));
+  if (row === undefined) throw new AppError("not-found", "job.not-found", "There is no such job.");
+  const newest = await ctx.db.select().from(jobLog).where(eq(jobLog.jobId, id)).orderBy(desc(jobLog.seq)).limit(LOG_LINES);
+  return { row, log: newest.reverse() };
+}
+
+/** Asking twice is asking once. Throws `job.ended` when there is nothing left to cancel. */
+export async function cancelJob(ctx: Ctx, id: string): Promise<void> {
+  await authorise(ctx, "job.cancel");
+  const row = await ctx.db.transaction(async (tx) => {
+    const [job] = await tx.select().from(jobs).where(eq(jobs.id, id));
+    if (job === undefined) throw new AppError("not-found", "job.not-found", "There is no such job.");
+    if (!(await ctx.jobs.requestCancel(tx, id, ctx.actor))) {
+      throw new AppError("conflict", "job.ended", `“${job.title}” has ended already.`);
+    }
+    if (job.state !== "cancelling") {
+      await appendAudit(tx, ctx.actor, { action: "job.cancel-requested", subject: { kind: "job", id, name: job.title } });
+    }
+    return job;
+  });
+  ctx.events.publish({ type: "job", id });
+  if (row.subjectKind === "request") ctx.events.publish({ type: "request", id: row.subjectId });
+  ctx.events.publish({ type: "audit" });
+}
+

@@ -1,0 +1,35 @@
+import { eq, sql } from "drizzle-orm";
+import { appendAudit } from "#lib/audit/append.ts";
+import type { Db } from "#lib/db/client.ts";
+import { settings } from "#lib/db/schema.ts";
+import { Settings } from "#lib/domain/settings.ts";
+import { authorise } from "../authorise.ts";
+import type { Ctx } from "../context.ts";
+
+const KEY = "settings";
+const SETTINGS_LOCK = 7_245_005;
+
+/** For services that go by a policy; no role is asked. */
+export async function loadSettings(db: Db): Promise<Settings> {
+  const [row] = await db.select().from(settings).where(eq(settings.key, KEY));
+  return Settings.parse(row?.value ?? {});
+}
+
+export async function readSettings(ctx: Ctx): Promise<Settings> {
+  return loadSettings(ctx.db);
+}
+
+export async function changeSettings(ctx: Ctx, change: Partial<Settings>): Promise<Settings> {
+  await authorise(ctx, "settings.edit");
+  const next = await ctx.db.transaction(async (tx) => {
+    await tx.execute(sql`select pg_advisory_xact_lock(${SETTINGS_LOCK})`);
+    const old = await loadSettings(tx);
+    const value = Settings.parse({ ...old, ...change });
+    await tx.insert(settings).values({ key: KEY, value }).onConflictDoUpdate({ target: settings.key, set: { value } });
+    await appendAudit(tx, ctx.actor, { action: "settings.changed", subject: { kind: "settings", id: null, name: Object.keys(change).join(", ") }, details: { from: old, to: value } });
+    return value;
+  });
+  ctx.events.publish({ type: "settings" });
+  ctx.events.publish({ type: "audit" });
+  return next;
+}

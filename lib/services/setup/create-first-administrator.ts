@@ -1,0 +1,37 @@
+import { sql } from "drizzle-orm";
+import type { z } from "zod";
+import { appendAudit } from "#lib/audit/append.ts";
+import { hashPassword } from "#lib/auth/password.ts";
+import { users } from "#lib/db/schema.ts";
+import type { NewUser } from "#lib/domain/user.ts";
+import { AppError } from "#lib/errors.ts";
+import type { Services } from "../context.ts";
+
+const SETUP_LOCK = 7_245_003;
+
+export async function setupNeeded(services: Services): Promise<boolean> {
+  const [any] = await services.db.select({ id: users.id }).from(users).limit(1);
+  return any === undefined;
+}
+
+/** Only while there is nobody; of two at the same time one wins, the other gets `setup.done`. */
+export async function createFirstAdministrator(
+  services: Services,
+  input: Omit<z.infer<typeof NewUser>, "role">,
+  address: string | null,
+): Promise<typeof users.$inferSelect> {
+  const passwordHash = await hashPassword(input.password);
+  return services.db.transaction(async (tx) => {
+    await tx.execute(sql`select pg_advisory_xact_lock(${SETUP_LOCK})`);
+    const [any] = await tx.select({ id: users.id }).from(users).limit(1);
+    if (any !== undefined) throw new AppError("conflict", "setup.done", "The first administrator exists already.", { hint: "Sign in instead." });
+    const [user] = await tx.insert(users).values({ email: input.email, name: input.name, role: "administrator", passwordHash }).returning();
+    if (user === undefined) throw new Error("insert answered without a row");
+    await appendAudit(
+      tx,
+      { id: user.id, name: user.name, role: user.role, via: address === null ? "system" : "web", address },
+      { action: "user.created", subject: { kind: "user", id: user.id, name: user.email }, details: { role: user.role, first: true } },
+    );
+    return user;
+  });
+}
