@@ -19,7 +19,7 @@ import { filterOf, useAuditFilter } from "./useAuditFilter.ts";
 
 const COLUMNS: readonly DataColumn<AuditEntry>[] = [
   { id: "seq", header: "No.", width: 80, align: "right", cell: (entry) => entry.seq },
-  { id: "at", header: "When", width: 165, cell: (entry) => formatMoment(entry.at) },
+  { id: "at", header: "When", width: 180, cell: (entry) => formatMoment(entry.at) },
   { id: "actor", header: "Who", width: 170, cell: (entry) => entry.actor.name },
   { id: "action", header: "Did what", width: 190, cell: (entry) => actionWords(entry.action) },
   { id: "subject", header: "To what", width: 220, grow: true, cell: (entry) => `${entry.subject.kind} ${entry.subject.name}` },

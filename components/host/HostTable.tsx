@@ -23,7 +23,7 @@ const COLUMNS: readonly DataColumn<Host>[] = [
   {
     id: "name",
     header: "Name",
-    width: 220,
+    width: 270,
     grow: true,
     sortValue: (host) => host.name,
     cell: (host) => (
@@ -50,7 +50,7 @@ const COLUMNS: readonly DataColumn<Host>[] = [
     width: 120,
     align: "right",
     sortValue: (host) => host.counts.vms,
-    cell: (host) => `${host.counts.running} of ${host.counts.vms}`,
+    cell: (host) => `${host.counts.running.toLocaleString("en")} of ${host.counts.vms.toLocaleString("en")}`,
   },
   {
     id: "storage",

@@ -27,7 +27,7 @@ export function VendorGlyph({ vendor, className }: { vendor: Vendor; className?:
 /** The vendor as glyph and name. */
 export function VendorMark({ vendor, className }: { vendor: Vendor; className?: string }): ReactNode {
   return (
-    <span className={cn("inline-flex items-center gap-1.5 whitespace-nowrap", className)}>
+    <span className={cn("inline-flex items-center gap-1.5 align-top whitespace-nowrap", className)}>
       <VendorGlyph vendor={vendor} />
       {VENDOR_LABEL[vendor]}
     </span>

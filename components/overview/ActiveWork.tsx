@@ -25,7 +25,7 @@ export function ActiveWork(): ReactNode {
             {state === "queued" ? "Waiting for a worker" : (stages.find((stage) => stage.state === "running")?.label ?? "Starting")}
             {progress ? `, ${formatBytesOf(progress.done, progress.total)}, ${formatRate(progress.rate)}, ${formatEta(progress.eta)}` : ""}
           </div>
-          <Progress value={progress && progress.total > 0 ? progress.done / progress.total : null} label={title} />
+          {state === "queued" ? null : <Progress value={progress && progress.total > 0 ? progress.done / progress.total : null} label={title} />}
         </li>
       ))}
     </ul>

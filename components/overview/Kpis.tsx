@@ -10,6 +10,8 @@ interface Kpi {
   parts: readonly { mark: StateKind; words: string; href: string }[];
 }
 
+const number = (value: number): string => value.toLocaleString("en");
+
 function kpisOf({ hosts, vms, images, requests, jobs }: Overview): readonly Kpi[] {
   const stopped = vms.total - vms.running;
   const notReady = images.total - images.ready;
@@ -29,8 +31,8 @@ function kpisOf({ hosts, vms, images, requests, jobs }: Overview): readonly Kpi[
       value: vms.total,
       href: "/inventory",
       parts: [
-        { mark: "on", words: `${vms.running} running`, href: "/inventory?state=running" },
-        ...(stopped > 0 ? [{ mark: "off" as const, words: `${stopped} not running`, href: "/inventory?state=stopped" }] : []),
+        { mark: "run", words: `${number(vms.running)} running`, href: "/inventory?state=running" },
+        ...(stopped > 0 ? [{ mark: "off" as const, words: `${number(stopped)} not running`, href: "/inventory?state=stopped" }] : []),
       ],
     },
     {
@@ -60,7 +62,7 @@ export function Kpis({ overview }: { overview: Overview }): ReactNode {
         <li key={kpi.label} className="rounded-lg border bg-surface">
           <Link href={kpi.href} className="block rounded-t-lg px-4 pt-3 pb-1 hover:bg-hover">
             <div className="text-xs text-ink-2">{kpi.label}</div>
-            <div className="text-2xl font-semibold">{kpi.value.toLocaleString("en")}</div>
+            <div className="text-2xl font-semibold">{number(kpi.value)}</div>
           </Link>
           <div className="flex min-h-8 flex-wrap gap-x-3 px-4 pb-2 text-xs">
             {kpi.parts.map((part) => (

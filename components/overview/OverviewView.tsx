@@ -25,7 +25,7 @@ export function OverviewView(): ReactNode {
         ) : (
           <>
             <Kpis overview={overview.data} />
-            <div className="grid gap-4 xl:grid-cols-2">
+            <div className="grid grid-cols-1 items-start gap-4 xl:grid-cols-2">
               <Card title="Storage by host" flush>
                 <HostCapacity storage={overview.data.storage} />
               </Card>

@@ -52,7 +52,7 @@ export function ImportFolders({ folders, disabled, onChange }: ImportFoldersProp
         <Field label="Folder on the server" error={error} className="grow">
           <Input value={path} onChange={(event) => setPath(event.target.value)} placeholder="/srv/images" spellCheck={false} disabled={disabled} />
         </Field>
-        <Button type="submit" className="mt-5" disabled={disabled || path.trim() === ""}>
+        <Button type="submit" className="sm:mt-5" disabled={disabled || path.trim() === ""}>
           <FolderPlus aria-hidden /> Allow folder
         </Button>
       </form>

@@ -13,7 +13,7 @@ export interface PageHeaderProps {
 export function PageHeader({ title, subtitle, icon, actions }: PageHeaderProps): ReactNode {
   return (
     <header className="flex flex-wrap items-center gap-x-4 gap-y-2">
-      <div className="flex min-w-0 grow items-center gap-2.5">
+      <div className="flex min-w-0 grow basis-72 items-center gap-2.5">
         {icon}
         <div className="min-w-0">
           <h1 className="text-lg font-semibold wrap-break-word">{title}</h1>

@@ -19,7 +19,7 @@ export function Progress({ value, label, tone = "accent", className }: ProgressP
   return (
     <Radix.Root value={percent === null ? null : Math.floor(percent)} aria-label={label} className={cn("h-1.5 w-full overflow-hidden rounded-full bg-track", className)}>
       <Radix.Indicator
-        className={cn("h-full rounded-full", TONE[tone], percent === null && "w-1/3 animate-pulse")}
+        className={cn("h-full rounded-full", TONE[tone], percent === null && "hatched w-full")}
         style={percent === null ? undefined : { width: `${percent}%` }}
       />
     </Radix.Root>

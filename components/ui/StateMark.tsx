@@ -3,11 +3,12 @@ import { cn } from "./cn.ts";
 
 /**
  * A state as shape, colour and word: never colour alone.
- * on ● · off ■ · wait ◌ · busy ◐ · warn ▲ · bad ✕ · done ✓ · unknown ?
+ * run ▶ · on ● · off ■ · wait ◌ · busy ◐ · warn ▲ · bad ✕ · done ✓ · unknown ?
  */
-export type StateKind = "on" | "off" | "paused" | "wait" | "busy" | "warn" | "bad" | "done" | "unknown";
+export type StateKind = "run" | "on" | "off" | "paused" | "wait" | "busy" | "warn" | "bad" | "done" | "unknown";
 
 const COLOUR: Record<StateKind, string> = {
+  run: "text-ok",
   on: "text-ok",
   done: "text-ok",
   off: "text-ink-3",
@@ -20,7 +21,8 @@ const COLOUR: Record<StateKind, string> = {
 };
 
 const SHAPE: Record<StateKind, ReactNode> = {
-  on: <path d="M4.5 3v6l5-3z" fill="currentColor" />,
+  run: <path d="M3.5 2v8l6.5-4z" fill="currentColor" />,
+  on: <circle cx="6" cy="6" r="3.5" fill="currentColor" />,
   off: <rect x="3" y="3" width="6" height="6" rx="0.5" fill="currentColor" />,
   paused: <path d="M3.5 3h2v6h-2zM6.5 3h2v6h-2z" fill="currentColor" />,
   wait: <circle cx="6" cy="6" r="3.75" fill="none" stroke="currentColor" strokeWidth="1.5" strokeDasharray="2 2" />,
@@ -47,7 +49,7 @@ export interface StateMarkProps {
 
 export function StateMark({ state, children, markOnly, className }: StateMarkProps): ReactNode {
   return (
-    <span className={cn("inline-flex min-w-0 items-center gap-1.5 whitespace-nowrap", className)}>
+    <span className={cn("inline-flex min-w-0 items-center gap-1.5 align-top whitespace-nowrap", className)}>
       <svg aria-hidden viewBox="0 0 12 12" className={cn("size-3 shrink-0", COLOUR[state])}>
         {SHAPE[state]}
       </svg>

@@ -3,7 +3,7 @@ import { StateMark, type StateKind } from "#components/ui/StateMark.tsx";
 import type { Vm } from "#lib/domain/inventory.ts";
 
 export const VM_STATE: Record<Vm["state"], { mark: StateKind; word: string }> = {
-  running: { mark: "on", word: "Running" },
+  running: { mark: "run", word: "Running" },
   stopped: { mark: "off", word: "Stopped" },
   paused: { mark: "paused", word: "Paused" },
   suspended: { mark: "paused", word: "Suspended" },
