@@ -132,9 +132,11 @@ export class HostSession {
       throw new AppError("unavailable", "host.session-ended", `${access.row.name} ended the session.`);
     } finally {
       this.#adapter = null;
-      await adapter[Symbol.asyncDispose]().catch((error: unknown) =>
-        this.#services.log.debug({ err: error, hostId: this.hostId }, "closing a session failed"),
-      );
+      try {
+        await adapter[Symbol.asyncDispose]();
+      } catch (error) {
+        this.#services.log.debug({ err: error, hostId: this.hostId }, "closing a session failed");
+      }
     }
   }
 

@@ -10,7 +10,7 @@ import { registerSessions, unregisterSessions } from "./sessions.ts";
 const RECHECK_MS = 60_000;
 
 export interface InventorySync {
-  stop(): Promise<void>;
+  close(): Promise<void>;
 }
 
 /** Starts at once and answers when every stored host has a session (not when it is online). */
@@ -63,7 +63,7 @@ export async function startInventorySync(services: Services): Promise<InventoryS
   await request();
 
   return {
-    async stop() {
+    async close() {
       stopped = true;
       clearInterval(timer);
       unsubscribe();

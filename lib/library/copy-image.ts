@@ -1,0 +1,123 @@
+/** An image and the files it names, from a folder of this machine into the library. Runs in a worker thread. */
+import { constants } from "node:fs";
+import { copyFile } from "node:fs/promises";
+import { basename, join } from "node:path";
+import { createFileSink } from "#lib/disk/files/file-sink.ts";
+import { openImageFile } from "#lib/disk/files/image-file.ts";
+import type { ByteSource, ImageFile } from "#lib/disk/io.ts";
+import { openImage } from "#lib/disk/registry.ts";
+import { dataParts } from "#lib/disk/zeros.ts";
+import type { DiskFormatId } from "#lib/domain/disk-format.ts";
+import { AppError } from "#lib/errors.ts";
+import { safeFileName } from "./file-names.ts";
+import { requireSpace } from "./space.ts";
+
+export interface CopyImageInput {
+  /** Absolute true path of the file that opens. */
+  readonly source: string;
+  /** Absolute; empty. */
+  readonly folder: string;
+  readonly said: DiskFormatId | null;
+  /** Bytes that the library can take. */
+  readonly free: number;
+}
+
+export interface CopiedFiles {
+  /** The main file first. */
+  readonly fileNames: readonly string[];
+  /** The file system shares the blocks: no byte was moved. */
+  readonly shared: boolean;
+}
+
+type OnProgress = (progress: { done: number; total: number; moved: number }) => void;
+
+const CHUNK = 4 * 1024 * 1024;
+const GAP = 64 * 1024;
+
+/** Throws `image.path-escapes` for a file that names others outside its folder, `library.full`, `io.*`. */
+export async function copyImage(input: CopyImageInput, signal: AbortSignal, onProgress: OnProgress): Promise<CopiedFiles> {
+  const siblings = await siblingNames(input, signal);
+  await using main = await openImageFile(input.source);
+  const files: ImageFile[] = [main];
+  for (const name of siblings) files.push(await main.sibling(name));
+  const names = [safeFileName(basename(input.source)), ...siblings.map(safeFileName)];
+  const total = files.reduce((sum, file) => sum + file.bytes.size, 0);
+
+  let shared = true;
+  let done = 0;
+  let moved = 0;
+  for (const [index, file] of files.entries()) {
+    const target = join(input.folder, names[index] ?? "");
+    if (await shareBlocks(file.bytes, target)) {
+      done += file.bytes.size;
+      onProgress({ done, total, moved });
+      continue;
+    }
+    if (shared) requireSpace(names[0] ?? "The image", await dataBytes(files.slice(index), signal), input.free);
+    shared = false;
+    await copyBytes(file.bytes, target, signal, (passed, written) => {
+      done += passed;
+      moved += written;
+      onProgress({ done, total, moved });
+    });
+  }
+  return { fileNames: names, shared };
+}
+
+/** What the image says belongs to it. A file of unknown format has nothing beside it; analysis tells what it is. */
+async function siblingNames(input: CopyImageInput, signal: AbortSignal): Promise<string[]> {
+  await using image = await openImageFile(input.source);
+  try {
+    await using opened = await openImage(image, { ...(input.said === null ? {} : { from: input.said }), signal });
+    const own = basename(input.source);
+    return [...new Set(opened.facts.files)].filter((name) => name !== own);
+  } catch (error) {
+    if (error instanceof AppError && error.code === "image.unknown-format") return [];
+    throw error;
+  }
+}
+
+/** A copy on write, where the file system can. */
+async function shareBlocks(source: ByteSource, target: string): Promise<boolean> {
+  if (source.path === undefined) return false;
+  return copyFile(source.path, target, constants.COPYFILE_EXCL | constants.COPYFILE_FICLONE_FORCE).then(
+    () => true,
+    () => false,
+  );
+}
+
+async function* ranges(source: ByteSource, signal: AbortSignal): AsyncIterable<{ offset: number; length: number }> {
+  if (source.allocated === undefined) yield { offset: 0, length: source.size };
+  else yield* source.allocated(signal);
+}
+
+async function dataBytes(files: readonly ImageFile[], signal: AbortSignal): Promise<number> {
+  let sum = 0;
+  for (const file of files) for await (const range of ranges(file.bytes, signal)) sum += range.length;
+  return sum;
+}
+
+/** Holes stay holes and zeros become some: the copy takes no more room than the data. */
+async function copyBytes(source: ByteSource, target: string, signal: AbortSignal, onBytes: (passed: number, written: number) => void): Promise<void> {
+  await using sink = await createFileSink(target);
+  const buffer = Buffer.allocUnsafe(CHUNK);
+  let at = 0;
+  for await (const range of ranges(source, signal)) {
+    const end = range.offset + range.length;
+    let skipped = range.offset - at;
+    for (at = range.offset; at < end; ) {
+      const chunk = buffer.subarray(0, Math.min(CHUNK, end - at));
+      await source.read(at, chunk, signal);
+      let written = 0;
+      for (const [from, to] of dataParts(chunk, at, GAP)) {
+        await sink.write(at + from, chunk.subarray(from, to), signal);
+        written += to - from;
+      }
+      at += chunk.length;
+      onBytes(chunk.length + skipped, written);
+      skipped = 0;
+    }
+  }
+  onBytes(source.size - at, 0);
+  await sink.commit(source.size, signal);
+}

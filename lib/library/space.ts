@@ -1,0 +1,16 @@
+import { AppError } from "#lib/errors.ts";
+import { formatBytes } from "#lib/format/bytes.ts";
+
+/** Left free for the database and the logs, which lie on the same disk more often than not. Bytes. */
+const RESERVE = 256 * 1024 * 1024;
+
+/** Throws `library.full` when `wanted` more bytes would not fit. */
+export function requireSpace(what: string, wanted: number, free: number): void {
+  if (wanted + RESERVE <= free) return;
+  throw new AppError(
+    "unprocessable",
+    "library.full",
+    `${what} needs ${formatBytes(wanted)}, and the library has ${formatBytes(Math.max(0, free - RESERVE))} left.`,
+    { hint: "Remove versions that nobody needs, or give the data folder a larger disk.", details: { wanted, free } },
+  );
+}

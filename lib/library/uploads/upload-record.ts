@@ -1,0 +1,97 @@
+/** Uploads as rows: who sends what, and how much of it is here. */
+import { randomUUID } from "node:crypto";
+import { mkdir, open, rm, stat, statfs } from "node:fs/promises";
+import { and, asc, eq, ne } from "drizzle-orm";
+import { uploads } from "#lib/db/schema.ts";
+import { AppError } from "#lib/errors.ts";
+import type { Ctx, Services } from "#lib/services/context.ts";
+import { checkDestination } from "../create-version.ts";
+import { requireSpace } from "../space.ts";
+import type { UploadAim } from "./metadata.ts";
+import { uploadPath, uploadsFolder } from "./upload-path.ts";
+
+export type UploadRow = typeof uploads.$inferSelect;
+
+/** 16 TiB: what ext4 holds in one file. */
+export const MAX_UPLOAD = 16 * 1024 ** 4;
+
+function person(ctx: Ctx): string {
+  if (ctx.actor.id === null) throw new AppError("forbidden", "auth.forbidden", "Only a person uploads.");
+  return ctx.actor.id;
+}
+
+/** Throws `upload.empty`, `upload.too-large`, `library.full`, `image.not-found`, `image.name-taken`, `upload.in-set`. */
+export async function beginUpload(ctx: Ctx, aim: UploadAim, size: number): Promise<UploadRow> {
+  const userId = person(ctx);
+  if (size === 0) throw new AppError("invalid", "upload.empty", `${aim.fileName} is empty.`);
+  if (size > MAX_UPLOAD) throw new AppError("unprocessable", "upload.too-large", `${aim.fileName} is larger than 16 TiB.`);
+  await checkDestination(ctx.db, { imageId: aim.imageId, name: aim.imageName });
+  await mkdir(uploadsFolder(ctx.dataDir), { recursive: true, mode: 0o750 });
+  await requireRoom(ctx, aim.fileName, size);
+  const id = randomUUID();
+  // The row first: a file without one would never be found again.
+  const [row] = await ctx.db.insert(uploads).values({ id, userId, ...aim, size }).onConflictDoNothing().returning();
+  if (row === undefined) {
+    throw new AppError("conflict", "upload.in-set", `The set has a file ${aim.fileName} already.`, {
+      hint: "Go on with that upload, or end it first.",
+    });
+  }
+  await using file = await open(uploadPath(ctx.dataDir, id), "wx", 0o640);
+  await file.sync();
+  return row;
+}
+
+/** What others are still to send is counted as taken: two that fit alone must not fill the disk together. */
+async function requireRoom(ctx: Ctx, fileName: string, size: number): Promise<void> {
+  const open = await ctx.db.select().from(uploads).where(eq(uploads.state, "receiving"));
+  let promised = 0;
+  for (const row of open) promised += row.size - (await receivedBytes(ctx, row.id));
+  const { bavail, bsize } = await statfs(uploadsFolder(ctx.dataDir));
+  requireSpace(fileName, size, bavail * bsize - promised);
+}
+
+/** Bytes that are here, which the file itself tells. */
+export async function receivedBytes(services: Pick<Services, "dataDir">, id: string): Promise<number> {
+  return stat(uploadPath(services.dataDir, id)).then(
+    (info) => info.size,
+    () => 0,
+  );
+}
+
+/** An upload of this very person; whose it is otherwise is not told. Throws `upload.not-found`. */
+export async function findUpload(ctx: Ctx, id: string): Promise<UploadRow> {
+  uploadPath(ctx.dataDir, id);
+  const [row] = await ctx.db
+    .select()
+    .from(uploads)
+    .where(and(eq(uploads.id, id), eq(uploads.userId, person(ctx))));
+  if (row === undefined) throw new AppError("not-found", "upload.not-found", "There is no such upload.", { hint: "Begin it anew." });
+  return row;
+}
+
+/** Throws `upload.finished` for one that is an image by now. */
+export async function endUpload(ctx: Ctx, id: string): Promise<void> {
+  const row = await findUpload(ctx, id);
+  const [gone] = await ctx.db
+    .delete(uploads)
+    .where(and(eq(uploads.id, row.id), ne(uploads.state, "filed")))
+    .returning({ id: uploads.id });
+  if (gone === undefined) {
+    throw new AppError("conflict", "upload.finished", `${row.fileName} is in the library already.`, { hint: "Remove the image's version instead." });
+  }
+  await rm(uploadPath(ctx.dataDir, row.id), { force: true });
+}
+
+export interface UnfinishedUpload {
+  readonly row: UploadRow;
+  readonly offset: number;
+}
+
+export async function unfinishedUploads(ctx: Ctx): Promise<UnfinishedUpload[]> {
+  const rows = await ctx.db
+    .select()
+    .from(uploads)
+    .where(and(eq(uploads.userId, person(ctx)), ne(uploads.state, "filed")))
+    .orderBy(asc(uploads.createdAt));
+  return Promise.all(rows.map(async (row) => ({ row, offset: await receivedBytes(ctx, row.id) })));
+}
