@@ -16,7 +16,6 @@ const SUBJECT_WORD = {
   user: "Users",
   token: "API tokens",
   settings: "Settings",
-  session: "Sign-ins",
 };
 
 export function AuditFilters({ view, set }: { view: AuditView; set: SetAuditView }): ReactNode {

@@ -2,7 +2,7 @@
 import { parseAsInteger, parseAsString, parseAsStringLiteral, useQueryStates } from "nuqs";
 import type { AuditFilter } from "#lib/http/queries/audit.ts";
 
-export const SUBJECTS = ["host", "vm", "image", "request", "job", "user", "token", "settings", "session"] as const;
+export const SUBJECTS = ["host", "vm", "image", "request", "job", "user", "token", "settings"] as const;
 export const RESULTS = ["ok", "refused", "failed"] as const;
 
 const PARSERS = {

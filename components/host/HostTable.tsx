@@ -28,7 +28,7 @@ const COLUMNS: readonly DataColumn<Host>[] = [
     sortValue: (host) => host.name,
     cell: (host) => (
       <span className="flex min-w-0 items-center gap-2">
-        <Link href={`/hosts/${host.id}`} className="truncate font-medium text-accent-ink hover:underline">
+        <Link prefetch={false} href={`/hosts/${host.id}`} className="truncate font-medium text-accent-ink hover:underline">
           {host.name}
         </Link>
         {host.simulated ? <SimulatedBadge /> : null}
@@ -90,7 +90,7 @@ export function HostTable(): ReactNode {
             reason ? null : (
               <>
                 <Button asChild variant="primary">
-                  <Link href="/hosts/new">
+                  <Link prefetch={false} href="/hosts/new">
                     <Plus aria-hidden /> Add a host
                   </Link>
                 </Button>

@@ -18,7 +18,7 @@ export function ActiveWork(): ReactNode {
     <ul>
       {jobs.data.items.slice(0, 8).map(({ id, title, progress, state, stages }) => (
         <li key={id} className="border-b px-4 py-2 last:border-b-0">
-          <Link href={`/jobs/${id}`} className="block truncate font-medium hover:underline">
+          <Link prefetch={false} href={`/jobs/${id}`} className="block truncate font-medium hover:underline">
             {title}
           </Link>
           <div className="mb-1 truncate text-xs text-ink-2">

@@ -60,7 +60,7 @@ export function Kpis({ overview }: { overview: Overview }): ReactNode {
     <ul className="grid grid-cols-2 gap-2 sm:grid-cols-3 lg:grid-cols-5">
       {kpisOf(overview).map((kpi) => (
         <li key={kpi.label} className="rounded-lg border bg-surface">
-          <Link href={kpi.href} className="block rounded-t-lg px-4 pt-3 pb-1 hover:bg-hover">
+          <Link prefetch={false} href={kpi.href} className="block rounded-t-lg px-4 pt-3 pb-1 hover:bg-hover">
             <div className="text-xs text-ink-2">{kpi.label}</div>
             <div className="text-2xl font-semibold">{number(kpi.value)}</div>
           </Link>

@@ -15,7 +15,7 @@ export function WaitingRequests(): ReactNode {
     <ul>
       {requests.data.items.map((request) => (
         <li key={request.id} className="border-b last:border-b-0">
-          <Link href={`/requests/${request.id}`} className="flex min-h-8 items-center gap-3 px-4 py-1 outline-offset-[-2px] hover:bg-hover">
+          <Link prefetch={false} href={`/requests/${request.id}`} className="flex min-h-8 items-center gap-3 px-4 py-1 outline-offset-[-2px] hover:bg-hover">
             <span className="text-ink-3">#{request.number}</span>
             <span className="min-w-0 grow truncate">
               {request.imageName} to {request.targets.map((target) => target.hostName).join(", ")}

@@ -1,5 +1,6 @@
 "use client";
 import { useMutation } from "@tanstack/react-query";
+import { signIn } from "next-auth/react";
 import { useState, type ReactNode } from "react";
 import { Button } from "#components/ui/Button.tsx";
 import { Dialog } from "#components/ui/Dialog.tsx";
@@ -9,6 +10,7 @@ import { Input } from "#components/ui/Input.tsx";
 import { toastDone } from "#components/ui/Toaster.tsx";
 import { Password } from "#lib/domain/user.ts";
 import { api, Nothing } from "#lib/http/client.ts";
+import { useSession } from "./session-context.ts";
 
 export function ChangePasswordDialog({ open, onOpenChange }: { open: boolean; onOpenChange: (open: boolean) => void }): ReactNode {
   return (
@@ -19,12 +21,15 @@ export function ChangePasswordDialog({ open, onOpenChange }: { open: boolean; on
 }
 
 function PasswordForm({ onDone }: { onDone: () => void }): ReactNode {
+  const { user } = useSession();
   const [current, setCurrent] = useState("");
   const [next, setNext] = useState("");
   const valid = Password.safeParse(next);
   const change = useMutation({
     mutationFn: () => api.post("/session/password", Nothing, { current, next }),
-    onSuccess: () => {
+    onSuccess: async () => {
+      // A new password ends all sessions, this one too: it begins anew.
+      await signIn("credentials", { redirect: false, email: user.email, password: next });
       toastDone("Your password was changed.");
       onDone();
     },

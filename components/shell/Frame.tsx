@@ -13,13 +13,13 @@ export function Frame({ children }: { children: ReactNode }): ReactNode {
   const [menu, setMenu] = useState(false);
   return (
     <LiveProvider>
-      <a
-        href="#page"
-        className="sr-only rounded-md bg-accent px-3 py-2 text-on-accent focus:not-sr-only focus:fixed focus:top-2 focus:left-2 focus:z-70"
-      >
-        Skip to the page
-      </a>
       <div className="flex h-dvh flex-col">
+        <a
+          href="#page"
+          className="sr-only rounded-md bg-accent px-3 py-2 text-on-accent focus:not-sr-only focus:fixed focus:top-2 focus:left-2 focus:z-70"
+        >
+          Skip to the page
+        </a>
         <TopBar onSearch={() => setPalette(true)} onMenu={() => setMenu(true)} />
         <div className="flex min-h-0 grow">
           <Rail />

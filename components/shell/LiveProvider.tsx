@@ -1,6 +1,7 @@
 "use client";
 import { useQueryClient } from "@tanstack/react-query";
 import { createContext, use, useEffect, useState, useSyncExternalStore, type ReactNode } from "react";
+import { sessionQueries } from "#lib/http/queries/session.ts";
 import { openLive, type Live, type LiveState } from "#lib/http/live.ts";
 
 const LiveContext = createContext<Live | null>(null);
@@ -10,7 +11,10 @@ export function LiveProvider({ children }: { children: ReactNode }): ReactNode {
   const client = useQueryClient();
   const [live, setLive] = useState<Live | null>(null);
   useEffect(() => {
-    const opened = openLive(client);
+    const opened = openLive(client, {
+      // Perhaps the session has ended: the gate finds out.
+      onRefused: () => void client.invalidateQueries({ queryKey: sessionQueries.current().queryKey }),
+    });
     setLive(opened);
     return () => opened.close();
   }, [client]);

@@ -15,7 +15,7 @@ export interface MenuProps {
 
 export function DropdownMenu({ trigger, align = "end", children }: MenuProps): ReactNode {
   return (
-    <Radix.Root>
+    <Radix.Root modal={false}>
       <Radix.Trigger asChild>{trigger}</Radix.Trigger>
       <Radix.Portal>
         <Radix.Content

@@ -23,7 +23,7 @@ const NAME: DataColumn<VmRow> = {
   grow: true,
   sortValue: (vm) => vm.name,
   cell: (vm) => (
-    <Link href={vmPath(vm)} className="font-medium text-accent-ink hover:underline">
+    <Link prefetch={false} href={vmPath(vm)} className="font-medium text-accent-ink hover:underline">
       {vm.name}
     </Link>
   ),
@@ -35,7 +35,7 @@ const HOST: readonly DataColumn<VmRow>[] = [
     width: 170,
     sortValue: (vm) => vm.hostName,
     cell: (vm) => (
-      <Link href={`/hosts/${vm.hostId}`} className="hover:underline">
+      <Link prefetch={false} href={`/hosts/${vm.hostId}`} className="hover:underline">
         {vm.hostName}
         {vm.simulated ? <span className="text-ink-3"> (simulated)</span> : null}
       </Link>

@@ -73,7 +73,8 @@ it("writes progress into the cache without refetching", () => {
 it("opens the stream anew after a refusal, later each time, and refetches all once it is back", () => {
   const client = new QueryClient();
   const invalidate = vi.spyOn(client, "invalidateQueries").mockResolvedValue();
-  const live = openLive(client);
+  const refused = vi.fn();
+  const live = openLive(client, { onRefused: refused });
   const states: string[] = [];
   live.subscribe(() => states.push(live.state()));
   newest().open();
@@ -88,6 +89,7 @@ it("opens the stream anew after a refusal, later each time, and refetches all on
   newest().open();
   expect(invalidate).toHaveBeenCalledWith();
   expect(states).toEqual(["live", "lost", "live"]);
+  expect(refused).toHaveBeenCalledTimes(2);
   live.close();
 });
 

@@ -21,7 +21,13 @@ const FIRST_RETRY_MS = 1_000;
 const LAST_RETRY_MS = 15_000;
 const NAMES = ["message", "host", "inventory", "image", "request", "job", "job-progress", "settings", "audit"] as const;
 
-export function openLive(client: QueryClient, url = "/api/v1/events"): Live {
+export interface LiveOptions {
+  readonly url?: string;
+  /** The server refused the stream: signed out, or restarting. */
+  readonly onRefused?: () => void;
+}
+
+export function openLive(client: QueryClient, { url = "/api/v1/events", onRefused }: LiveOptions = {}): Live {
   const listeners = new Set<() => void>();
   const waiting = new Map<string, readonly unknown[]>();
   let state: LiveState = "connecting";
@@ -84,6 +90,7 @@ export function openLive(client: QueryClient, url = "/api/v1/events"): Live {
       become("lost");
       // A refused stream (signed out, server restarting) is closed for good by the browser: open a new one.
       if (source?.readyState !== EventSource.CLOSED || closed) return;
+      onRefused?.();
       retry = setTimeout(connect, delay);
       delay = Math.min(LAST_RETRY_MS, delay * 2);
     };
