@@ -50,10 +50,10 @@ export function SetupForm(): ReactNode {
       </p>
       {setup.error ? <ErrorNotice error={setup.error} onRetry={() => void setup.refetch()} className="mb-4" /> : null}
       <form method="post" noValidate className="space-y-4" onSubmit={(event) => void form.handleSubmit((values) => create.mutate(values))(event)}>
-        <Field label="Name" error={errors.name?.message}>
+        <Field label="Name" error={errors.name ? "Give a name of at most 120 characters" : undefined}>
           <Input autoComplete="name" autoFocus {...form.register("name")} />
         </Field>
-        <Field label="Email" error={errors.email?.message} hint="You sign in with it.">
+        <Field label="Email" error={errors.email ? "Give an email address" : undefined} hint="You sign in with it.">
           <Input type="email" autoComplete="username" {...form.register("email")} />
         </Field>
         <Field label="Password" error={errors.password?.message} hint="At least 10 characters; a sentence is good.">

@@ -5,7 +5,7 @@ import type { ReactNode } from "react";
 import { IconButton } from "./IconButton.tsx";
 import { cn } from "./cn.ts";
 
-export const OVERLAY = "appear fixed inset-0 z-50 bg-black/45";
+export const OVERLAY = "appear fixed inset-0 z-50 bg-overlay";
 export const PANEL =
   "appear fixed top-1/2 left-1/2 z-50 flex max-h-[calc(100dvh-2rem)] w-[calc(100vw-2rem)] -translate-x-1/2 -translate-y-1/2 flex-col rounded-lg border bg-raised shadow-float";
 

@@ -44,10 +44,10 @@ function AddUserForm({ onDone }: { onDone: () => void }): ReactNode {
   });
   return (
     <form noValidate className="space-y-4" onSubmit={(event) => void form.handleSubmit((user) => add.mutate(user))(event)}>
-      <Field label="Name" error={errors.name?.message}>
+      <Field label="Name" error={errors.name ? "Give a name of at most 120 characters" : undefined}>
         <Input autoComplete="off" {...form.register("name")} />
       </Field>
-      <Field label="Email" error={errors.email?.message}>
+      <Field label="Email" error={errors.email ? "Give an email address" : undefined}>
         <Input type="email" autoComplete="off" {...form.register("email")} />
       </Field>
       <RolePicker value={form.watch("role")} onChange={(role) => form.setValue("role", role)} />
