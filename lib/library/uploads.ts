@@ -90,7 +90,10 @@ async function head(services: Services, ctx: Ctx, id: string, response: ServerRe
   const offset = await offsetOf(services, row);
   // The server may have gone between the last byte and the version: asking again is what heals it.
   if (offset === row.size) await finish(services, ctx, row, response);
-  response.writeHead(200, { "Upload-Offset": String(offset), "Upload-Length": String(row.size) }).end();
+  const name = Buffer.from(row.fileName).toString("base64");
+  response
+    .writeHead(200, { "Upload-Offset": String(offset), "Upload-Length": String(row.size), "Upload-Metadata": `filename ${name}` })
+    .end();
 }
 
 /** A filed upload's bytes are in the library, all of them. */

@@ -1,0 +1,81 @@
+import { basename } from "node:path";
+import type { z } from "zod";
+import type { FolderEntry, ImportFromFolder, ImportFromUrl } from "#lib/domain/image.ts";
+import { AppError } from "#lib/errors.ts";
+import { createVersion, type VersionStarted } from "#lib/library/create-version.ts";
+import { imageNameOf, safeFileName } from "#lib/library/file-names.ts";
+import { listImportFolder, requireImportable } from "#lib/library/import-folders.ts";
+import { urlBinding } from "#lib/library/jobs/import.ts";
+import { authorise } from "#lib/services/authorise.ts";
+import type { Ctx } from "#lib/services/context.ts";
+import { loadSettings } from "#lib/services/settings/settings.ts";
+
+export async function listFolder(ctx: Ctx, path: string): Promise<FolderEntry[]> {
+  await authorise(ctx, "image.add");
+  const settings = await loadSettings(ctx.db);
+  return listImportFolder(settings.importFolders, path);
+}
+
+/** Throws `import.outside-folders`, `import.not-a-file`, `image.*`. */
+export async function importFromFolder(ctx: Ctx, input: z.infer<typeof ImportFromFolder>): Promise<VersionStarted> {
+  await authorise(ctx, "image.add");
+  const settings = await loadSettings(ctx.db);
+  const path = await requireImportable(settings.importFolders, input.path);
+  const fileName = safeFileName(basename(path));
+  const started = await ctx.db.transaction((tx) =>
+    createVersion(tx, ctx, ctx.actor, {
+      destination: { imageId: input.imageId, name: input.name, fallbackName: imageNameOf(fileName) },
+      source: { kind: "folder", path },
+      saidFormat: input.from,
+      state: "receiving",
+      job: { kind: "image.import", verb: "Import", input: () => ({ from: "folder", path }) },
+    }),
+  );
+  return announced(ctx, started);
+}
+
+/** Throws `import.bad-url`, `image.*`. Where the address leads is checked when it is fetched. */
+export async function importFromUrl(ctx: Ctx, input: z.infer<typeof ImportFromUrl>): Promise<VersionStarted> {
+  await authorise(ctx, "image.add");
+  const url = new URL(input.url);
+  if (url.username !== "" || url.password !== "") {
+    throw new AppError("invalid", "import.bad-url", "The address holds a user name or password, which would be kept with the image.", {
+      hint: "Use an address without them, or upload the file.",
+    });
+  }
+  const fileName = fileNameOf(url);
+  const started = await ctx.db.transaction((tx) =>
+    createVersion(tx, ctx, ctx.actor, {
+      destination: { imageId: input.imageId, name: input.name, fallbackName: imageNameOf(fileName) },
+      // Without its query, which may be a signature: who reads images need not be able to fetch them there.
+      source: { kind: "url", url: `${url.origin}${url.pathname}` },
+      saidFormat: input.from,
+      state: "receiving",
+      job: {
+        kind: "image.import",
+        verb: "Import",
+        input: (versionId) => ({
+          from: "url",
+          urlBox: ctx.secrets.seal(url.href, urlBinding(versionId)),
+          fileName,
+          sha256: input.sha256.toLowerCase(),
+        }),
+      },
+    }),
+  );
+  return announced(ctx, started);
+}
+
+function fileNameOf(url: URL): string {
+  try {
+    return safeFileName(decodeURIComponent(url.pathname.split("/").at(-1) ?? ""));
+  } catch {
+    return "image";
+  }
+}
+
+function announced(ctx: Ctx, started: VersionStarted): VersionStarted {
+  ctx.events.publish({ type: "image", id: started.imageId });
+  ctx.events.publish({ type: "audit" });
+  return started;
+}
