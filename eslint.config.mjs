@@ -15,6 +15,8 @@ export default tseslint.config(
       "@typescript-eslint/switch-exhaustiveness-check": ["error", { considerDefaultExhaustiveForUnions: true }],
       "@typescript-eslint/consistent-type-imports": "error",
       "@typescript-eslint/no-unused-vars": ["error", { argsIgnorePattern: "^_", varsIgnorePattern: "^_" }],
+      // Warns that React's compiler skips what uses TanStack Virtual; that compiler is not used here.
+      "react-hooks/incompatible-library": "off",
       "@typescript-eslint/no-invalid-void-type": "off",
       "@typescript-eslint/unified-signatures": "off",
       "no-restricted-syntax": ["error", { selector: "TSEnumDeclaration", message: "Types are stripped, not compiled: use a const object or a union." }],

@@ -13,7 +13,10 @@ export function AuditEntryPanel({ entry, onClose }: { entry: AuditEntry; onClose
   const path = subjectPath(entry.subject);
   const role = ROLES.find((each) => each === entry.actor.role);
   return (
-    <aside aria-label={`Entry ${entry.seq}`} className="absolute inset-0 z-20 flex flex-col border-l bg-surface sm:left-auto sm:w-96 xl:static xl:shrink-0">
+    <aside
+      aria-label={`Entry ${entry.seq}`}
+      className="absolute inset-0 z-20 flex flex-col border-l bg-surface sm:left-auto sm:w-96 xl:static xl:shrink-0"
+    >
       <header className="flex items-center gap-2 border-b px-4 py-2">
         <h2 className="grow text-base font-semibold">{actionWords(entry.action)}</h2>
         <IconButton label="Close the details" size="sm" onClick={onClose}>
@@ -45,7 +48,9 @@ export function AuditEntryPanel({ entry, onClose }: { entry: AuditEntry; onClose
         {Object.keys(entry.details).length > 0 ? (
           <section>
             <h3 className="mb-1 font-semibold">Details</h3>
-            <pre className="overflow-x-auto rounded-md border bg-sunken p-2 text-xs whitespace-pre-wrap wrap-anywhere">{JSON.stringify(entry.details, null, 2)}</pre>
+            <pre className="overflow-x-auto rounded-md border bg-sunken p-2 text-xs whitespace-pre-wrap wrap-anywhere">
+              {JSON.stringify(entry.details, null, 2)}
+            </pre>
           </section>
         ) : null}
       </div>

@@ -35,25 +35,46 @@ export function AuditFilters({ view, set }: { view: AuditView; set: SetAuditView
         className="w-44"
         value={view.kind ?? ANY}
         onChange={(value) => void set({ kind: SUBJECTS.find((kind) => kind === value) ?? null, subject: null })}
-        options={[{ value: ANY, label: "Any subject" }, ...SUBJECTS.map((kind) => ({ value: kind, label: SUBJECT_WORD[kind] }))]}
+        options={[
+          { value: ANY, label: "Any subject" },
+          ...SUBJECTS.map((kind) => ({ value: kind, label: SUBJECT_WORD[kind] })),
+        ]}
       />
       <Select
         aria-label="Result"
         className="w-32"
         value={view.result ?? ANY}
         onChange={(value) => void set({ result: RESULTS.find((result) => result === value) ?? null })}
-        options={[{ value: ANY, label: "Any result" }, ...RESULTS.map((result) => ({ value: result, label: RESULT_WORD[result] }))]}
+        options={[
+          { value: ANY, label: "Any result" },
+          ...RESULTS.map((result) => ({ value: result, label: RESULT_WORD[result] })),
+        ]}
       />
       <label className="flex items-center gap-1.5 text-ink-2">
         From
-        <Input type="date" className="w-36" value={view.from ?? ""} onChange={(event) => void set({ from: event.target.value || null })} />
+        <Input
+          type="date"
+          className="w-36"
+          value={view.from ?? ""}
+          onChange={(event) => void set({ from: event.target.value || null })}
+        />
       </label>
       <label className="flex items-center gap-1.5 text-ink-2">
         to
-        <Input type="date" className="w-36" value={view.to ?? ""} onChange={(event) => void set({ to: event.target.value || null })} />
+        <Input
+          type="date"
+          className="w-36"
+          value={view.to ?? ""}
+          onChange={(event) => void set({ to: event.target.value || null })}
+        />
       </label>
       {filtered ? (
-        <Button variant="ghost" onClick={() => void set({ q: null, actor: null, kind: null, subject: null, result: null, from: null, to: null })}>
+        <Button
+          variant="ghost"
+          onClick={() =>
+            void set({ q: null, actor: null, kind: null, subject: null, result: null, from: null, to: null })
+          }
+        >
           Clear
         </Button>
       ) : null}

@@ -20,7 +20,9 @@ export function subjectPath(subject: { kind: string; id: string | null }): strin
     case "vm": {
       // A VM is named by its host and its own identifier on it.
       const slash = subject.id.indexOf("/");
-      return slash > 0 ? `/vms/${encodeURIComponent(subject.id.slice(0, slash))}/${encodeURIComponent(subject.id.slice(slash + 1))}` : null;
+      return slash > 0
+        ? `/vms/${encodeURIComponent(subject.id.slice(0, slash))}/${encodeURIComponent(subject.id.slice(slash + 1))}`
+        : null;
     }
     default:
       return null;

@@ -19,7 +19,10 @@ export function AddHostView({ socket }: { socket: string | null }): ReactNode {
   const router = useRouter();
   const client = useQueryClient();
   const mayAdd = useMay("host.add");
-  if (!mayAdd) return <EmptyState title="Only administrators add hosts">Ask one of them to connect the host that you need.</EmptyState>;
+  if (!mayAdd)
+    return (
+      <EmptyState title="Only administrators add hosts">Ask one of them to connect the host that you need.</EmptyState>
+    );
   return (
     <div className="max-w-3xl space-y-4 p-4">
       <PageHeader title="Add a host" subtitle="A KVM host, reached through libvirt." />
@@ -34,13 +37,17 @@ export function AddHostView({ socket }: { socket: string | null }): ReactNode {
             const added = await api.post("/hosts", Host, host);
             toastDone(`${added.name} was added.`);
             router.push(`/hosts/${added.id}`);
-            await Promise.all([hostQueries.all, overviewQueries.all].map((queryKey) => client.invalidateQueries({ queryKey })));
+            await Promise.all(
+              [hostQueries.all, overviewQueries.all].map((queryKey) => client.invalidateQueries({ queryKey })),
+            );
           }}
         />
       </Card>
       <Card title="No host at hand?">
         <div className="space-y-3">
-          <p className="text-ink-2">Five simulated hosts, one a vendor, take real bytes and write real disk files on this server.</p>
+          <p className="text-ink-2">
+            Five simulated hosts, one a vendor, take real bytes and write real disk files on this server.
+          </p>
           <AddDemoHostsButton />
         </div>
       </Card>

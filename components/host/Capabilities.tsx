@@ -18,7 +18,11 @@ function Marks({ words }: { words: readonly string[] }): ReactNode {
 }
 
 function YesNo({ yes, why }: { yes: boolean; why?: string | null }): ReactNode {
-  return <StateMark state={yes ? "done" : "off"} className="whitespace-normal">{yes ? "Yes" : why ? `No: ${why}` : "No"}</StateMark>;
+  return (
+    <StateMark state={yes ? "done" : "off"} className="whitespace-normal">
+      {yes ? "Yes" : why ? `No: ${why}` : "No"}
+    </StateMark>
+  );
 }
 
 export function Capabilities({ capabilities: can }: { capabilities: HostCapabilities }): ReactNode {

@@ -1,6 +1,6 @@
 "use client";
 import type { ReactNode } from "react";
-import { useFormContext } from "react-hook-form";
+import { useFormContext, useWatch } from "react-hook-form";
 import { Field } from "#components/ui/Field.tsx";
 import { Input } from "#components/ui/Input.tsx";
 import { RadioGroup } from "#components/ui/RadioGroup.tsx";
@@ -13,8 +13,8 @@ export interface ConnectionFieldsProps {
 }
 
 export function ConnectionFields({ stored }: ConnectionFieldsProps): ReactNode {
-  const { watch, setValue } = useFormContext<HostFormValues>();
-  const transport = watch("transport");
+  const { control, setValue } = useFormContext<HostFormValues>();
+  const transport = useWatch({ control, name: "transport" });
   return (
     <div className="space-y-4">
       <div>
@@ -44,7 +44,11 @@ export function ConnectionFields({ stored }: ConnectionFieldsProps): ReactNode {
 function SocketFields(): ReactNode {
   const { register, formState } = useFormContext<HostFormValues>();
   return (
-    <Field label="Socket" error={formState.errors.socket?.message} hint="The user that Supravisor runs as must be allowed to write to it.">
+    <Field
+      label="Socket"
+      error={formState.errors.socket?.message}
+      hint="The user that Supravisor runs as must be allowed to write to it."
+    >
       <Input spellCheck={false} {...register("socket")} />
     </Field>
   );
@@ -67,9 +71,9 @@ function AddressFields({ defaultPort }: { defaultPort: string }): ReactNode {
 }
 
 function SshFields({ stored }: ConnectionFieldsProps): ReactNode {
-  const { register, formState, watch, setValue } = useFormContext<HostFormValues>();
+  const { register, formState, control, setValue } = useFormContext<HostFormValues>();
   const { errors } = formState;
-  const auth = watch("auth");
+  const auth = useWatch({ control, name: "auth" });
   return (
     <>
       <AddressFields defaultPort="22" />
@@ -87,7 +91,11 @@ function SshFields({ stored }: ConnectionFieldsProps): ReactNode {
         ]}
       />
       {auth === "password" ? (
-        <Field label="Password" error={errors.password?.message} hint={stored.includes("password") ? "One is stored. Leave empty to keep it." : undefined}>
+        <Field
+          label="Password"
+          error={errors.password?.message}
+          hint={stored.includes("password") ? "One is stored. Leave empty to keep it." : undefined}
+        >
           <Input type="password" autoComplete="new-password" {...register("password")} />
         </Field>
       ) : (
@@ -95,16 +103,31 @@ function SshFields({ stored }: ConnectionFieldsProps): ReactNode {
           <Field
             label="Private key"
             error={errors.privateKey?.message}
-            hint={stored.includes("privateKey") ? "One is stored. Leave empty to keep it." : "OpenSSH or PEM. Stored encrypted; never shown again."}
+            hint={
+              stored.includes("privateKey")
+                ? "One is stored. Leave empty to keep it."
+                : "OpenSSH or PEM. Stored encrypted; never shown again."
+            }
           >
-            <Textarea rows={4} spellCheck={false} className="font-mono text-xs" placeholder="-----BEGIN OPENSSH PRIVATE KEY-----" {...register("privateKey")} />
+            <Textarea
+              rows={4}
+              spellCheck={false}
+              className="font-mono text-xs"
+              placeholder="-----BEGIN OPENSSH PRIVATE KEY-----"
+              {...register("privateKey")}
+            />
           </Field>
           <Field label="Passphrase of the key" required={false} error={errors.passphrase?.message}>
             <Input type="password" autoComplete="new-password" {...register("passphrase")} />
           </Field>
         </>
       )}
-      <Field label="libvirt's socket there" required={false} error={errors.remoteSocket?.message} hint="Empty: the usual places are tried.">
+      <Field
+        label="libvirt's socket there"
+        required={false}
+        error={errors.remoteSocket?.message}
+        hint="Empty: the usual places are tried."
+      >
         <Input spellCheck={false} placeholder="/run/libvirt/libvirt-sock" {...register("remoteSocket")} />
       </Field>
     </>
@@ -118,7 +141,12 @@ function TlsFields({ stored }: ConnectionFieldsProps): ReactNode {
   return (
     <>
       <AddressFields defaultPort="16514" />
-      <Field label="Certificate of the CA" required={false} error={errors.caCertificate?.message} hint="Signed the server's certificate. Empty: you confirm the server's certificate itself.">
+      <Field
+        label="Certificate of the CA"
+        required={false}
+        error={errors.caCertificate?.message}
+        hint="Signed the server's certificate. Empty: you confirm the server's certificate itself."
+      >
         <Textarea {...pem} placeholder="-----BEGIN CERTIFICATE-----" {...register("caCertificate")} />
       </Field>
       <Field label="Client certificate" required={false} error={errors.clientCertificate?.message}>
@@ -128,7 +156,11 @@ function TlsFields({ stored }: ConnectionFieldsProps): ReactNode {
         label="Key of the client certificate"
         required={false}
         error={errors.clientKey?.message}
-        hint={stored.includes("clientKey") ? "One is stored. Leave empty to keep it." : "Stored encrypted; never shown again."}
+        hint={
+          stored.includes("clientKey")
+            ? "One is stored. Leave empty to keep it."
+            : "Stored encrypted; never shown again."
+        }
       >
         <Textarea {...pem} placeholder="-----BEGIN PRIVATE KEY-----" {...register("clientKey")} />
       </Field>

@@ -53,7 +53,11 @@ export function HostConnectionTab({ host }: { host: HostDetail }): ReactNode {
         actions={
           <>
             <TestHostButton host={host} />
-            <Button size="sm" reason={editReason ?? (host.simulated ? "A simulated host has no connection to edit." : null)} onClick={() => setEditing(true)}>
+            <Button
+              size="sm"
+              reason={editReason ?? (host.simulated ? "A simulated host has no connection to edit." : null)}
+              onClick={() => setEditing(true)}
+            >
               Edit
             </Button>
           </>
@@ -64,14 +68,19 @@ export function HostConnectionTab({ host }: { host: HostDetail }): ReactNode {
             ...factsOf(connection),
             {
               key: "Secrets stored",
-              value: host.secrets.length === 0 ? "none" : `${host.secrets.map((name) => SECRET_WORD[name] ?? name).join(", ")} (encrypted)`,
+              value:
+                host.secrets.length === 0
+                  ? "none"
+                  : `${host.secrets.map((name) => SECRET_WORD[name] ?? name).join(", ")} (encrypted)`,
             },
           ]}
         />
       </Card>
       <Card title="Remove this host">
         <div className="flex flex-wrap items-center justify-between gap-3">
-          <p className="text-ink-2">Supravisor forgets the host, its secrets and its inventory. Nothing on the host itself is changed.</p>
+          <p className="text-ink-2">
+            Supravisor forgets the host, its secrets and its inventory. Nothing on the host itself is changed.
+          </p>
           <RemoveHostButton host={host} />
         </div>
       </Card>

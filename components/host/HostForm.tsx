@@ -2,7 +2,7 @@
 import { zodResolver } from "@hookform/resolvers/zod";
 import { useMutation } from "@tanstack/react-query";
 import { useState, type ReactNode } from "react";
-import { FormProvider, useForm } from "react-hook-form";
+import { FormProvider, useForm, useWatch } from "react-hook-form";
 import { useMayReason } from "#components/session/session-context.ts";
 import { Button } from "#components/ui/Button.tsx";
 import { ErrorNotice } from "#components/ui/ErrorNotice.tsx";
@@ -41,9 +41,9 @@ export function HostForm({ initial, stored, submit, submitting, onSave, onCancel
   const run = useMutation({
     mutationFn: async ({ values, wish }: { values: HostFormValues; wish: Wish }) => {
       setResult(null);
-      const host = NewHost.parse(toNewHost(values));
-      if (wish === "save" && !needsIdentity(values)) return onSave(host, values);
-      const test = await api.post("/hosts/test", HostTest, host);
+      const wanted = NewHost.parse(toNewHost(values));
+      if (wish === "save" && !needsIdentity(values)) return onSave(wanted, values);
+      const test = await api.post("/hosts/test", HostTest, wanted);
       if (test.identity && !test.identity.pinned) setAsking({ identity: test.identity, wish });
       else setResult(test);
       return null;
@@ -51,7 +51,7 @@ export function HostForm({ initial, stored, submit, submitting, onSave, onCancel
   });
   const start = (wish: Wish) => () => void form.handleSubmit((values) => run.mutate({ values, wish }))();
   const wish = run.variables?.wish;
-  const values = form.watch();
+  const [host, port, pin] = useWatch({ control: form.control, name: ["host", "port", "pin"] });
 
   return (
     <FormProvider {...form}>
@@ -67,9 +67,9 @@ export function HostForm({ initial, stored, submit, submitting, onSave, onCancel
           <Input autoComplete="off" {...form.register("name")} />
         </Field>
         <ConnectionFields stored={stored} />
-        {values.pin ? (
+        {pin ? (
           <p className="text-xs text-ink-2">
-            Confirmed identity: <code className="break-all">{values.pin}</code>
+            Confirmed identity: <code className="break-all">{pin}</code>
           </p>
         ) : null}
         {result ? <TestResult result={result} /> : null}
@@ -88,9 +88,9 @@ export function HostForm({ initial, stored, submit, submitting, onSave, onCancel
       </form>
       <IdentityDialog
         identity={asking?.identity ?? null}
-        address={values.host}
-        port={values.port}
-        changed={values.pin !== ""}
+        address={host}
+        port={port}
+        changed={pin !== ""}
         onCancel={() => setAsking(null)}
         onConfirm={(fingerprint) => {
           const then = asking?.wish ?? "test";

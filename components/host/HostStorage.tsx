@@ -11,7 +11,8 @@ export function HostStorage({ host }: { host: HostDetail }): ReactNode {
   if (host.pools.length === 0) {
     return (
       <EmptyState icon={<HardDrive />} title="No storage pools">
-        Images can be deployed to this host once it has a pool. On libvirt: <code>virsh pool-define-as default dir --target /var/lib/libvirt/images</code>
+        Images can be deployed to this host once it has a pool. On libvirt:{" "}
+        <code>virsh pool-define-as default dir --target /var/lib/libvirt/images</code>
       </EmptyState>
     );
   }

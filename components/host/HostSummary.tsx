@@ -21,7 +21,11 @@ export function HostSummary({ host }: { host: HostDetail }): ReactNode {
             { key: "Vendor", value: <VendorMark vendor={host.vendor} /> },
             { key: "Its own name", value: facts?.name },
             { key: "Product", value: facts ? `${facts.product} ${facts.version}` : null },
-            { key: "CPUs", value: facts?.cpus === null || !facts ? null : `${facts.cpus}${facts.cpuModel ? ` × ${facts.cpuModel}` : ""}` },
+            {
+              key: "CPUs",
+              value:
+                facts?.cpus === null || !facts ? null : `${facts.cpus}${facts.cpuModel ? ` × ${facts.cpuModel}` : ""}`,
+            },
             { key: "Architecture", value: facts?.arch },
             {
               key: "Memory",

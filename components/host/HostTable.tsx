@@ -28,15 +28,31 @@ const COLUMNS: readonly DataColumn<Host>[] = [
     sortValue: (host) => host.name,
     cell: (host) => (
       <span className="flex min-w-0 items-center gap-2">
-        <Link prefetch={false} href={`/hosts/${host.id}`} className="truncate font-medium text-accent-ink hover:underline">
+        <Link
+          prefetch={false}
+          href={`/hosts/${host.id}`}
+          className="truncate font-medium text-accent-ink hover:underline"
+        >
           {host.name}
         </Link>
         {host.simulated ? <SimulatedBadge /> : null}
       </span>
     ),
   },
-  { id: "vendor", header: "Vendor", width: 130, sortValue: (host) => VENDOR_LABEL[host.vendor], cell: (host) => <VendorMark vendor={host.vendor} /> },
-  { id: "state", header: "State", width: 120, sortValue: (host) => host.state, cell: (host) => <HostStateMark state={host.state} /> },
+  {
+    id: "vendor",
+    header: "Vendor",
+    width: 130,
+    sortValue: (host) => VENDOR_LABEL[host.vendor],
+    cell: (host) => <VendorMark vendor={host.vendor} />,
+  },
+  {
+    id: "state",
+    header: "State",
+    width: 120,
+    sortValue: (host) => host.state,
+    cell: (host) => <HostStateMark state={host.state} />,
+  },
   {
     id: "product",
     header: "Product",
@@ -59,12 +75,23 @@ const COLUMNS: readonly DataColumn<Host>[] = [
     sortValue: (host) => host.storage.free,
     cell: ({ name, storage }) =>
       storage.capacity !== null && storage.free !== null ? (
-        <Meter used={storage.capacity - storage.free} total={storage.capacity} label={`Storage of ${name}`} text={`${formatBytes(storage.free)} free`} />
+        <Meter
+          used={storage.capacity - storage.free}
+          total={storage.capacity}
+          label={`Storage of ${name}`}
+          text={`${formatBytes(storage.free)} free`}
+        />
       ) : (
         "–"
       ),
   },
-  { id: "connection", header: "Connection", width: 240, sortValue: (host) => connectionWords(host.connection), cell: (host) => connectionWords(host.connection) },
+  {
+    id: "connection",
+    header: "Connection",
+    width: 240,
+    sortValue: (host) => connectionWords(host.connection),
+    cell: (host) => connectionWords(host.connection),
+  },
 ];
 
 export function HostTable(): ReactNode {
@@ -99,7 +126,8 @@ export function HostTable(): ReactNode {
             )
           }
         >
-          A host is a hypervisor that Supravisor reads and deploys to. {reason ? "An administrator adds hosts." : "Begin with a real one, or with simulated ones to look around."}
+          A host is a hypervisor that Supravisor reads and deploys to.{" "}
+          {reason ? "An administrator adds hosts." : "Begin with a real one, or with simulated ones to look around."}
         </EmptyState>
       }
     />

@@ -27,7 +27,11 @@ export function HostView({ id }: { id: string }): ReactNode {
     return (
       <div className="space-y-4 p-4">
         <PageHeader title="Host" />
-        {host.error ? <ErrorNotice error={host.error} onRetry={() => void host.refetch()} /> : <Skeleton words="Reading the host…" />}
+        {host.error ? (
+          <ErrorNotice error={host.error} onRetry={() => void host.refetch()} />
+        ) : (
+          <Skeleton words="Reading the host…" />
+        )}
       </div>
     );
   }

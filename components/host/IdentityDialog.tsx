@@ -17,11 +17,21 @@ export interface IdentityDialogProps {
 }
 
 /** Shows who answers and how to check that it is the right one. Until confirmed nothing is sent to it. */
-export function IdentityDialog({ identity, address, port, changed, onConfirm, onCancel }: IdentityDialogProps): ReactNode {
+export function IdentityDialog({
+  identity,
+  address,
+  port,
+  changed,
+  onConfirm,
+  onCancel,
+}: IdentityDialogProps): ReactNode {
   if (!identity) return null;
   const ssh = identity.kind === "ssh-host-key";
   const commands = ssh
-    ? [`ssh-keyscan -p ${port || "22"} ${address} | ssh-keygen -lf -`, "for key in /etc/ssh/ssh_host_*_key.pub; do ssh-keygen -lf $key; done"]
+    ? [
+        `ssh-keyscan -p ${port || "22"} ${address} | ssh-keygen -lf -`,
+        "for key in /etc/ssh/ssh_host_*_key.pub; do ssh-keygen -lf $key; done",
+      ]
     : [`openssl x509 -noout -fingerprint -sha256 -in /etc/pki/libvirt/servercert.pem`];
   return (
     <Dialog
@@ -56,7 +66,9 @@ export function IdentityDialog({ identity, address, port, changed, onConfirm, on
         </div>
         <div>
           <p className="mb-1 text-ink-2">
-            {ssh ? "From a machine that you trust on the same network, or on the host's own console:" : "On the host's own console:"}
+            {ssh
+              ? "From a machine that you trust on the same network, or on the host's own console:"
+              : "On the host's own console:"}
           </p>
           <ul className="space-y-1">
             {commands.map((command) => (
@@ -66,7 +78,9 @@ export function IdentityDialog({ identity, address, port, changed, onConfirm, on
               </li>
             ))}
           </ul>
-          {ssh ? <p className="mt-1 text-xs text-ink-3">One of the lines it prints must hold this fingerprint.</p> : null}
+          {ssh ? (
+            <p className="mt-1 text-xs text-ink-3">One of the lines it prints must hold this fingerprint.</p>
+          ) : null}
         </div>
       </div>
     </Dialog>

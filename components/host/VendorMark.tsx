@@ -18,7 +18,16 @@ const SIGN: Record<Vendor, ReactNode> = {
 
 export function VendorGlyph({ vendor, className }: { vendor: Vendor; className?: string }): ReactNode {
   return (
-    <svg aria-hidden viewBox="0 0 16 16" fill="none" stroke="currentColor" strokeWidth="1.25" strokeLinejoin="round" strokeLinecap="round" className={cn("size-4 shrink-0 text-ink-2", className)}>
+    <svg
+      aria-hidden
+      viewBox="0 0 16 16"
+      fill="none"
+      stroke="currentColor"
+      strokeWidth="1.25"
+      strokeLinejoin="round"
+      strokeLinecap="round"
+      className={cn("size-4 shrink-0 text-ink-2", className)}
+    >
       {SIGN[vendor]}
     </svg>
   );

@@ -1,26 +1,48 @@
 import { describe, expect, it } from "vitest";
 import { NewHost } from "#lib/domain/host.ts";
-import { EMPTY_HOST, fromConnection, HostFormValues, needsIdentity, secretOf, toNewHost, type HostFormValues as Values } from "./host-form.ts";
+import {
+  EMPTY_HOST,
+  fromConnection,
+  HostFormValues,
+  needsIdentity,
+  secretOf,
+  toNewHost,
+  type HostFormValues as Values,
+} from "./host-form.ts";
 
 const form = (change: Partial<Values>): Values => ({ ...EMPTY_HOST, name: "kvm-1", ...change });
-const wrong = (values: Values): string[] => (HostFormValues.safeParse(values).error?.issues ?? []).map((issue) => String(issue.path[0])).sort();
+const wrong = (values: Values): string[] =>
+  (HostFormValues.safeParse(values).error?.issues ?? []).map((issue) => String(issue.path[0])).sort();
 const KEY = `SHA256:${"a".repeat(43)}`;
 
 describe("toNewHost", () => {
   it("makes what the API takes for each transport", () => {
-    expect(NewHost.parse(toNewHost(form({})))).toMatchObject({ target: { connection: { transport: "unix", socket: "/run/libvirt/libvirt-sock" } }, secret: null });
-    expect(NewHost.parse(toNewHost(form({ transport: "ssh", host: "10.0.0.5", auth: "password", password: " x " })))).toMatchObject({
-      target: { connection: { transport: "ssh", host: "10.0.0.5", port: 22, user: "root", socket: null, hostKey: null } },
+    expect(NewHost.parse(toNewHost(form({})))).toMatchObject({
+      target: { connection: { transport: "unix", socket: "/run/libvirt/libvirt-sock" } },
+      secret: null,
+    });
+    expect(
+      NewHost.parse(toNewHost(form({ transport: "ssh", host: "10.0.0.5", auth: "password", password: " x " }))),
+    ).toMatchObject({
+      target: {
+        connection: { transport: "ssh", host: "10.0.0.5", port: 22, user: "root", socket: null, hostKey: null },
+      },
       secret: { password: " x " },
     });
-    expect(NewHost.parse(toNewHost(form({ transport: "tls", host: "kvm.example", port: "16515", caCertificate: "CA", clientKey: "K" })))).toMatchObject({
+    expect(
+      NewHost.parse(
+        toNewHost(form({ transport: "tls", host: "kvm.example", port: "16515", caCertificate: "CA", clientKey: "K" })),
+      ),
+    ).toMatchObject({
       target: { connection: { transport: "tls", port: 16515, caCertificate: "CA", certificate: null } },
       secret: { clientKey: "K\n" },
     });
   });
 
   it("sends only the secret of the way that is chosen", () => {
-    expect(secretOf(form({ transport: "ssh", auth: "key", password: "old", privateKey: "KEY", passphrase: "p" }))).toEqual({ privateKey: "KEY\n", passphrase: "p" });
+    expect(
+      secretOf(form({ transport: "ssh", auth: "key", password: "old", privateKey: "KEY", passphrase: "p" })),
+    ).toEqual({ privateKey: "KEY\n", passphrase: "p" });
     expect(secretOf(form({ transport: "unix", password: "old", privateKey: "KEY" }))).toBeNull();
   });
 });

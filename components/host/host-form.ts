@@ -49,7 +49,17 @@ function fieldOf(path: readonly PropertyKey[], values: Pick<HostFormValues, "tra
   const last = String(path.at(-1));
   if (last === "socket") return values.transport === "unix" ? "socket" : "remoteSocket";
   if (last === "hostKey" || last === "certificate") return "pin";
-  const fields: readonly Field[] = ["host", "port", "user", "password", "privateKey", "passphrase", "caCertificate", "clientCertificate", "clientKey"];
+  const fields: readonly Field[] = [
+    "host",
+    "port",
+    "user",
+    "password",
+    "privateKey",
+    "passphrase",
+    "caCertificate",
+    "clientCertificate",
+    "clientKey",
+  ];
   return fields.find((field) => field === last) ?? "name";
 }
 
@@ -103,9 +113,13 @@ function connectionOf(values: HostFormValues): unknown {
 
 /** The secrets that were typed; null when none was. */
 export function secretOf(values: HostFormValues): z.infer<typeof NewHost>["secret"] {
-  if (values.transport === "ssh" && values.auth === "password" && values.password !== "") return { password: values.password };
+  if (values.transport === "ssh" && values.auth === "password" && values.password !== "")
+    return { password: values.password };
   if (values.transport === "ssh" && values.auth === "key" && values.privateKey.trim() !== "") {
-    return { privateKey: pem(values.privateKey), ...(values.passphrase === "" ? {} : { passphrase: values.passphrase }) };
+    return {
+      privateKey: pem(values.privateKey),
+      ...(values.passphrase === "" ? {} : { passphrase: values.passphrase }),
+    };
   }
   if (values.transport === "tls" && values.clientKey.trim() !== "") return { clientKey: pem(values.clientKey) };
   return null;
@@ -113,12 +127,25 @@ export function secretOf(values: HostFormValues): z.infer<typeof NewHost>["secre
 
 /** What to send; not yet checked. */
 export function toNewHost(values: HostFormValues): unknown {
-  return { name: values.name.trim(), target: { driver: "kvm", connection: connectionOf(values) }, secret: secretOf(values) };
+  return {
+    name: values.name.trim(),
+    target: { driver: "kvm", connection: connectionOf(values) },
+    secret: secretOf(values),
+  };
 }
 
 /** The form of a stored host. Secrets never come back, so their fields are empty: leaving them so keeps them. */
-export function fromConnection(name: string, connection: LibvirtConnection, secrets: readonly string[]): HostFormValues {
-  const base: HostFormValues = { ...EMPTY_HOST, name, transport: connection.transport, auth: secrets.includes("password") ? "password" : "key" };
+export function fromConnection(
+  name: string,
+  connection: LibvirtConnection,
+  secrets: readonly string[],
+): HostFormValues {
+  const base: HostFormValues = {
+    ...EMPTY_HOST,
+    name,
+    transport: connection.transport,
+    auth: secrets.includes("password") ? "password" : "key",
+  };
   switch (connection.transport) {
     case "unix":
       return { ...base, socket: connection.socket };

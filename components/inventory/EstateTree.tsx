@@ -44,10 +44,19 @@ export function EstateTree({ inventory, set, onPick }: EstateTreeProps): ReactNo
       {hosts.isPending ? <p className="p-2 text-ink-2">Reading hosts…</p> : null}
       <ul>
         <li>
-          <TreeRow depth={0} icon={<Globe aria-hidden className="size-4 text-ink-2" />} label="Whole estate" count={sum(all)} current={!inventory.vendor && !inventory.host} onPick={() => pick(null, null)} />
+          <TreeRow
+            depth={0}
+            icon={<Globe aria-hidden className="size-4 text-ink-2" />}
+            label="Whole estate"
+            count={sum(all)}
+            current={!inventory.vendor && !inventory.host}
+            onPick={() => pick(null, null)}
+          />
         </li>
         {VENDORS.map((vendor) => {
-          const own = all.filter((host) => host.vendor === vendor).sort((a, b) => a.name.localeCompare(b.name, "en", { numeric: true }));
+          const own = all
+            .filter((host) => host.vendor === vendor)
+            .sort((a, b) => a.name.localeCompare(b.name, "en", { numeric: true }));
           if (own.length === 0) return null;
           const folded = inventory.fold.includes(vendor);
           return (

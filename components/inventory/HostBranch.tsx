@@ -28,7 +28,13 @@ export function HostBranch({ host, selected, onPick, onAll }: HostBranchProps): 
       {vms.data && items.length === 0 ? <li className="py-1 pl-14 text-xs text-ink-3">No virtual machines</li> : null}
       {items.map((vm) => (
         <li key={vm.ref}>
-          <TreeRow depth={2} icon={<VmStateMark state={vm.state} markOnly />} label={vm.name} current={selected === vmKey(vm)} onPick={() => onPick(vmKey(vm))} />
+          <TreeRow
+            depth={2}
+            icon={<VmStateMark state={vm.state} markOnly />}
+            label={vm.name}
+            current={selected === vmKey(vm)}
+            onPick={() => onPick(vmKey(vm))}
+          />
         </li>
       ))}
       {more > 0 ? (

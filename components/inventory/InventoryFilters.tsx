@@ -19,12 +19,17 @@ const STATES = ["running", "stopped", "paused", "suspended", "crashed", "unknown
 const ANY = "any";
 
 export function InventoryFilters({ inventory, set, facets }: InventoryFiltersProps): ReactNode {
-  const count = (counts: Record<string, number> | undefined, value: string): string => (counts?.[value] === undefined ? "" : ` (${counts[value].toLocaleString("en")})`);
-  const states: SelectOption[] = STATES.filter((state) => (facets?.state[state] ?? 0) > 0 || inventory.state === state || !facets).map((state) => ({
+  const count = (counts: Record<string, number> | undefined, value: string): string =>
+    counts?.[value] === undefined ? "" : ` (${counts[value].toLocaleString("en")})`;
+  const states: SelectOption[] = STATES.filter(
+    (state) => (facets?.state[state] ?? 0) > 0 || inventory.state === state || !facets,
+  ).map((state) => ({
     value: state,
     label: `${VM_STATE[state].word}${count(facets?.state, state)}`,
   }));
-  const vendors: SelectOption[] = VENDORS.filter((vendor) => (facets?.vendor[vendor] ?? 0) > 0 || inventory.vendor === vendor || !facets).map((vendor) => ({
+  const vendors: SelectOption[] = VENDORS.filter(
+    (vendor) => (facets?.vendor[vendor] ?? 0) > 0 || inventory.vendor === vendor || !facets,
+  ).map((vendor) => ({
     value: vendor,
     label: `${VENDOR_LABEL[vendor]}${count(facets?.vendor, vendor)}`,
   }));
@@ -65,7 +70,10 @@ export function InventoryFilters({ inventory, set, facets }: InventoryFiltersPro
         ]}
       />
       {filtered ? (
-        <IconButton label="Clear search and filters" onClick={() => void set({ q: null, vendor: null, host: null, state: null, firmware: null })}>
+        <IconButton
+          label="Clear search and filters"
+          onClick={() => void set({ q: null, vendor: null, host: null, state: null, firmware: null })}
+        >
           <X aria-hidden />
         </IconButton>
       ) : null}

@@ -36,7 +36,9 @@ export function InventoryView(): ReactNode {
           </Button>
           <InventoryFilters inventory={inventory} set={set} facets={vms.facets} />
           <span role="status" className="ml-auto text-xs text-ink-2">
-            {vms.pending ? "Counting…" : `${vms.total.toLocaleString("en")} virtual ${vms.total === 1 ? "machine" : "machines"}`}
+            {vms.pending
+              ? "Counting…"
+              : `${vms.total.toLocaleString("en")} virtual ${vms.total === 1 ? "machine" : "machines"}`}
           </span>
         </div>
         <div className="min-h-0 grow">
@@ -51,7 +53,13 @@ export function InventoryView(): ReactNode {
                 <EmptyState
                   icon={<Filter />}
                   title="No virtual machine fits"
-                  actions={<Button onClick={() => void set({ q: null, vendor: null, host: null, state: null, firmware: null })}>Show all</Button>}
+                  actions={
+                    <Button
+                      onClick={() => void set({ q: null, vendor: null, host: null, state: null, firmware: null })}
+                    >
+                      Show all
+                    </Button>
+                  }
                 >
                   The search and the filters together let none through.
                 </EmptyState>
@@ -64,7 +72,9 @@ export function InventoryView(): ReactNode {
           />
         </div>
       </div>
-      {selected ? <VmPanel hostId={selected.hostId} vmRef={selected.ref} onClose={() => void set({ vm: null })} /> : null}
+      {selected ? (
+        <VmPanel hostId={selected.hostId} vmRef={selected.ref} onClose={() => void set({ vm: null })} />
+      ) : null}
       <Dialog open={tree} onOpenChange={setTree} title="Estate" size="sm">
         <EstateTree inventory={inventory} set={set} onPick={() => setTree(false)} />
       </Dialog>

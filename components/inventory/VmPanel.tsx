@@ -19,7 +19,10 @@ import { vmQueries } from "#lib/http/queries/vm.ts";
 export function VmPanel({ hostId, vmRef, onClose }: { hostId: string; vmRef: string; onClose: () => void }): ReactNode {
   const vm = useQuery(vmQueries.detail(hostId, vmRef));
   return (
-    <aside aria-label="Details" className="absolute inset-0 z-20 flex flex-col border-l bg-surface sm:left-auto sm:w-96 xl:static xl:shrink-0">
+    <aside
+      aria-label="Details"
+      className="absolute inset-0 z-20 flex flex-col border-l bg-surface sm:left-auto sm:w-96 xl:static xl:shrink-0"
+    >
       <header className="flex items-center gap-2 border-b px-4 py-2">
         <h2 className="min-w-0 grow truncate text-base font-semibold">{vm.data?.name ?? "Virtual machine"}</h2>
         <Button asChild size="sm">

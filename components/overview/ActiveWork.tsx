@@ -22,10 +22,16 @@ export function ActiveWork(): ReactNode {
             {title}
           </Link>
           <div className="mb-1 truncate text-xs text-ink-2">
-            {state === "queued" ? "Waiting for a worker" : (stages.find((stage) => stage.state === "running")?.label ?? "Starting")}
-            {progress ? `, ${formatBytesOf(progress.done, progress.total)}, ${formatRate(progress.rate)}, ${formatEta(progress.eta)}` : ""}
+            {state === "queued"
+              ? "Waiting for a worker"
+              : (stages.find((stage) => stage.state === "running")?.label ?? "Starting")}
+            {progress
+              ? `, ${formatBytesOf(progress.done, progress.total)}, ${formatRate(progress.rate)}, ${formatEta(progress.eta)}`
+              : ""}
           </div>
-          {state === "queued" ? null : <Progress value={progress && progress.total > 0 ? progress.done / progress.total : null} label={title} />}
+          {state === "queued" ? null : (
+            <Progress value={progress && progress.total > 0 ? progress.done / progress.total : null} label={title} />
+          )}
         </li>
       ))}
     </ul>

@@ -9,12 +9,20 @@ import { formatBytes } from "#lib/format/bytes.ts";
 import type { Overview } from "#lib/domain/overview.ts";
 
 export function HostCapacity({ storage }: { storage: Overview["storage"] }): ReactNode {
-  if (storage.length === 0) return <EmptyState title="No storage known yet">Pools appear here once a host is connected.</EmptyState>;
+  if (storage.length === 0)
+    return <EmptyState title="No storage known yet">Pools appear here once a host is connected.</EmptyState>;
   return (
     <ul>
       {storage.map((row) => (
-        <li key={row.hostId} className="grid grid-cols-1 items-center gap-x-4 sm:grid-cols-[minmax(0,1fr)_minmax(0,1.4fr)] border-b px-4 py-1.5 last:border-b-0">
-          <Link prefetch={false} href={`/hosts/${row.hostId}?tab=storage`} className="flex min-w-0 items-center gap-2 hover:underline">
+        <li
+          key={row.hostId}
+          className="grid grid-cols-1 items-center gap-x-4 sm:grid-cols-[minmax(0,1fr)_minmax(0,1.4fr)] border-b px-4 py-1.5 last:border-b-0"
+        >
+          <Link
+            prefetch={false}
+            href={`/hosts/${row.hostId}?tab=storage`}
+            className="flex min-w-0 items-center gap-2 hover:underline"
+          >
             <VendorGlyph vendor={row.vendor} />
             <span className="truncate" title={`${row.hostName}, ${VENDOR_LABEL[row.vendor]}`}>
               {row.hostName}

@@ -23,7 +23,9 @@ function kpisOf({ hosts, vms, images, requests, jobs }: Overview): readonly Kpi[
       parts: [
         { mark: "on", words: `${hosts.online} online`, href: "/hosts" },
         ...(hosts.offline > 0 ? [{ mark: "bad" as const, words: `${hosts.offline} offline`, href: "/hosts" }] : []),
-        ...(hosts.simulated > 0 ? [{ mark: "unknown" as const, words: `${hosts.simulated} simulated`, href: "/hosts" }] : []),
+        ...(hosts.simulated > 0
+          ? [{ mark: "unknown" as const, words: `${hosts.simulated} simulated`, href: "/hosts" }]
+          : []),
       ],
     },
     {
@@ -32,7 +34,9 @@ function kpisOf({ hosts, vms, images, requests, jobs }: Overview): readonly Kpi[
       href: "/inventory",
       parts: [
         { mark: "run", words: `${number(vms.running)} running`, href: "/inventory?state=running" },
-        ...(stopped > 0 ? [{ mark: "off" as const, words: `${number(stopped)} not running`, href: "/inventory?state=stopped" }] : []),
+        ...(stopped > 0
+          ? [{ mark: "off" as const, words: `${number(stopped)} not running`, href: "/inventory?state=stopped" }]
+          : []),
       ],
     },
     {
@@ -66,7 +70,11 @@ export function Kpis({ overview }: { overview: Overview }): ReactNode {
           </Link>
           <div className="flex min-h-8 flex-wrap gap-x-3 px-4 pb-2 text-xs">
             {kpi.parts.map((part) => (
-              <Link key={part.words} href={part.href} className="flex min-h-6 items-center text-ink-2 hover:text-ink hover:underline">
+              <Link
+                key={part.words}
+                href={part.href}
+                className="flex min-h-6 items-center text-ink-2 hover:text-ink hover:underline"
+              >
                 <StateMark state={part.mark}>{part.words}</StateMark>
               </Link>
             ))}

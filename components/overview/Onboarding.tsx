@@ -33,7 +33,10 @@ export function Onboarding(): ReactNode {
         }
       >
         <div className="space-y-3">
-          <p className="text-ink-2">Connect a KVM host by its libvirt socket, over SSH or over TLS. Its virtual machines, storage and networks then show here, and images can be deployed to it.</p>
+          <p className="text-ink-2">
+            Connect a KVM host by its libvirt socket, over SSH or over TLS. Its virtual machines, storage and networks
+            then show here, and images can be deployed to it.
+          </p>
           <FoundSockets />
           <Button asChild variant="primary">
             <Link href="/hosts/new">
@@ -51,7 +54,9 @@ export function Onboarding(): ReactNode {
       >
         <div className="space-y-3">
           <p className="text-ink-2">
-            Five simulated hosts, one a vendor, each with its formats, buses, firmware and limits. They take real bytes and write real disk files on this server, so the whole way from an image to a receipt can be walked. No guest really runs on them, and they are marked as simulated everywhere.
+            Five simulated hosts, one a vendor, each with its formats, buses, firmware and limits. They take real bytes
+            and write real disk files on this server, so the whole way from an image to a receipt can be walked. No
+            guest really runs on them, and they are marked as simulated everywhere.
           </p>
           <AddDemoHostsButton />
         </div>
@@ -63,7 +68,8 @@ export function Onboarding(): ReactNode {
 function FoundSockets(): ReactNode {
   const found = useQuery(hostQueries.discovered());
   if (found.isPending) return <p className="text-xs text-ink-3">Looking for libvirt on this server…</p>;
-  if (!found.data || found.data.length === 0) return <p className="text-xs text-ink-3">No libvirt socket was found on this server itself.</p>;
+  if (!found.data || found.data.length === 0)
+    return <p className="text-xs text-ink-3">No libvirt socket was found on this server itself.</p>;
   return (
     <ul className="rounded-md border">
       {found.data.map((socket) => (

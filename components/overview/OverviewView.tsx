@@ -17,7 +17,13 @@ export function OverviewView(): ReactNode {
   return (
     <div className="space-y-4 p-4">
       <PageHeader title="Overview" />
-      {overview.error ? <ErrorNotice error={overview.error} title="The overview could not be read" onRetry={() => void overview.refetch()} /> : null}
+      {overview.error ? (
+        <ErrorNotice
+          error={overview.error}
+          title="The overview could not be read"
+          onRetry={() => void overview.refetch()}
+        />
+      ) : null}
       {overview.isPending ? <Skeleton words="Counting hosts, virtual machines and images…" /> : null}
       {overview.data ? (
         overview.data.hosts.total === 0 ? (

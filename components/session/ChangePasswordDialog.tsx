@@ -12,9 +12,21 @@ import { Password } from "#lib/domain/user.ts";
 import { api, Nothing } from "#lib/http/client.ts";
 import { useSession } from "./session-context.ts";
 
-export function ChangePasswordDialog({ open, onOpenChange }: { open: boolean; onOpenChange: (open: boolean) => void }): ReactNode {
+export function ChangePasswordDialog({
+  open,
+  onOpenChange,
+}: {
+  open: boolean;
+  onOpenChange: (open: boolean) => void;
+}): ReactNode {
   return (
-    <Dialog open={open} onOpenChange={onOpenChange} title="Change password" description="Other browsers that you are signed in with are signed out." size="sm">
+    <Dialog
+      open={open}
+      onOpenChange={onOpenChange}
+      title="Change password"
+      description="Other browsers that you are signed in with are signed out."
+      size="sm"
+    >
       <PasswordForm onDone={() => onOpenChange(false)} />
     </Dialog>
   );
@@ -43,10 +55,26 @@ function PasswordForm({ onDone }: { onDone: () => void }): ReactNode {
       }}
     >
       <Field label="Current password">
-        <Input type="password" autoComplete="current-password" value={current} onChange={(event) => setCurrent(event.target.value)} required />
+        <Input
+          type="password"
+          autoComplete="current-password"
+          value={current}
+          onChange={(event) => setCurrent(event.target.value)}
+          required
+        />
       </Field>
-      <Field label="New password" hint="At least 10 characters; a sentence is good." error={next !== "" && !valid.success ? valid.error.issues[0]?.message : undefined}>
-        <Input type="password" autoComplete="new-password" value={next} onChange={(event) => setNext(event.target.value)} required />
+      <Field
+        label="New password"
+        hint="At least 10 characters; a sentence is good."
+        error={next !== "" && !valid.success ? valid.error.issues[0]?.message : undefined}
+      >
+        <Input
+          type="password"
+          autoComplete="new-password"
+          value={next}
+          onChange={(event) => setNext(event.target.value)}
+          required
+        />
       </Field>
       {change.error ? <ErrorNotice error={change.error} /> : null}
       <div className="flex justify-end gap-2">

@@ -38,7 +38,11 @@ export function SessionGate({ children }: { children: ReactNode }): ReactNode {
   if (session.error && !signedOut) {
     return (
       <main className="mx-auto max-w-xl p-6">
-        <ErrorNotice error={session.error} title="Supravisor could not be opened" onRetry={() => void session.refetch()} />
+        <ErrorNotice
+          error={session.error}
+          title="Supravisor could not be opened"
+          onRetry={() => void session.refetch()}
+        />
       </main>
     );
   }

@@ -30,7 +30,11 @@ export function SignInForm({ next, error }: { next: string; error: string | null
     setBusy(true);
     setFailure(null);
     try {
-      const answer = await signIn("credentials", { redirect: false, email: form.get("email"), password: form.get("password") });
+      const answer = await signIn("credentials", {
+        redirect: false,
+        email: form.get("email"),
+        password: form.get("password"),
+      });
       if (answer?.ok && !answer.error) {
         client.clear();
         router.replace(next);
@@ -38,7 +42,12 @@ export function SignInForm({ next, error }: { next: string; error: string | null
       }
       setFailure(answer?.status === 429 ? signInError("too-many") : signInError(answer?.error ?? ""));
     } catch (cause) {
-      setFailure(new AppError("unavailable", "server.unreachable", "The server cannot be reached.", { hint: "Check that Supravisor is running.", cause }));
+      setFailure(
+        new AppError("unavailable", "server.unreachable", "The server cannot be reached.", {
+          hint: "Check that Supravisor is running.",
+          cause,
+        }),
+      );
     }
     setBusy(false);
   };
@@ -62,7 +71,12 @@ export function SignInForm({ next, error }: { next: string; error: string | null
       {outside.length > 0 ? (
         <div className="mt-4 space-y-2 border-t pt-4">
           {outside.map((provider) => (
-            <Button key={provider.id} size="lg" className="w-full" onClick={() => void signIn(provider.id, { callbackUrl: next })}>
+            <Button
+              key={provider.id}
+              size="lg"
+              className="w-full"
+              onClick={() => void signIn(provider.id, { callbackUrl: next })}
+            >
               Sign in with {provider.name}
             </Button>
           ))}

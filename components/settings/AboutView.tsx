@@ -45,10 +45,15 @@ export function AboutView(): ReactNode {
         />
       </Card>
       <Card title="Workers" flush>
-        {workers.length === 0 ? <p className="p-4 text-ink-2">No worker has reported yet: jobs wait until one does.</p> : null}
+        {workers.length === 0 ? (
+          <p className="p-4 text-ink-2">No worker has reported yet: jobs wait until one does.</p>
+        ) : null}
         <ul>
           {workers.map((worker) => (
-            <li key={worker.name} className="flex flex-wrap items-center gap-x-4 gap-y-1 border-b px-4 py-2 last:border-b-0">
+            <li
+              key={worker.name}
+              className="flex flex-wrap items-center gap-x-4 gap-y-1 border-b px-4 py-2 last:border-b-0"
+            >
               <span className="grow">{worker.name}</span>
               <StateMark state={worker.alive ? "on" : "bad"}>{worker.alive ? "Alive" : "Not heard from"}</StateMark>
               <span className="text-ink-2">version {worker.version}</span>

@@ -46,7 +46,11 @@ function Form({ settings }: { settings: Settings }): ReactNode {
           onChange={(next) => (next ? setAsking(true) : change.mutate({ waiveApproval: false }))}
         />
       </Card>
-      <ImportFolders folders={settings.importFolders} disabled={disabled} onChange={(importFolders) => change.mutate({ importFolders })} />
+      <ImportFolders
+        folders={settings.importFolders}
+        disabled={disabled}
+        onChange={(importFolders) => change.mutate({ importFolders })}
+      />
       <Card title="Import from an address">
         <Switch
           label="Addresses in private networks may be fetched"
@@ -66,7 +70,8 @@ function Form({ settings }: { settings: Settings }): ReactNode {
         error={change.error}
         onConfirm={() => change.mutate({ waiveApproval: true })}
       >
-        Whoever may request a virtual machine then makes it at once, on any connected host. Requests that wait now keep waiting.
+        Whoever may request a virtual machine then makes it at once, on any connected host. Requests that wait now keep
+        waiting.
       </AlertDialog>
       {change.isPending ? (
         <p role="status" className="text-ink-2">

@@ -19,7 +19,8 @@ export function ImportFolders({ folders, disabled, onChange }: ImportFoldersProp
   const [error, setError] = useState<string | null>(null);
   const add = (): void => {
     const next = [...folders, path.trim()];
-    if (!Settings.shape.importFolders.safeParse(next).success) setError("A path on the server that begins with a slash; at most 32 folders");
+    if (!Settings.shape.importFolders.safeParse(next).success)
+      setError("A path on the server that begins with a slash; at most 32 folders");
     else if (folders.includes(path.trim())) setError("This folder is in the list already");
     else {
       setError(null);
@@ -29,13 +30,21 @@ export function ImportFolders({ folders, disabled, onChange }: ImportFoldersProp
   };
   return (
     <Card title="Folders for import">
-      <p className="mb-3 text-ink-2">Images may be imported from these folders on the server, and from what lies in them. Nothing else on the server can be read.</p>
+      <p className="mb-3 text-ink-2">
+        Images may be imported from these folders on the server, and from what lies in them. Nothing else on the server
+        can be read.
+      </p>
       {folders.length > 0 ? (
         <ul className="mb-3 rounded-md border">
           {folders.map((folder) => (
             <li key={folder} className="flex items-center gap-2 border-b px-3 py-1 last:border-b-0">
               <code className="min-w-0 grow text-xs break-all">{folder}</code>
-              <IconButton label={`Take ${folder} from the list`} size="sm" disabled={disabled} onClick={() => onChange(folders.filter((each) => each !== folder))}>
+              <IconButton
+                label={`Take ${folder} from the list`}
+                size="sm"
+                disabled={disabled}
+                onClick={() => onChange(folders.filter((each) => each !== folder))}
+              >
                 <Trash2 aria-hidden />
               </IconButton>
             </li>
@@ -50,7 +59,13 @@ export function ImportFolders({ folders, disabled, onChange }: ImportFoldersProp
         }}
       >
         <Field label="Folder on the server" error={error} className="grow">
-          <Input value={path} onChange={(event) => setPath(event.target.value)} placeholder="/srv/images" spellCheck={false} disabled={disabled} />
+          <Input
+            value={path}
+            onChange={(event) => setPath(event.target.value)}
+            placeholder="/srv/images"
+            spellCheck={false}
+            disabled={disabled}
+          />
         </Field>
         <Button type="submit" className="sm:mt-5" disabled={disabled || path.trim() === ""}>
           <FolderPlus aria-hidden /> Allow folder

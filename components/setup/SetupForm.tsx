@@ -24,7 +24,10 @@ export function SetupForm(): ReactNode {
   const client = useQueryClient();
   const setup = useQuery(sessionQueries.setup());
   const done = setup.data?.needed === false;
-  const form = useForm({ resolver: zodResolver(Form), defaultValues: { name: "", email: "", password: "", repeat: "" } });
+  const form = useForm({
+    resolver: zodResolver(Form),
+    defaultValues: { name: "", email: "", password: "", repeat: "" },
+  });
   const { errors } = form.formState;
 
   const create = useMutation({
@@ -49,7 +52,12 @@ export function SetupForm(): ReactNode {
         This console has no users yet. The first one may do everything; others are added under Settings.
       </p>
       {setup.error ? <ErrorNotice error={setup.error} onRetry={() => void setup.refetch()} className="mb-4" /> : null}
-      <form method="post" noValidate className="space-y-4" onSubmit={(event) => void form.handleSubmit((values) => create.mutate(values))(event)}>
+      <form
+        method="post"
+        noValidate
+        className="space-y-4"
+        onSubmit={(event) => void form.handleSubmit((values) => create.mutate(values))(event)}
+      >
         <Field label="Name" error={errors.name ? "Give a name of at most 120 characters" : undefined}>
           <Input autoComplete="name" autoFocus {...form.register("name")} />
         </Field>

@@ -8,7 +8,11 @@ import { useLiveState } from "./LiveProvider.tsx";
 const LOOK: Record<LiveState, { mark: StateKind; word: string; text: string }> = {
   connecting: { mark: "wait", word: "Connecting", text: "Opening the stream of changes." },
   live: { mark: "on", word: "Live", text: "Changes appear by themselves." },
-  lost: { mark: "warn", word: "Reconnecting", text: "The stream of changes broke off: what is shown may be old. It is being opened anew." },
+  lost: {
+    mark: "warn",
+    word: "Reconnecting",
+    text: "The stream of changes broke off: what is shown may be old. It is being opened anew.",
+  },
 };
 
 export function LiveMark(): ReactNode {

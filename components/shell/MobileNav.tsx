@@ -12,7 +12,10 @@ export function MobileNav({ open, onOpenChange }: { open: boolean; onOpenChange:
     <Dialog.Root open={open} onOpenChange={onOpenChange}>
       <Dialog.Portal>
         <Dialog.Overlay className={OVERLAY} />
-        <Dialog.Content aria-describedby={undefined} className="appear fixed inset-y-0 left-0 z-50 w-64 border-r bg-surface">
+        <Dialog.Content
+          aria-describedby={undefined}
+          className="appear fixed inset-y-0 left-0 z-50 w-64 border-r bg-surface"
+        >
           <div className="flex h-11 items-center justify-between border-b px-3">
             <Dialog.Title className="font-semibold">Supravisor</Dialog.Title>
             <Dialog.Close asChild>

@@ -10,7 +10,13 @@ import { makeQueryClient } from "./query-client.ts";
 export function Providers({ nonce, children }: { nonce: string | undefined; children: ReactNode }): ReactNode {
   const [client] = useState(makeQueryClient);
   return (
-    <ThemeProvider attribute="data-theme" defaultTheme="system" enableSystem disableTransitionOnChange {...(nonce ? { nonce } : {})}>
+    <ThemeProvider
+      attribute="data-theme"
+      defaultTheme="system"
+      enableSystem
+      disableTransitionOnChange
+      {...(nonce ? { nonce } : {})}
+    >
       <QueryClientProvider client={client}>
         <NuqsAdapter>
           <TooltipProvider>{children}</TooltipProvider>

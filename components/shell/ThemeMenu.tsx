@@ -16,9 +16,7 @@ export function ThemeMenu(): ReactNode {
   return (
     <DropdownMenu
       trigger={
-        <IconButton label="Theme">
-          {resolvedTheme === "dark" ? <Moon aria-hidden /> : <Sun aria-hidden />}
-        </IconButton>
+        <IconButton label="Theme">{resolvedTheme === "dark" ? <Moon aria-hidden /> : <Sun aria-hidden />}</IconButton>
       }
     >
       <MenuRadio value={theme ?? "system"} onChange={setTheme} options={THEMES} />

@@ -1,4 +1,15 @@
-import { ClipboardList, Disc3, FileClock, Gauge, ListChecks, Network, Rocket, Server, Settings, type LucideIcon } from "lucide-react";
+import {
+  ClipboardList,
+  Disc3,
+  FileClock,
+  Gauge,
+  ListChecks,
+  Network,
+  Rocket,
+  Server,
+  Settings,
+  type LucideIcon,
+} from "lucide-react";
 import type { Action } from "#lib/domain/role.ts";
 
 export interface NavEntry {
@@ -17,11 +28,23 @@ export const NAV: readonly NavEntry[] = [
   { href: "/inventory", label: "Inventory", icon: Network, needs: "vm.read", keywords: "virtual machines vms estate" },
   { href: "/images", label: "Images", icon: Disc3, needs: "image.read", keywords: "library disks upload import" },
   { href: "/deploy", label: "Deploy", icon: Rocket, needs: "request.create", keywords: "provision convert new vm" },
-  { href: "/requests", label: "Requests", icon: ClipboardList, needs: "request.read", keywords: "approve deny pending" },
+  {
+    href: "/requests",
+    label: "Requests",
+    icon: ClipboardList,
+    needs: "request.read",
+    keywords: "approve deny pending",
+  },
   { href: "/jobs", label: "Jobs", icon: ListChecks, needs: "job.read", keywords: "tasks progress running" },
   { href: "/hosts", label: "Hosts", icon: Server, needs: "host.read", keywords: "hypervisors connections add" },
   { href: "/audit", label: "Audit", icon: FileClock, needs: "audit.read", keywords: "trail log who did what" },
-  { href: "/settings", label: "Settings", icon: Settings, needs: "token.manage-own", keywords: "users tokens approval about health" },
+  {
+    href: "/settings",
+    label: "Settings",
+    icon: Settings,
+    needs: "token.manage-own",
+    keywords: "users tokens approval about health",
+  },
 ];
 
 /** The entry that a path belongs to: the longest one that it begins with. VM pages belong to the inventory. */

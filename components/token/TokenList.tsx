@@ -51,7 +51,13 @@ export function TokenList(): ReactNode {
                 <Td>
                   <Time value={token.createdAt} />
                 </Td>
-                <Td>{Date.parse(token.expiresAt) < now ? <Badge tone="warn">Expired</Badge> : <Time value={token.expiresAt} />}</Td>
+                <Td>
+                  {Date.parse(token.expiresAt) < now ? (
+                    <Badge tone="warn">Expired</Badge>
+                  ) : (
+                    <Time value={token.expiresAt} />
+                  )}
+                </Td>
                 <Td>{token.lastUsedAt ? <Time value={token.lastUsedAt} /> : "Never"}</Td>
                 <Td className="text-right">
                   <RevokeTokenButton token={token} />

@@ -39,7 +39,16 @@ export function AlertDialog({ open, onOpenChange, ...rest }: AlertDialogProps): 
 }
 
 /** Its own component so that a typed name is forgotten when the dialog closes. */
-function Body({ title, children, confirm, danger, typedName, busy, error, onConfirm }: Omit<AlertDialogProps, "open" | "onOpenChange">): ReactNode {
+function Body({
+  title,
+  children,
+  confirm,
+  danger,
+  typedName,
+  busy,
+  error,
+  onConfirm,
+}: Omit<AlertDialogProps, "open" | "onOpenChange">): ReactNode {
   const [typed, setTyped] = useState("");
   const id = useId();
   const ready = typedName === undefined || typed.trim() === typedName;
@@ -61,7 +70,13 @@ function Body({ title, children, confirm, danger, typedName, busy, error, onConf
             <label htmlFor={id} className="text-xs text-ink-2">
               Type <strong className="font-semibold text-ink select-all">{typedName}</strong> to confirm
             </label>
-            <Input id={id} value={typed} onChange={(event) => setTyped(event.target.value)} autoComplete="off" spellCheck={false} />
+            <Input
+              id={id}
+              value={typed}
+              onChange={(event) => setTyped(event.target.value)}
+              autoComplete="off"
+              spellCheck={false}
+            />
           </div>
         )}
         {error ? <ErrorNotice error={error} /> : null}

@@ -18,6 +18,14 @@ const look = cva("inline-flex h-5 items-center gap-1 rounded-sm border px-1.5 te
 export type Tone = NonNullable<VariantProps<typeof look>["tone"]>;
 
 /** A short fact. A state wants a StateMark instead: a shape and a word. */
-export function Badge({ tone, className, children }: { tone?: Tone; className?: string; children: ReactNode }): ReactNode {
+export function Badge({
+  tone,
+  className,
+  children,
+}: {
+  tone?: Tone;
+  className?: string;
+  children: ReactNode;
+}): ReactNode {
   return <span className={cn(look({ tone }), className)}>{children}</span>;
 }

@@ -13,7 +13,8 @@ const look = cva(
         default: "border-line-strong/60 bg-surface text-ink not-disabled:not-aria-disabled:hover:bg-hover",
         primary: "border-accent bg-accent text-on-accent not-disabled:not-aria-disabled:hover:bg-accent-hover",
         danger: "border-bad/60 bg-surface text-bad not-disabled:not-aria-disabled:hover:bg-bad-weak",
-        ghost: "border-transparent bg-transparent text-ink-2 not-disabled:not-aria-disabled:hover:bg-hover not-disabled:not-aria-disabled:hover:text-ink",
+        ghost:
+          "border-transparent bg-transparent text-ink-2 not-disabled:not-aria-disabled:hover:bg-hover not-disabled:not-aria-disabled:hover:text-ink",
       },
       size: { sm: "h-7 px-2 text-xs", md: "h-8 px-3 text-sm", lg: "h-9 px-4 text-base" },
     },
@@ -30,7 +31,19 @@ export interface ButtonProps extends ComponentProps<"button">, VariantProps<type
   reason?: string | null | undefined;
 }
 
-export function Button({ className, variant, size, asChild, busy, reason, disabled, onClick, children, type, ...rest }: ButtonProps): ReactNode {
+export function Button({
+  className,
+  variant,
+  size,
+  asChild,
+  busy,
+  reason,
+  disabled,
+  onClick,
+  children,
+  type,
+  ...rest
+}: ButtonProps): ReactNode {
   const classes = cn(look({ variant, size }), className);
   if (asChild) {
     return (

@@ -23,7 +23,18 @@ export interface ConfirmButtonProps {
 }
 
 /** A button that asks before it acts. */
-export function ConfirmButton({ label, title, children, confirm, danger, typedName, size, variant, reason, onConfirm }: ConfirmButtonProps): ReactNode {
+export function ConfirmButton({
+  label,
+  title,
+  children,
+  confirm,
+  danger,
+  typedName,
+  size,
+  variant,
+  reason,
+  onConfirm,
+}: ConfirmButtonProps): ReactNode {
   const [open, setOpen] = useState(false);
   const [busy, setBusy] = useState(false);
   const [error, setError] = useState<unknown>(null);

@@ -21,7 +21,17 @@ export function CopyButton({ text, label = "Copy" }: { text: string; label?: str
   };
   return (
     <>
-      <IconButton label={said === "copied" ? "Copied" : said === "failed" ? "This browser does not allow copying: select the text" : label} size="sm" onClick={() => void copy()}>
+      <IconButton
+        label={
+          said === "copied"
+            ? "Copied"
+            : said === "failed"
+              ? "This browser does not allow copying: select the text"
+              : label
+        }
+        size="sm"
+        onClick={() => void copy()}
+      >
         {said === "copied" ? <Check aria-hidden className="text-ok" /> : <Copy aria-hidden />}
       </IconButton>
       <span role="status" className="sr-only">

@@ -71,7 +71,25 @@ const features = tableFeatures({
 
 /** Rows by the ten thousand: only those in view are in the page. Arrow keys walk, Enter opens. */
 export function DataTable<T>(props: DataTableProps<T>): ReactNode {
-  const { label, columns, rows, rowKey, loading, error, onRetry, empty, sort, onSort, initialSort, onOpen, selectedKey, onEnd, total, maxHeight, className } = props;
+  const {
+    label,
+    columns,
+    rows,
+    rowKey,
+    loading,
+    error,
+    onRetry,
+    empty,
+    sort,
+    onSort,
+    initialSort,
+    onOpen,
+    selectedKey,
+    onEnd,
+    total,
+    maxHeight,
+    className,
+  } = props;
   const scroller = useRef<HTMLDivElement>(null);
   const [ownSort, setOwnSort] = useState<DataSort | null>(initialSort ?? null);
   const [cursor, setCursor] = useState(0);
@@ -114,7 +132,9 @@ export function DataTable<T>(props: DataTableProps<T>): ReactNode {
     if (onEnd && shown.length > 0 && lastIndex >= shown.length - 40) onEnd();
   }, [lastIndex, shown.length, onEnd]);
 
-  const template = columns.map((column) => (column.grow ? `minmax(${column.width}px, 1fr)` : `${column.width}px`)).join(" ");
+  const template = columns
+    .map((column) => (column.grow ? `minmax(${column.width}px, 1fr)` : `${column.width}px`))
+    .join(" ");
   const minWidth = columns.reduce((sum, column) => sum + column.width, 0);
 
   const toggle = (id: string): void => {
@@ -200,7 +220,8 @@ export function DataTable<T>(props: DataTableProps<T>): ReactNode {
                 tabIndex={item.index === active ? 0 : -1}
                 onFocus={() => setCursor(item.index)}
                 onClick={(event) => {
-                  if (event.target instanceof Element && event.target.closest("a,button,input,[role=menuitem],label")) return;
+                  if (event.target instanceof Element && event.target.closest("a,button,input,[role=menuitem],label"))
+                    return;
                   onOpen?.(row.original);
                 }}
                 className={cn(
@@ -211,7 +232,11 @@ export function DataTable<T>(props: DataTableProps<T>): ReactNode {
                 style={{ height: ROW, gridTemplateColumns: template, transform: `translateY(${item.start}px)` }}
               >
                 {columns.map((column) => (
-                  <div key={column.id} role="gridcell" className={cn("min-w-0 truncate px-3", column.align === "right" && "text-right")}>
+                  <div
+                    key={column.id}
+                    role="gridcell"
+                    className={cn("min-w-0 truncate px-3", column.align === "right" && "text-right")}
+                  >
                     {column.cell(row.original)}
                   </div>
                 ))}

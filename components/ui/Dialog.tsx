@@ -26,18 +26,32 @@ function focusFirst(event: Event): void {
   const dialog = event.target;
   if (!(dialog instanceof HTMLElement)) return;
   event.preventDefault();
-  const field = dialog.querySelector<HTMLElement>("input:not([disabled]),textarea:not([disabled]),[role=radio][data-state=checked],[role=combobox]");
+  const field = dialog.querySelector<HTMLElement>(
+    "input:not([disabled]),textarea:not([disabled]),[role=radio][data-state=checked],[role=combobox]",
+  );
   (field ?? dialog).focus();
 }
 
 const WIDTH = { sm: "max-w-md", md: "max-w-xl", lg: "max-w-3xl" };
 
-export function Dialog({ open, onOpenChange, title, description, footer, size = "md", children }: DialogProps): ReactNode {
+export function Dialog({
+  open,
+  onOpenChange,
+  title,
+  description,
+  footer,
+  size = "md",
+  children,
+}: DialogProps): ReactNode {
   return (
     <Radix.Root open={open} onOpenChange={onOpenChange}>
       <Radix.Portal>
         <Radix.Overlay className={OVERLAY} />
-        <Radix.Content onOpenAutoFocus={focusFirst} className={cn(PANEL, WIDTH[size], "outline-none")} {...(description ? {} : { "aria-describedby": undefined })}>
+        <Radix.Content
+          onOpenAutoFocus={focusFirst}
+          className={cn(PANEL, WIDTH[size], "outline-none")}
+          {...(description ? {} : { "aria-describedby": undefined })}
+        >
           <header className="flex items-start gap-2 border-b px-4 py-3">
             <div className="min-w-0 grow">
               <Radix.Title className="text-base font-semibold">{title}</Radix.Title>

@@ -42,7 +42,11 @@ export interface MenuItemProps {
 
 export function MenuItem({ onSelect, icon, danger, reason, children }: MenuItemProps): ReactNode {
   return (
-    <Radix.Item disabled={Boolean(reason)} onSelect={() => onSelect?.()} className={cn(ITEM, danger && !reason && "text-bad")}>
+    <Radix.Item
+      disabled={Boolean(reason)}
+      onSelect={() => onSelect?.()}
+      className={cn(ITEM, danger && !reason && "text-bad")}
+    >
       {icon}
       <span className="min-w-0">
         {children}
@@ -53,7 +57,15 @@ export function MenuItem({ onSelect, icon, danger, reason, children }: MenuItemP
 }
 
 /** One of several that exclude one another, with a mark at the chosen one. */
-export function MenuRadio<V extends string>({ value, onChange, options }: { value: V; onChange: (value: V) => void; options: readonly { value: V; label: ReactNode; icon?: ReactNode }[] }): ReactNode {
+export function MenuRadio<V extends string>({
+  value,
+  onChange,
+  options,
+}: {
+  value: V;
+  onChange: (value: V) => void;
+  options: readonly { value: V; label: ReactNode; icon?: ReactNode }[];
+}): ReactNode {
   return (
     <Radix.RadioGroup value={value} onValueChange={(next) => onChange(next as V)}>
       {options.map((option) => (

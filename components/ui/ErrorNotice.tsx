@@ -19,7 +19,9 @@ function factsOf(error: unknown): ErrorFacts {
 }
 
 function isFacts(value: unknown): value is ErrorFacts {
-  return typeof value === "object" && value !== null && !(value instanceof Error) && "code" in value && "message" in value;
+  return (
+    typeof value === "object" && value !== null && !(value instanceof Error) && "code" in value && "message" in value
+  );
 }
 
 export interface ErrorNoticeProps {
@@ -35,7 +37,10 @@ export interface ErrorNoticeProps {
 export function ErrorNotice({ error, title, onRetry, className }: ErrorNoticeProps): ReactNode {
   const { code, message, hint } = factsOf(error);
   return (
-    <div role="alert" className={cn("flex items-start gap-2.5 rounded-md border border-bad/50 bg-bad-weak px-3 py-2", className)}>
+    <div
+      role="alert"
+      className={cn("flex items-start gap-2.5 rounded-md border border-bad/50 bg-bad-weak px-3 py-2", className)}
+    >
       <CircleX aria-hidden className="mt-0.5 size-4 shrink-0 text-bad" />
       <div className="min-w-0 grow wrap-break-word">
         {title ? <div className="font-medium">{title}</div> : null}

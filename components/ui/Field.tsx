@@ -23,7 +23,11 @@ export interface FieldProps {
 export function Field({ label, hint, error, required, className, children }: FieldProps): ReactNode {
   const id = useId();
   const described = [hint ? `${id}-hint` : null, error ? `${id}-error` : null].filter(Boolean).join(" ");
-  const control: FieldControl = { id, "aria-describedby": described === "" ? undefined : described, "aria-invalid": error ? true : undefined };
+  const control: FieldControl = {
+    id,
+    "aria-describedby": described === "" ? undefined : described,
+    "aria-invalid": error ? true : undefined,
+  };
   return (
     <div className={cn("flex min-w-0 flex-col gap-1", className)}>
       <label htmlFor={id} className="text-xs font-medium text-ink-2">

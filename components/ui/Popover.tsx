@@ -14,7 +14,15 @@ export interface PopoverProps {
   className?: string;
 }
 
-export function Popover({ trigger, children, label, align = "start", open, onOpenChange, className }: PopoverProps): ReactNode {
+export function Popover({
+  trigger,
+  children,
+  label,
+  align = "start",
+  open,
+  onOpenChange,
+  className,
+}: PopoverProps): ReactNode {
   return (
     <Radix.Root {...(open === undefined ? {} : { open })} {...(onOpenChange ? { onOpenChange } : {})}>
       <Radix.Trigger asChild>{trigger}</Radix.Trigger>

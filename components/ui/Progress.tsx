@@ -17,7 +17,11 @@ const TONE = { accent: "bg-accent", ok: "bg-ok", bad: "bg-bad" };
 export function Progress({ value, label, tone = "accent", className }: ProgressProps): ReactNode {
   const percent = value === null ? null : Math.min(100, Math.max(0, value * 100));
   return (
-    <Radix.Root value={percent === null ? null : Math.floor(percent)} aria-label={label} className={cn("h-1.5 w-full overflow-hidden rounded-full bg-track", className)}>
+    <Radix.Root
+      value={percent === null ? null : Math.floor(percent)}
+      aria-label={label}
+      className={cn("h-1.5 w-full overflow-hidden rounded-full bg-track", className)}
+    >
       <Radix.Indicator
         className={cn("h-full rounded-full", TONE[tone], percent === null && "hatched w-full")}
         style={percent === null ? undefined : { width: `${percent}%` }}

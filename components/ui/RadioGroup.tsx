@@ -20,7 +20,13 @@ export interface RadioGroupProps<V extends string> {
   inline?: boolean;
 }
 
-export function RadioGroup<V extends string>({ value, onChange, options, label, inline }: RadioGroupProps<V>): ReactNode {
+export function RadioGroup<V extends string>({
+  value,
+  onChange,
+  options,
+  label,
+  inline,
+}: RadioGroupProps<V>): ReactNode {
   const id = useId();
   return (
     <Radix.Root
@@ -43,7 +49,9 @@ export function RadioGroup<V extends string>({ value, onChange, options, label, 
             <label htmlFor={`${id}-${option.value}`} className={option.disabledReason ? "text-ink-3" : undefined}>
               {option.label}
             </label>
-            {option.disabledReason || option.hint ? <div className="text-xs text-ink-3">{option.disabledReason ?? option.hint}</div> : null}
+            {option.disabledReason || option.hint ? (
+              <div className="text-xs text-ink-3">{option.disabledReason ?? option.hint}</div>
+            ) : null}
           </div>
         </div>
       ))}

@@ -29,10 +29,25 @@ export interface SelectProps<V extends string> {
 }
 
 /** One of a few. Values are never empty strings (radix keeps that for "nothing chosen"). */
-export function Select<V extends string>({ value, onChange, options, placeholder, disabled, className, ...aria }: SelectProps<V>): ReactNode {
+export function Select<V extends string>({
+  value,
+  onChange,
+  options,
+  placeholder,
+  disabled,
+  className,
+  ...aria
+}: SelectProps<V>): ReactNode {
   return (
     <Radix.Root value={value ?? ""} onValueChange={(next) => onChange(next as V)} disabled={disabled === true}>
-      <Radix.Trigger {...aria} className={cn(CONTROL, "flex h-8 items-center justify-between gap-2 px-2.5 text-left data-placeholder:text-ink-3", className)}>
+      <Radix.Trigger
+        {...aria}
+        className={cn(
+          CONTROL,
+          "flex h-8 items-center justify-between gap-2 px-2.5 text-left data-placeholder:text-ink-3",
+          className,
+        )}
+      >
         <span className="min-w-0 truncate">
           <Radix.Value placeholder={placeholder ?? "Choose…"} />
         </span>

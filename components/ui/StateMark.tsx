@@ -34,7 +34,16 @@ const SHAPE: Record<StateKind, ReactNode> = {
   ),
   warn: <path d="M6 1.5 11 10.5H1z" fill="currentColor" />,
   bad: <path d="m3 3 6 6M9 3l-6 6" stroke="currentColor" strokeWidth="2" strokeLinecap="round" />,
-  done: <path d="m2.5 6.5 2.5 2.5 4.5-5.5" fill="none" stroke="currentColor" strokeWidth="2" strokeLinecap="round" strokeLinejoin="round" />,
+  done: (
+    <path
+      d="m2.5 6.5 2.5 2.5 4.5-5.5"
+      fill="none"
+      stroke="currentColor"
+      strokeWidth="2"
+      strokeLinecap="round"
+      strokeLinejoin="round"
+    />
+  ),
   unknown: <circle cx="6" cy="6" r="4" fill="none" stroke="currentColor" strokeWidth="1.5" />,
 };
 

@@ -2,7 +2,15 @@ import type { ComponentProps, ReactNode } from "react";
 import { cn } from "./cn.ts";
 
 /** A plain table for short lists. Long or sortable ones are a DataTable. Scrolls sideways on narrow screens. */
-export function Table({ label, className, children }: { label: string; className?: string; children: ReactNode }): ReactNode {
+export function Table({
+  label,
+  className,
+  children,
+}: {
+  label: string;
+  className?: string;
+  children: ReactNode;
+}): ReactNode {
   return (
     <div className={cn("overflow-x-auto", className)} role="region" aria-label={label} tabIndex={0}>
       <table className="w-full border-collapse text-sm">{children}</table>
@@ -11,7 +19,16 @@ export function Table({ label, className, children }: { label: string; className
 }
 
 export function Th({ className, ...rest }: ComponentProps<"th">): ReactNode {
-  return <th scope="col" className={cn("h-8 border-b bg-sunken px-3 text-left text-xs font-medium whitespace-nowrap text-ink-2", className)} {...rest} />;
+  return (
+    <th
+      scope="col"
+      className={cn(
+        "h-8 border-b bg-sunken px-3 text-left text-xs font-medium whitespace-nowrap text-ink-2",
+        className,
+      )}
+      {...rest}
+    />
+  );
 }
 
 export function Td({ className, ...rest }: ComponentProps<"td">): ReactNode {

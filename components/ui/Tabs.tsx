@@ -31,7 +31,9 @@ export function Tabs<V extends string>({ value, onChange, tabs, label }: TabsPro
           >
             {tab.label}
             {tab.count === undefined || tab.count === null ? null : (
-              <span className="rounded-full bg-sunken px-1.5 text-xs font-normal text-ink-2">{tab.count.toLocaleString("en")}</span>
+              <span className="rounded-full bg-sunken px-1.5 text-xs font-normal text-ink-2">
+                {tab.count.toLocaleString("en")}
+              </span>
             )}
           </Radix.Trigger>
         ))}

@@ -13,7 +13,10 @@ export function Toaster(): ReactNode {
       closeButton
       offset={48}
       toastOptions={{
-        classNames: { toast: "!rounded-md !border !border-line !bg-raised !text-ink !text-[13px] !shadow-float", description: "!text-ink-2" },
+        classNames: {
+          toast: "!rounded-md !border !border-line !bg-raised !text-ink !text-[13px] !shadow-float",
+          description: "!text-ink-2",
+        },
       }}
     />
   );
@@ -29,5 +32,8 @@ export function toastError(error: unknown, title?: string): void {
   const known = error instanceof AppError ? error : null;
   const message = known?.message ?? "This page could not do that.";
   const hint = known?.hint;
-  toast.error(title ?? message, { description: title ? [message, hint].filter(Boolean).join(" ") : hint, duration: 10_000 });
+  toast.error(title ?? message, {
+    description: title ? [message, hint].filter(Boolean).join(" ") : hint,
+    duration: 10_000,
+  });
 }

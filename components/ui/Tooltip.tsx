@@ -3,7 +3,15 @@ import { Tooltip as Radix } from "radix-ui";
 import type { ReactNode } from "react";
 
 /** A short explanation on hover and focus. Never the only place where something is said. */
-export function Tooltip({ text, children, side = "top" }: { text: ReactNode; children: ReactNode; side?: "top" | "right" | "bottom" | "left" }): ReactNode {
+export function Tooltip({
+  text,
+  children,
+  side = "top",
+}: {
+  text: ReactNode;
+  children: ReactNode;
+  side?: "top" | "right" | "bottom" | "left";
+}): ReactNode {
   return (
     <Radix.Root>
       <Radix.Trigger asChild>{children}</Radix.Trigger>

@@ -15,7 +15,12 @@ export function RolePicker({ value, onChange, roles = ROLES }: RolePickerProps):
   return (
     <div>
       <div className="mb-1.5 text-xs font-medium text-ink-2">Role</div>
-      <RadioGroup label="Role" value={value} onChange={onChange} options={roles.map((role) => ({ value: role, label: ROLE_LABEL[role], hint: ROLE_HINT[role] }))} />
+      <RadioGroup
+        label="Role"
+        value={value}
+        onChange={onChange}
+        options={roles.map((role) => ({ value: role, label: ROLE_LABEL[role], hint: ROLE_HINT[role] }))}
+      />
     </div>
   );
 }

@@ -27,14 +27,19 @@ export function VmFacts({ vm }: { vm: VmRow }): ReactNode {
         { key: "Vendor", value: <VendorMark vendor={vm.vendor} /> },
         { key: "CPUs", value: vm.cpus },
         { key: "Memory", value: vm.memory === null ? null : formatBytes(vm.memory) },
-        { key: "Firmware", value: vm.firmware ? `${vm.firmware.toUpperCase()}${vm.secureBoot ? ", Secure Boot" : ""}` : null },
+        {
+          key: "Firmware",
+          value: vm.firmware ? `${vm.firmware.toUpperCase()}${vm.secureBoot ? ", Secure Boot" : ""}` : null,
+        },
         { key: "Machine", value: vm.machine },
         { key: "Guest", value: vm.guestOs },
         { key: "Addresses", value: vm.nics.flatMap((nic) => nic.addresses).join(", ") },
         { key: "Running since", value: vm.startedAt ? <Time value={vm.startedAt} exact /> : null },
         { key: "Identifier", value: <code className="text-xs break-all">{vm.ref}</code> },
         vm.tag ? { key: "Made by", value: "Supravisor" } : null,
-        vm.description ? { key: "Description", value: <span className="whitespace-pre-wrap">{vm.description}</span> } : null,
+        vm.description
+          ? { key: "Description", value: <span className="whitespace-pre-wrap">{vm.description}</span> }
+          : null,
       ]}
     />
   );

@@ -27,7 +27,9 @@ export function VmNics({ vm }: { vm: VmRow }): ReactNode {
               <code className="text-xs">{nic.mac ?? "–"}</code>
             </Td>
             <Td>
-              <StateMark state={nic.connected ? "on" : "off"}>{nic.connected ? "Connected" : "Not connected"}</StateMark>
+              <StateMark state={nic.connected ? "on" : "off"}>
+                {nic.connected ? "Connected" : "Not connected"}
+              </StateMark>
             </Td>
             <Td>{nic.addresses.join(", ") || "–"}</Td>
           </Tr>

@@ -62,8 +62,21 @@ const REST: readonly DataColumn<VmRow>[] = [
       ),
   },
   { id: "cpus", header: "CPUs", width: 75, align: "right", sortValue: (vm) => vm.cpus, cell: (vm) => vm.cpus ?? "–" },
-  { id: "memory", header: "Memory", width: 100, align: "right", sortValue: (vm) => vm.memory, cell: (vm) => formatBytes(vm.memory) },
-  { id: "disks", header: "Disks", width: 110, align: "right", cell: (vm) => (vm.disks.length === 0 ? "–" : `${vm.disks.length} · ${formatBytes(diskBytes(vm))}`) },
+  {
+    id: "memory",
+    header: "Memory",
+    width: 100,
+    align: "right",
+    sortValue: (vm) => vm.memory,
+    cell: (vm) => formatBytes(vm.memory),
+  },
+  {
+    id: "disks",
+    header: "Disks",
+    width: 110,
+    align: "right",
+    cell: (vm) => (vm.disks.length === 0 ? "–" : `${vm.disks.length} · ${formatBytes(diskBytes(vm))}`),
+  },
   { id: "firmware", header: "Firmware", width: 90, cell: (vm) => (vm.firmware ? vm.firmware.toUpperCase() : "–") },
   { id: "addresses", header: "Addresses", width: 150, cell: (vm) => addresses(vm) || "–" },
   { id: "guest", header: "Guest", width: 170, cell: (vm) => vm.guestOs ?? "–" },
@@ -101,7 +114,13 @@ export function VmTable({ vms, sort, onSort, onOpen, selectedKey, withHost = tru
       onEnd={vms.more}
       total={vms.total}
       {...(selectedKey === undefined ? {} : { selectedKey })}
-      empty={empty ?? <EmptyState icon={<Box />} title="No virtual machines">None is on this host yet, or the host has not been read yet.</EmptyState>}
+      empty={
+        empty ?? (
+          <EmptyState icon={<Box />} title="No virtual machines">
+            None is on this host yet, or the host has not been read yet.
+          </EmptyState>
+        )
+      }
     />
   );
 }

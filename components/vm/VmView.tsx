@@ -27,7 +27,11 @@ export function VmView({ hostId, vmRef }: { hostId: string; vmRef: string }): Re
     return (
       <div className="space-y-4 p-4">
         <PageHeader title="Virtual machine" />
-        {vm.error ? <ErrorNotice error={vm.error} onRetry={() => void vm.refetch()} /> : <Skeleton words="Reading the virtual machine…" />}
+        {vm.error ? (
+          <ErrorNotice error={vm.error} onRetry={() => void vm.refetch()} />
+        ) : (
+          <Skeleton words="Reading the virtual machine…" />
+        )}
       </div>
     );
   }

@@ -16,7 +16,8 @@ export function usePower(vm: VmRow, action: PowerActionName): Power {
   const client = useQueryClient();
   const forbidden = useMayReason("vm.power");
   const run = useMutation({
-    mutationFn: () => api.post(`/vms/${encodeURIComponent(vm.hostId)}/${encodeURIComponent(vm.ref)}/power`, Nothing, { action }),
+    mutationFn: () =>
+      api.post(`/vms/${encodeURIComponent(vm.hostId)}/${encodeURIComponent(vm.ref)}/power`, Nothing, { action }),
     // The host's own event follows; this covers a stream that is down.
     onSettled: () => client.invalidateQueries({ queryKey: vmQueries.all }),
   });

@@ -22,6 +22,11 @@ export function useVmSort(): VmSort {
     sort,
     order,
     current: { id: sort, desc: order === "desc" },
-    setSort: (next) => void set(next ? { sort: SORTS.find((id) => id === next.id) ?? "name", order: next.desc ? "desc" : "asc" } : { sort: null, order: null }),
+    setSort: (next) =>
+      void set(
+        next
+          ? { sort: SORTS.find((id) => id === next.id) ?? "name", order: next.desc ? "desc" : "asc" }
+          : { sort: null, order: null },
+      ),
   };
 }

@@ -50,7 +50,12 @@ it("sends JSON with every unsafe method", async () => {
 });
 
 it("keeps the server's code, message and hint", async () => {
-  answer = { status: 409, body: JSON.stringify({ error: { kind: "conflict", code: "host.exists", message: "There is one.", hint: "Rename it." } }) };
+  answer = {
+    status: 409,
+    body: JSON.stringify({
+      error: { kind: "conflict", code: "host.exists", message: "There is one.", hint: "Rename it." },
+    }),
+  };
   await expect(api.post("/hosts", z.unknown(), { name: "a" })).rejects.toMatchObject({
     kind: "conflict",
     code: "host.exists",
@@ -72,7 +77,10 @@ it("refuses an answer of another shape", async () => {
 it("tells the shell when the session has ended", async () => {
   const signedOut = vi.fn();
   setSignedOutHandler(signedOut);
-  answer = { status: 401, body: JSON.stringify({ error: { kind: "unauthenticated", code: "auth.required", message: "Sign in." } }) };
+  answer = {
+    status: 401,
+    body: JSON.stringify({ error: { kind: "unauthenticated", code: "auth.required", message: "Sign in." } }),
+  };
   await expect(api.get("/x", z.unknown())).rejects.toMatchObject({ code: "auth.required" });
   expect(signedOut).toHaveBeenCalledOnce();
 });
@@ -83,5 +91,7 @@ it("says that the server cannot be reached", async () => {
 });
 
 it("leaves empty parameters out", () => {
-  expect(withParams("/a", { a: "", b: null, c: undefined, d: [], e: ["x", "y"], f: 0, g: false })).toBe("/a?e=x%2Cy&f=0&g=false");
+  expect(withParams("/a", { a: "", b: null, c: undefined, d: [], e: ["x", "y"], f: 0, g: false })).toBe(
+    "/a?e=x%2Cy&f=0&g=false",
+  );
 });

@@ -15,7 +15,9 @@ const ErrorBody = z.object({
     code: z.string(),
     message: z.string(),
     hint: z.string().optional(),
-    details: z.record(z.string(), z.union([z.string(), z.number(), z.boolean(), z.null(), z.array(z.string())])).optional(),
+    details: z
+      .record(z.string(), z.union([z.string(), z.number(), z.boolean(), z.null(), z.array(z.string())]))
+      .optional(),
   }),
 });
 
@@ -59,12 +61,23 @@ async function errorOf(response: Response): Promise<AppError> {
   const body = ErrorBody.safeParse(await response.json().catch(() => null));
   const kind = KIND_OF_STATUS[response.status] ?? "internal";
   if (!body.success) {
-    return new AppError(kind, `http.${response.status}`, `The server answered with status ${response.status} and no explanation.`, {
-      hint: "Try again; if it stays so, the server's log has the reason.",
-    });
+    return new AppError(
+      kind,
+      `http.${response.status}`,
+      `The server answered with status ${response.status} and no explanation.`,
+      {
+        hint: "Try again; if it stays so, the server's log has the reason.",
+      },
+    );
   }
   const { code, message, hint, details } = body.data.error;
-  return errorFromJson({ kind, code, message, ...(hint === undefined ? {} : { hint }), ...(details === undefined ? {} : { details }) });
+  return errorFromJson({
+    kind,
+    code,
+    message,
+    ...(hint === undefined ? {} : { hint }),
+    ...(details === undefined ? {} : { details }),
+  });
 }
 
 async function send(method: string, path: string, body: unknown, signal: AbortSignal | undefined): Promise<Response> {
@@ -93,15 +106,26 @@ async function send(method: string, path: string, body: unknown, signal: AbortSi
   throw error;
 }
 
-async function request<T>(method: string, path: string, schema: z.ZodType<T>, body: unknown, signal?: AbortSignal): Promise<T> {
+async function request<T>(
+  method: string,
+  path: string,
+  schema: z.ZodType<T>,
+  body: unknown,
+  signal?: AbortSignal,
+): Promise<T> {
   const response = await send(method, path, body, signal);
   const text = await response.text();
   const parsed = schema.safeParse(text === "" ? null : JSON.parse(text));
   if (!parsed.success) {
-    throw new AppError("internal", "server.unexpected-answer", `The server's answer to ${method} ${path} is not what this page understands.`, {
-      hint: "Reload the page: it may be older than the server.",
-      cause: parsed.error,
-    });
+    throw new AppError(
+      "internal",
+      "server.unexpected-answer",
+      `The server's answer to ${method} ${path} is not what this page understands.`,
+      {
+        hint: "Reload the page: it may be older than the server.",
+        cause: parsed.error,
+      },
+    );
   }
   return parsed.data;
 }

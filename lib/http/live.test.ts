@@ -1,6 +1,6 @@
 import { QueryClient } from "@tanstack/react-query";
 import { afterEach, beforeEach, expect, it, vi } from "vitest";
-import { openLive } from "./live.ts";
+import { createLive } from "./live.ts";
 
 /** The browser's EventSource as far as it is used; the test speaks for the server. */
 class Source extends EventTarget {
@@ -46,21 +46,32 @@ afterEach(() => {
 it("gathers events and refetches each prefix once", () => {
   const client = new QueryClient();
   const invalidate = vi.spyOn(client, "invalidateQueries").mockResolvedValue();
-  const live = openLive(client);
+  const live = createLive(client);
+  live.open();
   newest().open();
   for (let n = 0; n < 100; n += 1) newest().say({ type: "inventory", hostId: "h", kinds: ["vm"], refs: [String(n)] });
   newest().say({ type: "audit" }, "audit");
   expect(invalidate).not.toHaveBeenCalled();
   vi.advanceTimersByTime(300);
-  expect(invalidate.mock.calls.map(([filter]) => filter?.queryKey?.[0]).sort()).toEqual(["audit", "hosts", "overview", "vms"]);
+  expect(invalidate.mock.calls.map(([filter]) => filter?.queryKey?.[0]).sort()).toEqual([
+    "audit",
+    "hosts",
+    "overview",
+    "vms",
+  ]);
   live.close();
 });
 
 it("writes progress into the cache without refetching", () => {
   const client = new QueryClient();
   const invalidate = vi.spyOn(client, "invalidateQueries");
-  client.setQueryData(["jobs", "list", "active"], { items: [{ id: "j", state: "running", progress: null }], next: null, total: 1 });
-  const live = openLive(client);
+  client.setQueryData(["jobs", "list", "active"], {
+    items: [{ id: "j", state: "running", progress: null }],
+    next: null,
+    total: 1,
+  });
+  const live = createLive(client);
+  live.open();
   newest().open();
   const progress = { done: 1, total: 2, moved: 1, rate: null, eta: null };
   newest().say({ type: "job-progress", id: "j", requestId: null, progress });
@@ -74,7 +85,8 @@ it("opens the stream anew after a refusal, later each time, and refetches all on
   const client = new QueryClient();
   const invalidate = vi.spyOn(client, "invalidateQueries").mockResolvedValue();
   const refused = vi.fn();
-  const live = openLive(client, { onRefused: refused });
+  const live = createLive(client, { onRefused: refused });
+  live.open();
   const states: string[] = [];
   live.subscribe(() => states.push(live.state()));
   newest().open();
@@ -95,7 +107,8 @@ it("opens the stream anew after a refusal, later each time, and refetches all on
 
 it("stays closed once closed, and swallows what it does not understand", () => {
   const client = new QueryClient();
-  const live = openLive(client);
+  const live = createLive(client);
+  live.open();
   newest().open();
   newest().dispatchEvent(new MessageEvent("message", { data: "{" }));
   newest().say({ type: "from-the-future" });

@@ -10,6 +10,7 @@ import { patchProgress, readProgress } from "./progress.ts";
 export type LiveState = "connecting" | "live" | "lost";
 
 export interface Live {
+  open(): void;
   state(): LiveState;
   subscribe(listener: () => void): () => void;
   close(): void;
@@ -27,7 +28,8 @@ export interface LiveOptions {
   readonly onRefused?: () => void;
 }
 
-export function openLive(client: QueryClient, { url = "/api/v1/events", onRefused }: LiveOptions = {}): Live {
+/** Nothing is connected before `open`; after `close` it can be opened anew. */
+export function createLive(client: QueryClient, { url = "/api/v1/events", onRefused }: LiveOptions = {}): Live {
   const listeners = new Set<() => void>();
   const waiting = new Map<string, readonly unknown[]>();
   let state: LiveState = "connecting";
@@ -36,7 +38,7 @@ export function openLive(client: QueryClient, { url = "/api/v1/events", onRefuse
   let retry: ReturnType<typeof setTimeout> | null = null;
   let delay = FIRST_RETRY_MS;
   let everLive = false;
-  let closed = false;
+  let closed = true;
 
   const become = (next: LiveState): void => {
     if (state === next) return;
@@ -97,8 +99,12 @@ export function openLive(client: QueryClient, { url = "/api/v1/events", onRefuse
     for (const name of NAMES) source.addEventListener(name, take);
   };
 
-  connect();
   return {
+    open: () => {
+      if (!closed) return;
+      closed = false;
+      connect();
+    },
     state: () => state,
     subscribe: (listener) => {
       listeners.add(listener);
@@ -109,6 +115,8 @@ export function openLive(client: QueryClient, { url = "/api/v1/events", onRefuse
       source?.close();
       if (gather) clearTimeout(gather);
       if (retry) clearTimeout(retry);
+      gather = null;
+      retry = null;
     },
   };
 }

@@ -11,5 +11,10 @@ interface Props {
 
 export default async function SignInPage({ searchParams }: Props): Promise<ReactNode> {
   const { next, error } = await searchParams;
-  return <SignInForm next={safeNext(typeof next === "string" ? next : null)} error={typeof error === "string" ? error : null} />;
+  return (
+    <SignInForm
+      next={safeNext(typeof next === "string" ? next : null)}
+      error={typeof error === "string" ? error : null}
+    />
+  );
 }

@@ -22,7 +22,12 @@ export function VerifyAuditButton(): ReactNode {
       >
         <ShieldCheck aria-hidden /> Verify the chain
       </Button>
-      <Dialog open={open} onOpenChange={setOpen} title="Verification of the audit trail" description="Every entry holds the hash of the one before it.">
+      <Dialog
+        open={open}
+        onOpenChange={setOpen}
+        title="Verification of the audit trail"
+        description="Every entry holds the hash of the one before it."
+      >
         {verify.isPending ? (
           <p role="status" className="text-ink-2">
             Computing the hash of every entry…
@@ -51,10 +56,13 @@ function Outcome({ result }: { result: AuditVerification }): ReactNode {
   return (
     <div className="space-y-3" role="status">
       <p className="flex items-center gap-2 font-medium">
-        <CircleCheck aria-hidden className="size-4 text-ok" /> All {result.entries.toLocaleString("en")} entries fit together.
+        <CircleCheck aria-hidden className="size-4 text-ok" /> All {result.entries.toLocaleString("en")} entries fit
+        together.
       </p>
       <KeyValue facts={[{ key: "Last hash", value: <code className="text-xs break-all">{result.head}</code> }]} />
-      <p className="text-xs text-ink-3">Keep this hash elsewhere: a later verification that does not contain it shows that the whole chain was replaced.</p>
+      <p className="text-xs text-ink-3">
+        Keep this hash elsewhere: a later verification that does not contain it shows that the whole chain was replaced.
+      </p>
     </div>
   );
 }

@@ -17,7 +17,9 @@ export function AddDemoHostsButton(): ReactNode {
     mutationFn: () => api.post("/hosts/demo", Nothing),
     onSuccess: async () => {
       toastDone("Five simulated hosts were added.");
-      await Promise.all([hostQueries.all, overviewQueries.all, ["vms"]].map((queryKey) => client.invalidateQueries({ queryKey })));
+      await Promise.all(
+        [hostQueries.all, overviewQueries.all, ["vms"]].map((queryKey) => client.invalidateQueries({ queryKey })),
+      );
     },
   });
   return (

@@ -15,9 +15,7 @@ export function AddHostLink({ icon }: { icon?: ReactNode }): ReactNode {
   }
   return (
     <Button asChild variant="primary">
-      <Link href="/hosts/new">
-        {icon} Add host
-      </Link>
+      <Link href="/hosts/new">{icon} Add host</Link>
     </Button>
   );
 }

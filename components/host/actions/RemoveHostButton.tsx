@@ -20,7 +20,9 @@ export function RemoveHostButton({ host }: { host: Host }): ReactNode {
       toastDone(`${host.name} was removed.`);
       router.push("/hosts");
       client.removeQueries({ queryKey: ["hosts", "detail", host.id] });
-      await Promise.all([["hosts", "list"], ["vms"], ["overview"]].map((queryKey) => client.invalidateQueries({ queryKey })));
+      await Promise.all(
+        [["hosts", "list"], ["vms"], ["overview"]].map((queryKey) => client.invalidateQueries({ queryKey })),
+      );
     },
   });
   return (
@@ -39,7 +41,8 @@ export function RemoveHostButton({ host }: { host: Host }): ReactNode {
         error={remove.error}
         onConfirm={() => remove.mutate()}
       >
-        Supravisor forgets {host.name}, its stored secrets and the {host.counts.vms} virtual machines of its inventory. The host and its virtual machines stay as they are.
+        Supravisor forgets {host.name}, its stored secrets and the {host.counts.vms} virtual machines of its inventory.
+        The host and its virtual machines stay as they are.
       </AlertDialog>
     </>
   );

@@ -36,7 +36,8 @@ export function TestHostButton({ host }: { host: Host }): ReactNode {
         {test.data ? <TestResult result={test.data} /> : null}
         {test.data?.identity && !test.data.identity.pinned ? (
           <p className="mt-3 text-ink-2">
-            It shows the identity <code className="break-all">{test.data.identity.fingerprint}</code>, which is not the one that was confirmed. If the host was installed anew, edit the connection to confirm it.
+            It shows the identity <code className="break-all">{test.data.identity.fingerprint}</code>, which is not the
+            one that was confirmed. If the host was installed anew, edit the connection to confirm it.
           </p>
         ) : null}
       </Dialog>

@@ -3,7 +3,7 @@ import { zodResolver } from "@hookform/resolvers/zod";
 import { useMutation, useQueryClient } from "@tanstack/react-query";
 import { UserPlus } from "lucide-react";
 import { useState, type ReactNode } from "react";
-import { useForm } from "react-hook-form";
+import { useForm, useWatch } from "react-hook-form";
 import type { z } from "zod";
 import { Button } from "#components/ui/Button.tsx";
 import { Dialog } from "#components/ui/Dialog.tsx";
@@ -23,7 +23,13 @@ export function AddUserButton({ reason }: { reason: string | null }): ReactNode 
       <Button size="sm" reason={reason} onClick={() => setOpen(true)}>
         <UserPlus aria-hidden /> Add user
       </Button>
-      <Dialog open={open} onOpenChange={setOpen} title="Add a user" description="They sign in with this email and password, and can change the password themselves." size="sm">
+      <Dialog
+        open={open}
+        onOpenChange={setOpen}
+        title="Add a user"
+        description="They sign in with this email and password, and can change the password themselves."
+        size="sm"
+      >
         <AddUserForm onDone={() => setOpen(false)} />
       </Dialog>
     </>
@@ -32,8 +38,12 @@ export function AddUserButton({ reason }: { reason: string | null }): ReactNode 
 
 function AddUserForm({ onDone }: { onDone: () => void }): ReactNode {
   const client = useQueryClient();
-  const form = useForm<z.infer<typeof NewUser>>({ resolver: zodResolver(NewUser), defaultValues: { name: "", email: "", role: "requester", password: "" } });
+  const form = useForm<z.infer<typeof NewUser>>({
+    resolver: zodResolver(NewUser),
+    defaultValues: { name: "", email: "", role: "requester", password: "" },
+  });
   const { errors } = form.formState;
+  const role = useWatch({ control: form.control, name: "role" });
   const add = useMutation({
     mutationFn: (user: z.infer<typeof NewUser>) => api.post("/users", User, user),
     onSuccess: async (user) => {
@@ -43,15 +53,23 @@ function AddUserForm({ onDone }: { onDone: () => void }): ReactNode {
     },
   });
   return (
-    <form noValidate className="space-y-4" onSubmit={(event) => void form.handleSubmit((user) => add.mutate(user))(event)}>
+    <form
+      noValidate
+      className="space-y-4"
+      onSubmit={(event) => void form.handleSubmit((user) => add.mutate(user))(event)}
+    >
       <Field label="Name" error={errors.name ? "Give a name of at most 120 characters" : undefined}>
         <Input autoComplete="off" {...form.register("name")} />
       </Field>
       <Field label="Email" error={errors.email ? "Give an email address" : undefined}>
         <Input type="email" autoComplete="off" {...form.register("email")} />
       </Field>
-      <RolePicker value={form.watch("role")} onChange={(role) => form.setValue("role", role)} />
-      <Field label="First password" error={errors.password?.message} hint="At least 10 characters. Give it to them by another way than email.">
+      <RolePicker value={role} onChange={(next) => form.setValue("role", next)} />
+      <Field
+        label="First password"
+        error={errors.password?.message}
+        hint="At least 10 characters. Give it to them by another way than email."
+      >
         <Input type="password" autoComplete="new-password" {...form.register("password")} />
       </Field>
       {add.error ? <ErrorNotice error={add.error} /> : null}

@@ -31,8 +31,17 @@ export function ResetPasswordDialog({ user, onClose }: { user: User; onClose: ()
           if (valid.success) change.mutate({ password });
         }}
       >
-        <Field label="New password" hint="At least 10 characters." error={password !== "" && !valid.success ? valid.error.issues[0]?.message : undefined}>
-          <Input type="password" autoComplete="new-password" value={password} onChange={(event) => setPassword(event.target.value)} />
+        <Field
+          label="New password"
+          hint="At least 10 characters."
+          error={password !== "" && !valid.success ? valid.error.issues[0]?.message : undefined}
+        >
+          <Input
+            type="password"
+            autoComplete="new-password"
+            value={password}
+            onChange={(event) => setPassword(event.target.value)}
+          />
         </Field>
         {change.error ? <ErrorNotice error={change.error} /> : null}
         <div className="flex justify-end gap-2">

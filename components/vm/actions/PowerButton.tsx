@@ -22,7 +22,8 @@ export interface PowerButtonProps {
 export function PowerButton({ vm, action, icon, label, busyLabel, warning }: PowerButtonProps): ReactNode {
   const { run, reason } = usePower(vm, action);
   const [asking, setAsking] = useState(false);
-  const direct = (): void => run.mutate(undefined, { onError: (error) => toastError(error, `${label} of ${vm.name} did not succeed`) });
+  const direct = (): void =>
+    run.mutate(undefined, { onError: (error) => toastError(error, `${label} of ${vm.name} did not succeed`) });
   return (
     <>
       <Button

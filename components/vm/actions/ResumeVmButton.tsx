@@ -5,12 +5,6 @@ import { PowerButton } from "./PowerButton.tsx";
 
 export function ResumeVmButton({ vm }: { vm: VmRow }): ReactNode {
   return (
-    <PowerButton
-      vm={vm}
-      action="resume"
-      icon={<StepForward aria-hidden />}
-      label="Resume"
-      busyLabel="Resuming…"
-    />
+    <PowerButton vm={vm} action="resume" icon={<StepForward aria-hidden />} label="Resume" busyLabel="Resuming…" />
   );
 }

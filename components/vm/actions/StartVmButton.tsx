@@ -4,13 +4,5 @@ import type { VmRow } from "#lib/domain/host.ts";
 import { PowerButton } from "./PowerButton.tsx";
 
 export function StartVmButton({ vm }: { vm: VmRow }): ReactNode {
-  return (
-    <PowerButton
-      vm={vm}
-      action="start"
-      icon={<Play aria-hidden />}
-      label="Start"
-      busyLabel="Starting…"
-    />
-  );
+  return <PowerButton vm={vm} action="start" icon={<Play aria-hidden />} label="Start" busyLabel="Starting…" />;
 }

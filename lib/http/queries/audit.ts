@@ -18,7 +18,12 @@ export interface AuditFilter {
 const AuditPage = pageOf(AuditEntry);
 
 /** Result of walking the whole chain; `firstBad` is the first entry that does not fit. */
-export const AuditVerification = z.object({ ok: z.boolean(), entries: z.number(), head: z.string(), firstBad: z.number().nullable() });
+export const AuditVerification = z.object({
+  ok: z.boolean(),
+  entries: z.number(),
+  head: z.string(),
+  firstBad: z.number().nullable(),
+});
 export type AuditVerification = z.infer<typeof AuditVerification>;
 
 export const auditQueries = {
@@ -26,7 +31,8 @@ export const auditQueries = {
   list: (filter: AuditFilter) =>
     infiniteQueryOptions({
       queryKey: ["audit", "list", filter],
-      queryFn: ({ signal, pageParam }) => api.get("/audit", AuditPage, { ...filter, cursor: pageParam, limit: 200 }, signal),
+      queryFn: ({ signal, pageParam }) =>
+        api.get("/audit", AuditPage, { ...filter, cursor: pageParam, limit: 200 }, signal),
       initialPageParam: null as string | null,
       getNextPageParam: (page) => page.next,
       placeholderData: keepPreviousData,

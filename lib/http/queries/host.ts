@@ -26,7 +26,8 @@ export const hostQueries = {
   discovered: () =>
     queryOptions({
       queryKey: ["hosts", "discovered"],
-      queryFn: async ({ signal }) => (await api.get("/hosts/discover", z.object({ items: z.array(Discovered) }), {}, signal)).items,
+      queryFn: async ({ signal }) =>
+        (await api.get("/hosts/discover", z.object({ items: z.array(Discovered) }), {}, signal)).items,
     }),
 };
 
@@ -36,7 +37,8 @@ export const poolQueries = {
   list: (hostId: string | null) =>
     queryOptions({
       queryKey: ["pools", "list", hostId],
-      queryFn: async ({ signal }) => (await api.get("/pools", z.object({ items: z.array(PoolRow) }), { host: hostId }, signal)).items,
+      queryFn: async ({ signal }) =>
+        (await api.get("/pools", z.object({ items: z.array(PoolRow) }), { host: hostId }, signal)).items,
     }),
 };
 

@@ -46,12 +46,14 @@ export const imageQueries = {
   folder: (path: string) =>
     queryOptions({
       queryKey: ["images", "folder", path],
-      queryFn: async ({ signal }) => (await api.get("/images/folders", z.object({ items: z.array(FolderEntry) }), { path }, signal)).items,
+      queryFn: async ({ signal }) =>
+        (await api.get("/images/folders", z.object({ items: z.array(FolderEntry) }), { path }, signal)).items,
     }),
   uploads: () =>
     queryOptions({
       queryKey: ["images", "uploads"],
-      queryFn: async ({ signal }) => (await api.get("/uploads", z.object({ items: z.array(UnfinishedUpload) }), {}, signal)).items,
+      queryFn: async ({ signal }) =>
+        (await api.get("/uploads", z.object({ items: z.array(UnfinishedUpload) }), {}, signal)).items,
     }),
 };
 

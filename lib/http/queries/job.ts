@@ -29,7 +29,8 @@ export const jobQueries = {
   list: (filter: JobFilter = {}) =>
     infiniteQueryOptions({
       queryKey: ["jobs", "list", filter],
-      queryFn: ({ signal, pageParam }) => api.get("/jobs", JobPage, { ...filter, cursor: pageParam, limit: 100 }, signal),
+      queryFn: ({ signal, pageParam }) =>
+        api.get("/jobs", JobPage, { ...filter, cursor: pageParam, limit: 100 }, signal),
       initialPageParam: null as string | null,
       getNextPageParam: (page) => page.next,
     }),

@@ -7,7 +7,12 @@ import { api } from "#lib/http/client.ts";
 const counts = z.record(z.string(), z.number());
 export const VmPage = pageOf(VmRow).extend({
   /** How many VMs each value would show; a facet is counted without its own filter. */
-  facets: z.object({ state: counts.default({}), vendor: counts.default({}), host: counts.default({}), firmware: counts.default({}) }),
+  facets: z.object({
+    state: counts.default({}),
+    vendor: counts.default({}),
+    host: counts.default({}),
+    firmware: counts.default({}),
+  }),
 });
 export type VmPage = z.infer<typeof VmPage>;
 
@@ -29,7 +34,8 @@ export const vmQueries = {
   list: (filter: VmFilter) =>
     infiniteQueryOptions({
       queryKey: ["vms", "list", filter],
-      queryFn: ({ signal, pageParam }) => api.get("/vms", VmPage, { ...filter, cursor: pageParam, limit: PAGE }, signal),
+      queryFn: ({ signal, pageParam }) =>
+        api.get("/vms", VmPage, { ...filter, cursor: pageParam, limit: PAGE }, signal),
       initialPageParam: null as string | null,
       getNextPageParam: (page) => page.next,
       placeholderData: keepPreviousData,
@@ -43,6 +49,7 @@ export const vmQueries = {
   detail: (hostId: string, ref: string) =>
     queryOptions({
       queryKey: ["vms", "detail", hostId, ref],
-      queryFn: ({ signal }) => api.get(`/vms/${encodeURIComponent(hostId)}/${encodeURIComponent(ref)}`, VmRow, {}, signal),
+      queryFn: ({ signal }) =>
+        api.get(`/vms/${encodeURIComponent(hostId)}/${encodeURIComponent(ref)}`, VmRow, {}, signal),
     }),
 };
