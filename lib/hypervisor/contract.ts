@@ -1,0 +1,240 @@
+/** One suite for every adapter: what the interface promises, checked on whatever the fixture opens. */
+import { randomUUID } from "node:crypto";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import type { BlockSource } from "#lib/disk/block-source.ts";
+import { convertDisk } from "#lib/disk/convert.ts";
+import { fingerprintDisk } from "#lib/disk/fingerprint.ts";
+import { openImage } from "#lib/disk/registry.ts";
+import { HostCapabilities } from "#lib/domain/capabilities.ts";
+import { InventoryItem, type InventoryChange, type Vm } from "#lib/domain/inventory.ts";
+import { AppError } from "#lib/errors.ts";
+import type { DiskSpec, HypervisorAdapter, ResourceRef, VmSpec } from "./adapter.ts";
+
+export interface ContractFixture {
+  /** A new session with the same host. */
+  open(): Promise<HypervisorAdapter>;
+  readonly poolRef: string;
+  readonly networkRef: string | null;
+  dispose(): Promise<void>;
+}
+
+const MiB = 1024 ** 2;
+
+/** 8 MiB with data at both ends and a hole between. */
+function testDisk(seed: string): BlockSource {
+  const size = 8 * MiB;
+  const head = Buffer.alloc(MiB, `head ${seed} `);
+  const tail = Buffer.alloc(MiB / 2, `tail ${seed} `);
+  const parts = [
+    { offset: 0, bytes: head },
+    { offset: size - tail.length, bytes: tail },
+  ];
+  return {
+    size,
+    order: "random",
+    async *extents() {
+      yield { offset: 0, length: head.length, kind: "data" };
+      yield { offset: head.length, length: size - head.length - tail.length, kind: "zero" };
+      yield { offset: size - tail.length, length: tail.length, kind: "data" };
+    },
+    async read(offset, into) {
+      into.fill(0);
+      for (const part of parts) {
+        const from = Math.max(offset, part.offset);
+        const to = Math.min(offset + into.length, part.offset + part.bytes.length);
+        if (from < to) into.set(part.bytes.subarray(from - part.offset, to - part.offset), from - offset);
+      }
+    },
+    [Symbol.asyncDispose]: async () => undefined,
+  };
+}
+
+async function codeOf(work: Promise<unknown>): Promise<string> {
+  return work.then(
+    () => "no error",
+    (error: unknown) => (error instanceof AppError ? error.code : `not an AppError: ${String(error)}`),
+  );
+}
+
+export function describeAdapterContract(name: string, makeFixture: () => Promise<ContractFixture>): void {
+  describe(`${name} keeps the adapter contract`, () => {
+    let fixture: ContractFixture;
+    let adapter: HypervisorAdapter;
+    const made: ResourceRef[] = [];
+
+    beforeAll(async () => {
+      fixture = await makeFixture();
+      adapter = await fixture.open();
+    });
+    afterAll(async () => {
+      for (const resource of made.reverse()) await adapter.remove(resource).catch(() => undefined);
+      await adapter[Symbol.asyncDispose]();
+      await fixture.dispose();
+    });
+
+    const diskSpec = (label: string): DiskSpec => ({
+      poolRef: fixture.poolRef,
+      name: `contract-${label}-${randomUUID().slice(0, 8)}`,
+      format: adapter.capabilities.diskFormats[0]!,
+      virtualSize: 8 * MiB,
+      fileLength: null,
+    });
+
+    /** A disk made from `testDisk`, and the fingerprint that it must have. */
+    async function makeDisk(label: string): Promise<{ resource: ResourceRef; fingerprint: string; spec: DiskSpec }> {
+      const disk = testDisk(label);
+      const plain = diskSpec(label);
+      const { planConversion } = await import("#lib/disk/convert.ts");
+      const { fileLength } = await planConversion(disk, plain.format, {});
+      const spec = { ...plain, fileLength };
+      const planned = await adapter.planDisk(spec);
+      const created = await adapter.createDisk(spec);
+      made.push(created.resource);
+      expect(created.resource).toEqual(planned);
+      await using sink = created.sink;
+      const { fingerprint } = await convertDisk({ disk, to: spec.format, sink });
+      return { resource: created.resource, fingerprint, spec };
+    }
+
+    const vmSpec = (vmName: string, disk: ResourceRef): VmSpec => {
+      const { capabilities } = adapter;
+      const firmware = capabilities.firmware.find((choice) => choice.available)!;
+      return {
+        name: vmName,
+        cpus: 1,
+        memory: 256 * MiB,
+        firmware: firmware.firmware,
+        disks: [{ resource: disk, format: capabilities.diskFormats[0]!, bus: firmware.bootBuses[0]! }],
+        nics: fixture.networkRef === null ? [] : [{ networkRef: fixture.networkRef, model: capabilities.nics[0]!, mac: null }],
+        description: "made by the contract suite",
+      };
+    };
+
+    async function makeVm(vmName: string): Promise<{ vm: Vm; disk: ResourceRef; tag: string; resource: ResourceRef }> {
+      const { resource: disk } = await makeDisk("vm");
+      const tag = randomUUID();
+      const spec = vmSpec(vmName, disk);
+      const resource = adapter.planVm(spec, tag);
+      made.push(resource);
+      return { vm: await adapter.createVm(spec, tag), disk, tag, resource };
+    }
+
+    it("tells what the host can take", () => {
+      expect(HostCapabilities.parse(adapter.capabilities)).toEqual(adapter.capabilities);
+      expect(adapter.capabilities.firmware.some((choice) => choice.available)).toBe(true);
+    });
+
+    it("lists the host first, then pools, networks and VMs, all by the schema", async () => {
+      const items: InventoryItem[] = [];
+      for await (const item of adapter.inventory()) items.push(InventoryItem.parse(item));
+      expect(items[0]?.kind).toBe("host");
+      const order = ["host", "pool", "network", "vm"];
+      expect(items.map((item) => order.indexOf(item.kind))).toEqual([...items.map((item) => order.indexOf(item.kind))].sort((a, b) => a - b));
+      expect(items.some((item) => item.kind === "pool" && item.ref === fixture.poolRef && item.writable)).toBe(true);
+      expect(new Set(items.map((item) => `${item.kind} ${item.ref}`)).size).toBe(items.length);
+    });
+
+    it("gives back exactly the bytes that were written", async () => {
+      const { resource, fingerprint, spec } = await makeDisk("bytes");
+      await using file = await adapter.openResource(resource);
+      await using image = await openImage(file, { from: spec.format });
+      expect(image.disk.size).toBe(8 * MiB);
+      expect(await fingerprintDisk(image.disk)).toBe(fingerprint);
+    });
+
+    it("refuses a disk whose name is taken, before anything is made", async () => {
+      const { spec, resource } = await makeDisk("taken");
+      expect(await codeOf(adapter.planDisk(spec))).toBe("disk.exists");
+      await using file = await adapter.openResource(resource);
+      expect(file.bytes.size).toBeGreaterThan(0);
+    });
+
+    it("refuses a pool that is not there", async () => {
+      expect(await codeOf(adapter.planDisk({ ...diskSpec("nowhere"), poolRef: "no such pool" }))).toBe("pool.not-found");
+    });
+
+    it("leaves nothing after an upload that was given up and removed", async () => {
+      const spec = { ...diskSpec("given-up"), fileLength: 8 * MiB };
+      const created = await adapter.createDisk(spec);
+      await created.sink.write(0, Buffer.alloc(64 * 1024, 1));
+      await created.sink[Symbol.asyncDispose]();
+      await adapter.remove(created.resource);
+      expect(await adapter.planDisk(spec)).toEqual(created.resource);
+    });
+
+    it("makes two disks side by side", async () => {
+      const [a, b] = await Promise.all([makeDisk("left"), makeDisk("right")]);
+      for (const each of [a, b]) {
+        await using file = await adapter.openResource(each.resource);
+        await using image = await openImage(file, { from: each.spec.format });
+        expect(await fingerprintDisk(image.disk)).toBe(each.fingerprint);
+      }
+      expect(a.fingerprint).not.toBe(b.fingerprint);
+    });
+
+    it("makes one VM a tag, and refuses another of the same name", async () => {
+      const { vm, disk, tag } = await makeVm(`contract-${randomUUID().slice(0, 8)}`);
+      expect(vm).toMatchObject({ state: "stopped", cpus: 1, memory: 256 * MiB, tag });
+      expect(vm.disks).toHaveLength(1);
+      const again = await adapter.createVm(vmSpec(vm.name, disk), tag);
+      expect(again.ref).toBe(vm.ref);
+      expect(await codeOf(adapter.createVm(vmSpec(vm.name, disk), randomUUID()))).toBe("vm.exists");
+      expect((await adapter.vm(vm.ref)).name).toBe(vm.name);
+    });
+
+    it("takes names with blanks, quotes, brackets and other letters", async () => {
+      const name = `Web "1" & <ünïcode> 東京 ' ${randomUUID().slice(0, 8)}`;
+      const { vm } = await makeVm(name);
+      expect((await adapter.vm(vm.ref)).name).toBe(name);
+    });
+
+    it("starts and stops a VM, and lends its disk only while it is stopped", async () => {
+      const { vm } = await makeVm(`contract-${randomUUID().slice(0, 8)}`);
+      const diskId = vm.disks[0]!.id;
+      {
+        await using file = await adapter.openDisk(vm.ref, diskId);
+        expect(file.bytes.size).toBeGreaterThan(0);
+      }
+      await adapter.power(vm.ref, "start");
+      expect((await adapter.vm(vm.ref)).state).toBe("running");
+      expect(await codeOf(adapter.openDisk(vm.ref, diskId))).toBe("vm.running");
+      await adapter.power(vm.ref, "stop");
+      expect((await adapter.vm(vm.ref)).state).toBe("stopped");
+    });
+
+    it("removes what it made, also twice, also while it runs", async () => {
+      const { vm, disk, resource } = await makeVm(`contract-${randomUUID().slice(0, 8)}`);
+      await adapter.power(vm.ref, "start");
+      await adapter.remove(resource);
+      await adapter.remove(resource);
+      await adapter.remove(disk);
+      await adapter.remove(disk);
+      expect(await codeOf(adapter.vm(vm.ref))).toBe("vm.not-found");
+    });
+
+    it("tells another session of a VM that appears, starts and goes", async () => {
+      await using watcher = await fixture.open();
+      const stop = new AbortController();
+      const seen: InventoryChange[] = [];
+      const watching = (async () => {
+        for await (const change of watcher.watch(stop.signal)) seen.push(change);
+      })();
+      const { vm, resource } = await makeVm(`contract-${randomUUID().slice(0, 8)}`);
+      const sees = async (what: string, test: (change: InventoryChange) => boolean) => {
+        for (let i = 0; i < 100; i += 1) {
+          if (seen.some(test)) return;
+          await new Promise((resolve) => setTimeout(resolve, 100));
+        }
+        throw new Error(`the watch never told: ${what}`);
+      };
+      const put = (change: InventoryChange): Vm | null => (change.type === "put" && change.item.kind === "vm" && change.item.ref === vm.ref ? change.item : null);
+      await sees("appeared", (change) => put(change) !== null);
+      await adapter.power(vm.ref, "start");
+      await sees("running", (change) => put(change)?.state === "running");
+      await adapter.remove(resource);
+      await sees("gone", (change) => change.type === "gone" && change.ref === vm.ref);
+      stop.abort();
+      await watching;
+    });
+  });
+}
