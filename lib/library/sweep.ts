@@ -43,6 +43,8 @@ export async function startLibrarySweep(services: Services): Promise<LibrarySwee
   const unsubscribe = services.events.subscribe((event) => {
     if (event.type === "job") void then(() => settleVersions(services, event.id));
   });
+  // Made at the first start, so that workers know which folder to look for.
+  await openLibrary(services);
   await all();
   return {
     async close() {

@@ -15,6 +15,7 @@ import { lockDataDir } from "#lib/db/lock.ts";
 import { AppError, errorToJson } from "#lib/errors.ts";
 import { startInventorySync } from "#lib/inventory/sync.ts";
 import { startRunner } from "#lib/jobs/runner.ts";
+import { startLibrarySweep } from "#lib/library/sweep.ts";
 import { createUploadHandler } from "#lib/library/uploads.ts";
 import { startSweep } from "#lib/provisioning/sweep.ts";
 import { keyFile } from "#lib/secrets/box.ts";
@@ -89,6 +90,8 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
 
     const inventory = await startInventorySync(services);
     opened.push({ name: "inventory", close: () => inventory.close() });
+    const librarySweep = await startLibrarySweep(services);
+    opened.push({ name: "library", close: () => librarySweep.close() });
     const runner = await startRunner(services, base.queue, HANDLERS, { concurrency: CONCURRENCY });
     opened.push({ name: "worker", close: () => runner.close() });
     const sweep = startSweep(services);

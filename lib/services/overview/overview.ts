@@ -1,4 +1,4 @@
-import { count, eq, inArray, sql } from "drizzle-orm";
+import { count, eq, inArray, isNull, sql } from "drizzle-orm";
 import { hosts, imageVersions, images, inventoryItems, jobs, requests } from "#lib/db/schema.ts";
 import { authorise } from "../authorise.ts";
 import type { Ctx } from "../context.ts";
@@ -9,9 +9,9 @@ export async function readOverview(ctx: Ctx): Promise<Overview> {
   await authorise(ctx, "host.read");
   const { db } = ctx;
   const [hostRows, vmRows, imageCount, readyCount, requestRows, jobCount, pools] = await Promise.all([
-    db.select({ id: hosts.id, state: hosts.state, simulated: hosts.simulated }).from(hosts),
+    db.select({ id: hosts.id, state: hosts.state, simulated: hosts.simulated }).from(hosts).where(isNull(hosts.removedAt)),
     db.select({ state: inventoryItems.state, n: count() }).from(inventoryItems).where(eq(inventoryItems.kind, "vm")).groupBy(inventoryItems.state),
-    db.select({ n: count() }).from(images),
+    db.select({ n: count() }).from(images).where(isNull(images.removedAt)),
     db.select({ n: sql<number>`count(distinct ${imageVersions.imageId})::int` }).from(imageVersions).where(eq(imageVersions.state, "ready")),
     db.select({ status: requests.status, n: count() }).from(requests).groupBy(requests.status),
     db.select({ n: count() }).from(jobs).where(inArray(jobs.state, ["queued", "running", "cancelling"])),
