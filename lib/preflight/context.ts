@@ -1,0 +1,50 @@
+/** What the rules look at. Plain data, so that preflight runs on the server and in the page alike. */
+import type { HostCapabilities } from "#lib/domain/capabilities.ts";
+import type { DiskFormatId } from "#lib/domain/disk-format.ts";
+import type { Finding } from "#lib/domain/finding.ts";
+import type { GuestFacts } from "#lib/domain/guest.ts";
+import type { HostFacts, Network, StoragePool } from "#lib/domain/inventory.ts";
+import type { HardwareHints } from "#lib/domain/image.ts";
+import type { Vendor } from "#lib/domain/hardware.ts";
+import type { TargetChoice } from "#lib/domain/request.ts";
+
+export interface PreflightImage {
+  readonly name: string;
+  readonly hints: HardwareHints;
+  /** In boot order. Bytes. */
+  readonly disks: readonly { readonly virtualSize: number; readonly format: DiskFormatId; readonly guest: GuestFacts; readonly dataBytes: number }[];
+}
+
+export interface PreflightHost {
+  readonly id: string;
+  readonly name: string;
+  readonly vendor: Vendor;
+  readonly simulated: boolean;
+  readonly online: boolean;
+  readonly staleSince: string | null;
+  readonly facts: HostFacts | null;
+  /** Null: the host has never told. */
+  readonly capabilities: HostCapabilities | null;
+  readonly pools: readonly StoragePool[];
+  readonly networks: readonly Network[];
+  readonly vmNames: readonly string[];
+}
+
+export interface PreflightContext {
+  readonly image: PreflightImage;
+  readonly host: PreflightHost;
+  readonly choice: TargetChoice;
+  /** Bytes that the disks will take in the pool; null while unknown. */
+  readonly storedBytes: number | null;
+}
+
+/** A context whose host has told what it can take: most rules begin here. */
+export type KnownContext = PreflightContext & { readonly host: PreflightHost & { readonly capabilities: HostCapabilities } };
+
+export interface PreflightRule {
+  /** Stable; the documentation and the audit trail name it. */
+  readonly id: string;
+  /** One line for the documentation. */
+  readonly about: string;
+  check(ctx: KnownContext): Omit<Finding, "rule">[];
+}
