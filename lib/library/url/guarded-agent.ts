@@ -16,33 +16,38 @@ export function privateAddress(host: string): AppError {
 }
 
 /** What a name stands for, private addresses left out: they are never even connected to. */
-const publicLookup: LookupFunction = (host, options, callback) => {
-  lookup(host, { ...options, all: true }, (error, found: LookupAddress[]) => {
-    if (error !== null) return callback(error, []);
-    const open = found.filter(({ address }) => !isPrivateAddress(address));
-    const [first] = open;
-    if (first === undefined) return callback(privateAddress(host), []);
-    if (options.all === true) callback(null, open);
-    else callback(null, first.address, first.family);
-  });
-};
+function publicLookup(isPrivate: (address: string) => boolean): LookupFunction {
+  return (host, options, callback) => {
+    lookup(host, { ...options, all: true }, (error, found: LookupAddress[]) => {
+      if (error !== null) return callback(error, []);
+      const open = found.filter(({ address }) => !isPrivate(address));
+      const [first] = open;
+      if (first === undefined) return callback(privateAddress(host), []);
+      if (options.all === true) callback(null, open);
+      else callback(null, first.address, first.family);
+    });
+  };
+}
 
-/** Every hop of a redirect goes through it, and so does a name that answers differently the second time. */
-export function guardedAgent(allowPrivate: boolean): Agent {
+/**
+ * Every hop of a redirect goes through it, and so does a name that answers differently the second time.
+ * `isPrivate` is another rule for tests, which have no public address to serve from.
+ */
+export function guardedAgent(allowPrivate: boolean, isPrivate: (address: string) => boolean = isPrivateAddress): Agent {
   const timeouts = { headersTimeout: HEADERS_MS, bodyTimeout: SILENCE_MS };
   if (allowPrivate) return new Agent({ ...timeouts, connect: { timeout: CONNECT_MS } });
-  const connect = buildConnector({ timeout: CONNECT_MS, lookup: publicLookup, port: 0 });
+  const connect = buildConnector({ timeout: CONNECT_MS, lookup: publicLookup(isPrivate), port: 0 });
   return new Agent({
     ...timeouts,
     connect(options, callback) {
       const host = options.hostname.replace(/^\[|\]$/g, "");
       // A literal is never looked up.
-      if (isIP(host) !== 0 && isPrivateAddress(host)) return callback(privateAddress(host), null);
+      if (isIP(host) !== 0 && isPrivate(host)) return callback(privateAddress(host), null);
       connect(options, (...outcome) => {
         const [error, socket] = outcome;
         if (error !== null) return callback(error, null);
         // The last word has the address that the socket truly has.
-        if (isPrivateAddress(socket.remoteAddress ?? "")) {
+        if (isPrivate(socket.remoteAddress ?? "")) {
           socket.destroy();
           return callback(privateAddress(host), null);
         }
