@@ -1,0 +1,57 @@
+import { mkdir, mkdtemp, realpath, rm, symlink, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { listImportFolder, requireImportable } from "./import-folders.ts";
+
+let root: string;
+let allowed: string[];
+beforeAll(async () => {
+  root = await realpath(await mkdtemp(join(tmpdir(), "folders-test-")));
+  await mkdir(join(root, "images", "sub"), { recursive: true });
+  await mkdir(join(root, "images-not"));
+  await writeFile(join(root, "images", "a.img"), "a");
+  await writeFile(join(root, "images", ".hidden"), "h");
+  await writeFile(join(root, "images", "sub", "b.img"), "bb");
+  await writeFile(join(root, "images-not", "secret"), "s");
+  await symlink(join(root, "images-not", "secret"), join(root, "images", "leads-out"));
+  await symlink("/etc", join(root, "images", "etc"));
+  await symlink(join(root, "images", "sub", "b.img"), join(root, "images", "leads-in"));
+  await symlink(join(root, "images"), join(root, "door"));
+  allowed = [join(root, "door")];
+});
+afterAll(() => rm(root, { recursive: true }));
+
+describe("requireImportable", () => {
+  it("finds a file by its true path", async () => {
+    expect(await requireImportable(allowed, join(root, "door", "a.img"))).toBe(join(root, "images", "a.img"));
+    expect(await requireImportable(allowed, join(root, "images", "leads-in"))).toBe(join(root, "images", "sub", "b.img"));
+  });
+
+  it.each(["images-not/secret", "images/../images-not/secret", "images/leads-out", "images/etc/passwd", "images/absent", "images/a.img\u0000"])("refuses %s without telling whether it is there", async (path) => {
+    await expect(requireImportable(allowed, join(root, "/") + path)).rejects.toMatchObject({ code: "import.outside-folders", kind: "forbidden" });
+  });
+
+  it("allows nothing when nothing is allowed, and no folder as a file", async () => {
+    await expect(requireImportable([], join(root, "images", "a.img"))).rejects.toMatchObject({ code: "import.outside-folders" });
+    await expect(requireImportable(["/"], "/dev/null")).rejects.toMatchObject({ code: "import.not-a-file" });
+    await expect(requireImportable(allowed, join(root, "images", "sub"))).rejects.toMatchObject({ code: "import.not-a-file" });
+  });
+});
+
+describe("listImportFolder", () => {
+  it("lists the allowed folders, then what lies in one", async () => {
+    expect(await listImportFolder(allowed, "")).toEqual([{ name: allowed[0], path: allowed[0], directory: true, size: null }]);
+    const entries = await listImportFolder(allowed, allowed[0] ?? "");
+    expect(entries.map(({ name, directory, size }) => [name, directory, size])).toEqual([
+      ["sub", true, null],
+      ["a.img", false, 1],
+      ["leads-in", false, 2],
+    ]);
+  });
+
+  it("lists nothing outside", async () => {
+    await expect(listImportFolder(allowed, "/etc")).rejects.toMatchObject({ code: "import.outside-folders" });
+    await expect(listImportFolder(allowed, join(root, "images", "etc"))).rejects.toMatchObject({ code: "import.outside-folders" });
+  });
+});
