@@ -26,7 +26,7 @@ export function InventoryView(): ReactNode {
   return (
     <div className="flex h-full">
       <h1 className="sr-only">Inventory</h1>
-      <aside aria-label="Estate" className="hidden w-64 shrink-0 overflow-y-auto border-r bg-surface lg:block">
+      <aside aria-label="Estate" className="hidden w-72 shrink-0 overflow-y-auto border-r bg-surface lg:block">
         <EstateTree inventory={inventory} set={set} />
       </aside>
       <div className="flex min-w-0 grow flex-col">

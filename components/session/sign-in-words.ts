@@ -2,9 +2,9 @@
 import { AppError } from "#lib/errors.ts";
 
 export function signInError(code: string): AppError {
-  if (/too-many|rate/i.test(code)) {
+  if (/too[- ]many|rate/i.test(code)) {
     return new AppError("too-many", "auth.rate-limited", "Too many attempts from here or for this person.", {
-      hint: "Wait a minute and try again.",
+      hint: "Wait a quarter of an hour and try again, or ask an administrator to set a new password.",
     });
   }
   if (/disabled/i.test(code)) {

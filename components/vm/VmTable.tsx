@@ -32,7 +32,7 @@ const HOST: readonly DataColumn<VmRow>[] = [
   {
     id: "host",
     header: "Host",
-    width: 170,
+    width: 200,
     sortValue: (vm) => vm.hostName,
     cell: (vm) => (
       <Link prefetch={false} href={`/hosts/${vm.hostId}`} className="hover:underline">

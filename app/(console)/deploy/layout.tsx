@@ -1,0 +1,1 @@
+export { PageBody as default } from "#components/shell/PageBody.tsx";
