@@ -1,6 +1,6 @@
 "use client";
 import { useSyncExternalStore, type ReactNode } from "react";
-import { formatAgo, formatDuration, formatMoment, secondsBetween } from "#lib/format/time.ts";
+import { formatAgo, formatMoment } from "#lib/format/time.ts";
 
 /** One clock for all the times on the page, ticking only while something shows one. */
 const listeners = new Set<() => void>();
@@ -41,10 +41,4 @@ export function Time({ value, exact }: { value: string | null | undefined; exact
       {exact ? moment : formatAgo(value, current)}
     </time>
   );
-}
-
-/** How long something has run or ran. */
-export function Duration({ from, to }: { from: string | null; to: string | null }): ReactNode {
-  const current = useNow();
-  return <span className="whitespace-nowrap">{formatDuration(secondsBetween(from, to, current))}</span>;
 }

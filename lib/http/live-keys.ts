@@ -22,11 +22,7 @@ export function keysOf(event: Exclude<LiveEvent, { type: "job-progress" }>): rea
   }
 }
 
+/** Pools and networks are read with their host. */
 function inventoryKeys(kinds: readonly string[]): Key[] {
-  const keys: Key[] = [["hosts"]];
-  if (kinds.includes("vm")) keys.push(["vms"]);
-  if (kinds.includes("pool")) keys.push(["pools"]);
-  if (kinds.includes("network")) keys.push(["networks"]);
-  if (kinds.length === 0) keys.push(["vms"], ["pools"], ["networks"]);
-  return keys;
+  return kinds.length === 0 || kinds.includes("vm") ? [["hosts"], ["vms"]] : [["hosts"]];
 }

@@ -14,10 +14,7 @@ export function RefreshHostButton({ host }: { host: Host }): ReactNode {
   const refresh = useMutation({
     mutationFn: () => api.post(`/hosts/${host.id}/refresh`, Nothing),
     onError: (error) => toastError(error, `${host.name} could not be read anew`),
-    onSettled: () =>
-      Promise.all(
-        [["hosts"], ["vms"], ["pools"], ["networks"]].map((queryKey) => client.invalidateQueries({ queryKey })),
-      ),
+    onSettled: () => Promise.all([["hosts"], ["vms"]].map((queryKey) => client.invalidateQueries({ queryKey }))),
   });
   return (
     <Button busy={refresh.isPending} reason={reason} onClick={() => refresh.mutate()}>
