@@ -61,8 +61,8 @@ export function createApi(services: Services, settings: AuthSettings, driver: st
   registerHostRoutes(api, services);
   registerVmRoutes(api, services);
   registerImageRoutes(api, services);
-  registerPreflightRoutes(api, services);
-  registerRequestRoutes(api, services);
+  registerPreflightRoutes(api);
+  registerRequestRoutes(api);
   registerDocsRoutes(api);
   return api;
 }

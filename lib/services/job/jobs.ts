@@ -2,6 +2,7 @@ import { and, count, desc, eq, ilike, inArray, lt, or, type SQL } from "drizzle-
 import { appendAudit } from "#lib/audit/append.ts";
 import { jobLog, jobs } from "#lib/db/schema.ts";
 import { AppError } from "#lib/errors.ts";
+import { settleCancelledJob } from "#lib/provisioning/settle.ts";
 import { authorise } from "../authorise.ts";
 import type { Ctx } from "../context.ts";
 
@@ -58,6 +59,8 @@ export async function cancelJob(ctx: Ctx, id: string): Promise<void> {
     if (!(await ctx.jobs.requestCancel(tx, id, ctx.actor))) {
       throw new AppError("conflict", "job.ended", `“${job.title}” has ended already.`);
     }
+    const [now] = await tx.select({ state: jobs.state }).from(jobs).where(eq(jobs.id, id));
+    if (now?.state === "cancelled" && job.kind === "deploy") await settleCancelledJob(tx, id);
     if (job.state !== "cancelling") {
       await appendAudit(tx, ctx.actor, { action: "job.cancel-requested", subject: { kind: "job", id, name: job.title } });
     }

@@ -1,0 +1,382 @@
+import { execFileSync } from "node:child_process";
+import { createHash, randomBytes, randomUUID } from "node:crypto";
+import { once } from "node:events";
+import { access, copyFile, mkdir, mkdtemp, open, readdir, readFile, rm, stat, writeFile } from "node:fs/promises";
+import { createServer, type RequestListener, type Server } from "node:http";
+import type { AddressInfo } from "node:net";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { eq } from "drizzle-orm";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { z } from "zod";
+import { imageVersions, inventoryItems, jobs, ledger, requests, settings } from "#lib/db/schema.ts";
+import { testServices, type TestServices } from "#lib/db/testing.ts";
+import { ImageDetail, type ImageVersion } from "#lib/domain/image.ts";
+import { startInventorySync, type InventorySync } from "#lib/inventory/sync.ts";
+import type { OpenJobQueue } from "#lib/jobs/queue.ts";
+import { startRunner, type Runner } from "#lib/jobs/runner.ts";
+import { analyseHandler } from "#lib/library/jobs/analyse.ts";
+import { captureHandler } from "#lib/library/jobs/capture.ts";
+import { importHandler } from "#lib/library/jobs/import.ts";
+import { locateVersion } from "#lib/library/open-version.ts";
+import { startLibrarySweep, type LibrarySweep } from "#lib/library/sweep.ts";
+import { createUploadHandler } from "#lib/library/uploads.ts";
+import type { Ctx } from "#lib/services/context.ts";
+import { addDemoHosts } from "#lib/services/host/add-demo-hosts.ts";
+import { testPerson } from "#lib/services/testing.ts";
+import { registerImageRoutes } from "./image.ts";
+import { testApi, type TestApi } from "./testing.ts";
+
+let services: TestServices;
+let runner: Runner;
+let sync: InventorySync;
+let sweep: LibrarySweep;
+let admin: Ctx;
+let api: TestApi;
+let uploads: string;
+let work: string;
+const servers: Server[] = [];
+const MiB = 1024 * 1024;
+const patient = { timeout: 40_000, interval: 100 };
+
+const run = () =>
+  startRunner(services, services.jobs as OpenJobQueue, {
+    deploy: async () => undefined,
+    "image.analyse": analyseHandler,
+    "image.import": importHandler,
+    "image.capture": captureHandler,
+  }, { concurrency: 2 });
+
+async function serve(listener: RequestListener): Promise<string> {
+  const server = createServer(listener);
+  server.listen(0, "127.0.0.1");
+  await once(server, "listening");
+  servers.push(server);
+  return `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+}
+
+async function allow(change: Record<string, unknown>): Promise<void> {
+  const value = { importFolders: [join(work, "allowed")], ...change };
+  await services.db.insert(settings).values({ key: "settings", value }).onConflictDoUpdate({ target: settings.key, set: { value } });
+}
+
+beforeAll(async () => {
+  services = await testServices();
+  work = await mkdtemp(join(tmpdir(), "image-api-test-"));
+  await mkdir(join(work, "allowed"));
+  await allow({});
+  admin = await testPerson(services, "administrator");
+  const people = { admin, operator: await testPerson(services, "operator"), auditor: await testPerson(services, "auditor"), requester: await testPerson(services, "requester") };
+  api = testApi(services, people, [registerImageRoutes]);
+  const handler = createUploadHandler(services);
+  uploads = `${await serve((request, response) => void handler(request, response, admin).catch(() => response.destroy()))}/api/v1/uploads`;
+  sweep = await startLibrarySweep(services);
+  runner = await run();
+  sync = await startInventorySync(services);
+  await makeDisk();
+});
+afterAll(async () => {
+  for (const server of servers) {
+    server.closeAllConnections();
+    server.close();
+  }
+  await sync.close();
+  await runner.close();
+  await sweep.close();
+  await services.close();
+  await rm(work, { recursive: true });
+});
+
+const qemuImg = (...args: string[]) => execFileSync("qemu-img", args, { cwd: work, stdio: "pipe" });
+
+/** 64 MiB, data at both ends and in the middle. */
+async function makeDisk(): Promise<void> {
+  await using file = await open(join(work, "disk.raw"), "w");
+  await file.truncate(64 * MiB);
+  // The first sector boots: a BIOS finds its mark.
+  const first = randomBytes(MiB);
+  first.fill(0, 440, 512);
+  first.set([0x55, 0xaa], 510);
+  await file.write(first, 0, MiB, 0);
+  await file.write(randomBytes(MiB), 0, MiB, 30 * MiB + 4096);
+  await file.write(randomBytes(512), 0, 512, 64 * MiB - 512);
+}
+
+async function upload(path: string, pairs: Record<string, string> = {}): Promise<string | null> {
+  const bytes = await readFile(path);
+  const metadata = { filename: path.split("/").at(-1) ?? "", ...pairs };
+  const header = Object.entries(metadata).map(([key, value]) => `${key} ${Buffer.from(value).toString("base64")}`).join(",");
+  const tus = { "Tus-Resumable": "1.0.0" };
+  const made = await fetch(uploads, { method: "POST", headers: { ...tus, "Upload-Length": String(bytes.length), "Upload-Metadata": header } });
+  const at = new URL(made.headers.get("location") ?? "", uploads);
+  const sent = await fetch(at, { method: "PATCH", headers: { ...tus, "Upload-Offset": "0", "Content-Type": "application/offset+octet-stream" }, body: bytes });
+  expect(sent.status).toBe(204);
+  return sent.headers.get("supravisor-image");
+}
+
+async function detail(imageId: string): Promise<z.infer<typeof ImageDetail>> {
+  const answer = await api.call("auditor", "GET", `/images/${imageId}`);
+  expect(answer.status, JSON.stringify(answer.json)).toBe(200);
+  return ImageDetail.parse(answer.json);
+}
+
+async function settled(imageId: string | null): Promise<ImageVersion> {
+  expect(imageId).not.toBeNull();
+  let newest: ImageVersion | undefined;
+  await expect.poll(async () => (newest = (await detail(imageId ?? "")).versions[0])?.state, patient).toMatch(/ready|failed/);
+  if (newest === undefined) throw new Error("no version");
+  return newest;
+}
+
+async function folderOf(versionId: string): Promise<string> {
+  const [row] = await services.db.select().from(imageVersions).where(eq(imageVersions.id, versionId));
+  return join(services.dataDir, "library", row?.folder ?? "none");
+}
+
+const stateOfLedger = async (jobId: string | null) => (await services.db.select().from(ledger).where(eq(ledger.jobId, jobId ?? "")))[0]?.state;
+const exists = (path: string) => access(path).then(() => true, () => false);
+const Started = z.object({ image: z.object({ id: z.uuid() }), jobId: z.uuid() });
+
+let fingerprint = "";
+
+describe("an upload", () => {
+  it("of a streamOptimized VMDK becomes ready, with everything that can be told of it", async () => {
+    qemuImg("convert", "-O", "vmdk", "-o", "subformat=streamOptimized", "disk.raw", "golden.vmdk");
+    const version = await settled(await upload(join(work, "golden.vmdk")));
+    expect(version.error).toBeNull();
+    const [disk] = version.disks;
+    const file = await readFile(join(work, "golden.vmdk"));
+    expect(disk).toMatchObject({ format: "vmdk", variant: "streamOptimized", virtualSize: 64 * MiB, storedSize: file.length, files: ["golden.vmdk"] });
+    expect(disk?.sha256).toEqual([createHash("sha256").update(file).digest("hex")]);
+    expect(disk?.allocation.slices).toHaveLength(256);
+    expect(disk?.allocation.dataBytes).toBeLessThan(4 * MiB);
+    expect(await stateOfLedger(version.jobId)).toBe("kept");
+    const located = await locateVersion(services, version.id);
+    expect(located.disks).toMatchObject([{ format: "vmdk", virtualSize: 64 * MiB, fingerprint: disk?.fingerprint }]);
+    expect(await readFile(located.disks[0]?.path ?? "")).toEqual(file);
+    fingerprint = disk?.fingerprint ?? "";
+  });
+
+  it("of bytes that say nothing fails until a person says that they are raw", async () => {
+    await copyFile(join(work, "disk.raw"), join(work, "mystery.bin"));
+    const imageId = await upload(join(work, "mystery.bin"));
+    const failed = await settled(imageId);
+    expect(failed).toMatchObject({ state: "failed", error: { code: "image.unknown-format" } });
+    const answer = await api.call("operator", "PATCH", `/images/${imageId}/versions/${failed.id}`, { from: "raw" });
+    expect(answer.status).toBe(202);
+    const version = await settled(imageId);
+    expect(version).toMatchObject({ state: "ready", error: null, disks: [{ format: "raw", fingerprint }] });
+  });
+
+  it("of a set is one disk, opened by the file that names the others", async () => {
+    await mkdir(join(work, "split"));
+    qemuImg("convert", "-O", "vmdk", "-o", "subformat=twoGbMaxExtentSparse", "disk.raw", "split/split.vmdk");
+    const set = randomUUID();
+    const names = (await readdir(join(work, "split"))).sort();
+    expect(names.length).toBeGreaterThan(1);
+    let imageId: string | null = null;
+    for (const name of names) imageId = (await upload(join(work, "split", name), { set, setSize: String(names.length) })) ?? imageId;
+    const version = await settled(imageId);
+    expect(version).toMatchObject({ state: "ready", disks: [{ fileName: "split.vmdk", fingerprint }] });
+    expect([...(version.disks[0]?.files ?? [])].sort()).toEqual(names);
+  });
+
+  it.each([
+    ["a VMDK whose extent leads out", "image.path-escapes", async (path: string) => writeFile(path, '# Disk DescriptorFile\nversion=1\nCID=12345678\nparentCID=ffffffff\ncreateType="monolithicFlat"\nRW 2048 FLAT "../../x" 0\nddb.adapterType = "ide"\n')],
+    ["a qcow2 backed by /etc/passwd", "image.path-escapes", async (path: string) => void qemuImg("create", "-f", "qcow2", "-u", "-b", "/etc/passwd", "-F", "raw", path, "16M")],
+    ["a qcow2 that is cut off", /^image\./, async (path: string) => {
+      qemuImg("convert", "-O", "qcow2", "disk.raw", path);
+      await using file = await open(path, "r+");
+      await file.truncate(400_000);
+    }],
+  ] as const)("of %s fails and stays so", async (name, code, make) => {
+    const path = join(work, `${createHash("md5").update(name).digest("hex")}.img`);
+    await make(path);
+    const imageId = await upload(path);
+    const version = await settled(imageId);
+    expect(version.state).toBe("failed");
+    if (typeof code === "string") expect(version.error?.code).toBe(code);
+    else expect(version.error?.code).toMatch(code);
+    expect(version.disks).toEqual([]);
+    const [job] = await services.db.select().from(jobs).where(eq(jobs.id, version.jobId ?? ""));
+    expect(job).toMatchObject({ state: "failed", error: { code: version.error?.code } });
+    await expect(locateVersion(services, version.id)).rejects.toMatchObject({ code: "image.not-ready" });
+    // Said to be raw it is the file's own bytes, never what it points to.
+    await api.call("operator", "PATCH", `/images/${imageId}/versions/${version.id}`, { from: "raw" });
+    const raw = await settled(imageId);
+    expect(raw.disks[0]).toMatchObject({ format: "raw", storedSize: (await stat(path)).size, files: [path.split("/").at(-1)] });
+  });
+});
+
+describe("an import", () => {
+  it("from an allowed folder takes the files that the image names, and leaves holes out", async () => {
+    for (const name of await readdir(join(work, "split"))) await copyFile(join(work, "split", name), join(work, "allowed", name));
+    const answer = await api.call("operator", "POST", "/images/import-folder", { path: join(work, "allowed", "split.vmdk"), name: "from the folder" });
+    expect(answer.status).toBe(202);
+    const version = await settled(Started.parse(answer.json).image.id);
+    expect(version).toMatchObject({ state: "ready", disks: [{ fingerprint }], source: { kind: "folder" } });
+    await copyFile(join(work, "disk.raw"), join(work, "allowed", "sparse.raw"));
+    const raw = await api.call("operator", "POST", "/images/import-folder", { path: join(work, "allowed", "sparse.raw"), from: "raw" });
+    const second = await settled(Started.parse(raw.json).image.id);
+    expect(second.disks[0]?.fingerprint).toBe(fingerprint);
+    const info = await stat(join(await folderOf(second.id), "sparse.raw"));
+    expect(info.size).toBe(64 * MiB);
+    expect(info.blocks * 512).toBeLessThan(8 * MiB);
+  });
+
+  it("refuses a path outside, and a descriptor that names one", async () => {
+    const outside = await api.call("operator", "POST", "/images/import-folder", { path: "/etc/passwd" });
+    expect(outside).toMatchObject({ status: 403, json: { error: { code: "import.outside-folders" } } });
+    const up = await api.call("operator", "GET", `/images/folders?path=${encodeURIComponent(join(work, "allowed", ".."))}`);
+    expect(up.status).toBe(403);
+    await writeFile(join(work, "allowed", "evil.vmdk"), '# Disk DescriptorFile\nversion=1\nCID=12345678\nparentCID=ffffffff\ncreateType="monolithicFlat"\nRW 131072 FLAT "../disk.raw" 0\n');
+    const answer = await api.call("operator", "POST", "/images/import-folder", { path: join(work, "allowed", "evil.vmdk") });
+    const version = await settled(Started.parse(answer.json).image.id);
+    expect(version).toMatchObject({ state: "failed", error: { code: "image.path-escapes" } });
+    expect(await exists(await folderOf(version.id))).toBe(false);
+    expect(await stateOfLedger(version.jobId)).toBe("removed");
+  });
+
+  it("from a private URL is refused unless an administrator allows it", async () => {
+    const bytes = await readFile(join(work, "golden.vmdk"));
+    const url = `${await serve((_request, response) => response.end(bytes))}/golden.vmdk?signature=s3cr3tsignature`;
+    const sha256 = createHash("sha256").update(bytes).digest("hex");
+    const refused = await api.call("operator", "POST", "/images/import-url", { url, sha256, name: "from the net" });
+    const imageId = Started.parse(refused.json).image.id;
+    const failed = await settled(imageId);
+    expect(failed).toMatchObject({ state: "failed", error: { code: "import.private-address" } });
+    expect(await exists(await folderOf(failed.id))).toBe(false);
+    await allow({ allowPrivateUrls: true });
+    await api.call("operator", "POST", "/images/import-url", { url, sha256, imageId });
+    expect(await settled(imageId)).toMatchObject({ number: 2, state: "ready", disks: [{ fingerprint }] });
+    const wrong = await api.call("operator", "POST", "/images/import-url", { url, sha256: "0".repeat(64), imageId });
+    expect(wrong.status).toBe(202);
+    expect(await settled(imageId)).toMatchObject({ number: 3, state: "failed", error: { code: "import.checksum-mismatch" } });
+    expect((await detail(imageId)).latest.number).toBe(2);
+    expect(api.said.join("")).not.toContain("s3cr3tsignature");
+    const stored = JSON.stringify(await services.db.select().from(jobs));
+    expect(stored).not.toContain("s3cr3tsignature");
+  });
+
+  it("goes on anew when its worker went away in the middle", async () => {
+    const bytes = await readFile(join(work, "golden.vmdk"));
+    let hang = true;
+    const url = await serve((_request, response) => {
+      response.writeHead(200, { "content-length": bytes.length });
+      response.write(bytes.subarray(0, 100_000));
+      if (!hang) response.end(bytes.subarray(100_000));
+    });
+    const answer = await api.call("operator", "POST", "/images/import-url", { url: `${url}/again.vmdk`, sha256: createHash("sha256").update(bytes).digest("hex") });
+    const imageId = Started.parse(answer.json).image.id;
+    const versionId = (await detail(imageId)).latest.id;
+    await expect.poll(async () => readdir(await folderOf(versionId)).catch(() => []), patient).toEqual([".again.vmdk.part"]);
+    await runner.close();
+    expect((await detail(imageId)).latest.state).toBe("receiving");
+    hang = false;
+    runner = await run();
+    const version = await settled(imageId);
+    expect(version).toMatchObject({ state: "ready", disks: [{ fingerprint }] });
+    expect(await readdir(await folderOf(versionId))).toEqual(["again.vmdk"]);
+  });
+
+  it("that is cancelled leaves nothing", async () => {
+    const url = await serve((_request, response) => {
+      response.writeHead(200, { "content-length": 1_000_000 });
+      response.write(Buffer.alloc(1000));
+    });
+    const answer = await api.call("operator", "POST", "/images/import-url", { url: `${url}/slow.img`, sha256: "0".repeat(64) });
+    const { image, jobId } = Started.parse(answer.json);
+    const versionId = (await detail(image.id)).latest.id;
+    await expect.poll(async () => exists(await folderOf(versionId)), patient).toBe(true);
+    await services.db.transaction((tx) => services.jobs.requestCancel(tx, jobId, { name: "Ada" }));
+    const version = await settled(image.id);
+    expect(version).toMatchObject({ state: "failed", error: { code: "job.cancelled" } });
+    expect(await exists(await folderOf(versionId))).toBe(false);
+    await expect.poll(async () => (await services.db.select().from(jobs).where(eq(jobs.id, jobId)))[0]?.state, patient).toBe("cancelled");
+  });
+});
+
+describe("a capture", () => {
+  it("takes a stopped VM's disk with its hardware, and refuses a running one", async () => {
+    await addDemoHosts(admin);
+    const vms = async () => (await services.db.select().from(inventoryItems).where(eq(inventoryItems.kind, "vm"))).flatMap((row) => (row.data.kind === "vm" ? [{ hostId: row.hostId, vm: row.data }] : []));
+    const capturable = async () => (await vms()).find(({ vm }) => vm.state === "stopped" && vm.disks.some((disk) => disk.captureBlocker === null));
+    await expect.poll(async () => (await capturable()) !== undefined, patient).toBe(true);
+    const found = await capturable();
+    const disk = found?.vm.disks.find(({ captureBlocker }) => captureBlocker === null);
+    const answer = await api.call("operator", "POST", "/images/capture", { hostId: found?.hostId, vmRef: found?.vm.ref, diskId: disk?.id });
+    expect(answer.status, JSON.stringify(answer.json)).toBe(202);
+    const version = await settled(Started.parse(answer.json).image.id);
+    expect(version.error).toBeNull();
+    expect(version).toMatchObject({ state: "ready", source: { kind: "capture", vmName: found?.vm.name }, hints: { cpus: found?.vm.cpus, memory: found?.vm.memory, firmware: found?.vm.firmware }, disks: [{ format: "qcow2" }] });
+    const path = join(await folderOf(version.id), "disk.qcow2");
+    expect(JSON.parse(qemuImg("check", "--output=json", path).toString())).toMatchObject({ "check-errors": 0 });
+    const running = (await vms()).find(({ vm }) => vm.state === "running" && vm.disks.length > 0);
+    const refused = await api.call("operator", "POST", "/images/capture", { hostId: running?.hostId, vmRef: running?.vm.ref, diskId: running?.vm.disks[0]?.id });
+    expect(refused).toMatchObject({ status: 409, json: { error: { code: "vm.running" } } });
+  });
+});
+
+describe("an image", () => {
+  it("is downloaded as it came, whole and by range", async () => {
+    const version = await settled(await upload(join(work, "golden.vmdk"), { name: "download" }));
+    const image = (await api.call("admin", "GET", "/images?q=download")).json as { items: { id: string }[] };
+    const path = `/images/${image.items[0]?.id}/versions/${version.id}/disks/${version.disks[0]?.id}/file`;
+    const answer = await api.call("requester", "GET", path);
+    expect(answer.status).toBe(200);
+    expect(answer.headers.get("content-disposition")).toContain("golden.vmdk");
+    expect(Number(answer.headers.get("content-length"))).toBe((await stat(join(work, "golden.vmdk"))).size);
+    const other = await api.call("requester", "GET", `${path}?name=${encodeURIComponent("../../secret.key")}`);
+    expect(other.status).toBe(404);
+  });
+
+  it("is listed by pages and found by name", async () => {
+    const first = (await api.call("auditor", "GET", "/images?limit=2")).json as { items: { name: string }[]; next: string; total: number };
+    expect(first.items).toHaveLength(2);
+    const rest = (await api.call("auditor", "GET", `/images?limit=200&cursor=${first.next}`)).json as { items: { name: string }[]; next: null };
+    expect(rest.items.length + 2).toBe(first.total);
+    expect(rest.next).toBeNull();
+    const names = [...first.items, ...rest.items].map(({ name }) => name);
+    expect(new Set(names).size).toBe(names.length);
+  });
+
+  it("that a request waits for is not removed; one of the past goes with its files, and its name is free", async () => {
+    const imageId = (await upload(join(work, "golden.vmdk"), { name: "wanted" })) ?? "";
+    const version = await settled(imageId);
+    const choice = { requesterId: admin.actor.id ?? "", idempotencyKey: randomUUID(), planHash: "0".repeat(64), plan: { version: 1 as const, imageId, imageVersionId: version.id, imageName: "wanted", fingerprints: [], targets: [] } };
+    const [request] = await services.db.insert(requests).values({ ...choice, status: "pending", imageVersionId: version.id }).returning();
+    expect(await api.call("admin", "DELETE", `/images/${imageId}`)).toMatchObject({ status: 409, json: { error: { code: "image.in-use" } } });
+    expect(await api.call("admin", "DELETE", `/images/${imageId}/versions/${version.id}`)).toMatchObject({ status: 409 });
+    await services.db.update(requests).set({ status: "succeeded" }).where(eq(requests.id, request?.id ?? ""));
+    const folder = await folderOf(version.id);
+    expect(await exists(folder)).toBe(true);
+    expect((await api.call("admin", "DELETE", `/images/${imageId}`)).status).toBe(204);
+    expect(await exists(folder)).toBe(false);
+    expect(await stateOfLedger(version.jobId)).toBe("removed");
+    expect((await api.call("admin", "GET", `/images/${imageId}`)).status).toBe(404);
+    await expect(locateVersion(services, version.id)).rejects.toMatchObject({ code: "image.not-ready" });
+    const again = await settled(await upload(join(work, "golden.vmdk"), { name: "wanted" }));
+    expect((await api.call("admin", "GET", "/images?q=wanted")).json).toMatchObject({ items: [{ name: "wanted" }] });
+    expect(again.number).toBe(1);
+  });
+
+  it("is changed by nobody who may only look", async () => {
+    const list = (await api.call("auditor", "GET", "/images")).json as { items: { id: string; latest: { id: string } }[] };
+    const image = list.items[0];
+    for (const who of ["auditor", "requester"]) {
+      for (const [method, path, body] of [
+        ["PATCH", `/images/${image?.id}`, { name: "mine" }],
+        ["DELETE", `/images/${image?.id}`, undefined],
+        ["DELETE", `/images/${image?.id}/versions/${image?.latest.id}`, undefined],
+        ["PATCH", `/images/${image?.id}/versions/${image?.latest.id}`, { from: "raw" }],
+        ["POST", "/images/import-folder", { path: join(work, "allowed", "split.vmdk") }],
+        ["POST", "/images/import-url", { url: "http://example.test/x", sha256: "0".repeat(64) }],
+        ["POST", "/images/capture", { hostId: randomUUID(), vmRef: "x", diskId: "x" }],
+        ["GET", "/images/folders", undefined],
+      ] as const) {
+        const answer = await api.call(who, method, path, body);
+        expect(answer, `${who} ${method} ${path}`).toMatchObject({ status: 403, json: { error: { code: "auth.forbidden" } } });
+      }
+    }
+  });
+});

@@ -1,0 +1,58 @@
+/** What can be done to a request as it is now, and by whom: one rule for the button, its reason and the service. */
+import { may, type Role } from "./role.ts";
+import type { RequestStatus, TargetStatus } from "./request.ts";
+
+export interface RequestFacts {
+  readonly status: RequestStatus;
+  readonly requesterId: string | null;
+}
+
+export interface Person {
+  readonly id: string | null;
+  readonly role: Role;
+}
+
+export type Allowed = true | { readonly code: string; readonly reason: string };
+
+const STATUS_WORDS: Record<RequestStatus, string> = {
+  pending: "waits for approval",
+  denied: "was denied",
+  approved: "was approved",
+  running: "is running",
+  succeeded: "has succeeded",
+  partly: "has partly succeeded",
+  failed: "has failed",
+  cancelled: "was cancelled",
+};
+
+/** Approve or deny: by somebody with the right to decide who is not the requester, once. */
+export function canDecide(request: RequestFacts, person: Person): Allowed {
+  if (!may(person.role, "request.decide")) return { code: "auth.forbidden", reason: "Your role may not decide requests." };
+  if (request.requesterId === person.id) return { code: "request.own", reason: "Nobody decides their own request; another operator has to." };
+  if (request.status !== "pending") return { code: "request.already-decided", reason: `The request ${STATUS_WORDS[request.status]} already.` };
+  return true;
+}
+
+/** A requester cancels their own; operators and administrators any. */
+export function canCancel(request: RequestFacts, person: Person): Allowed {
+  if (!may(person.role, "request.cancel")) return { code: "auth.forbidden", reason: "Your role may not cancel requests." };
+  if (!may(person.role, "request.decide") && request.requesterId !== person.id) return { code: "request.not-own", reason: "You may cancel your own requests only." };
+  if (!["pending", "approved", "running"].includes(request.status)) return { code: "request.ended", reason: `The request ${STATUS_WORDS[request.status]}.` };
+  return true;
+}
+
+export function canRetry(request: RequestFacts, person: Person): Allowed {
+  if (!may(person.role, "request.create")) return { code: "auth.forbidden", reason: "Your role may not request VMs." };
+  if (!["failed", "partly", "cancelled"].includes(request.status)) return { code: "request.nothing-to-retry", reason: `The request ${STATUS_WORDS[request.status]}: there is nothing to ask for again.` };
+  return true;
+}
+
+/** What a decided request is, given its targets. */
+export function overallStatus(targets: readonly TargetStatus[]): RequestStatus {
+  const has = (...statuses: TargetStatus[]) => targets.some((status) => statuses.includes(status));
+  if (has("running", "cancelling")) return "running";
+  if (has("waiting")) return targets.every((status) => status === "waiting") ? "approved" : "running";
+  if (!has("failed", "cancelled")) return "succeeded";
+  if (has("succeeded")) return "partly";
+  return has("failed") ? "failed" : "cancelled";
+}

@@ -1,0 +1,54 @@
+/** Everything that the steps of one deploy share: what was approved, and the way to image and host. */
+import { eq } from "drizzle-orm";
+import { requests, requestTargets } from "#lib/db/schema.ts";
+import { AppError } from "#lib/errors.ts";
+import { loadHostAccess, type HostAccess } from "#lib/inventory/host-access.ts";
+import type { JobIO } from "#lib/jobs/runner.ts";
+import { locateVersion, type LocatedVersion } from "#lib/library/open-version.ts";
+import type { ResourceRef } from "#lib/hypervisor/adapter.ts";
+
+type RequestRow = typeof requests.$inferSelect;
+type TargetRow = typeof requestTargets.$inferSelect;
+
+export interface Deployment {
+  readonly io: JobIO;
+  readonly request: RequestRow;
+  readonly target: TargetRow;
+  readonly access: HostAccess;
+  readonly hostName: string;
+  readonly version: LocatedVersion;
+}
+
+/** One disk as it arrived. */
+export interface SentDisk {
+  readonly resource: ResourceRef;
+  readonly fingerprint: string;
+  readonly virtualSize: number;
+  readonly moved: number;
+}
+
+export async function loadTarget(io: JobIO): Promise<{ request: RequestRow; target: TargetRow }> {
+  const [row] = await io.services.db
+    .select({ request: requests, target: requestTargets })
+    .from(requestTargets)
+    .innerJoin(requests, eq(requests.id, requestTargets.requestId))
+    .where(eq(requestTargets.id, String(io.input["targetId"])));
+  if (row === undefined) throw new AppError("not-found", "request.not-found", "The request of this job is not there any more.");
+  return row;
+}
+
+export async function openDeployment(io: JobIO, row: { request: RequestRow; target: TargetRow }): Promise<Deployment> {
+  const access = await loadHostAccess(io.services, row.target.hostId);
+  const version = await locateVersion(io.services, row.request.imageVersionId);
+  return { io, ...row, access, hostName: access.row.name, version };
+}
+
+/** `web-01` and the first digits of the target's tag: no other request, and nobody else, uses this name on the host. */
+export function diskName(target: Pick<TargetRow, "choice" | "tag">, position: number): string {
+  const slug = target.choice.name
+    .normalize("NFKD")
+    .replaceAll(/[^A-Za-z0-9._-]+/g, "-")
+    .replace(/^[-._]+|[-._]+$/g, "")
+    .slice(0, 48);
+  return `${slug === "" ? "vm" : slug}-${target.tag.slice(0, 8)}${position === 0 ? "" : `-${position}`}`;
+}

@@ -1,0 +1,67 @@
+/** What jobs made outside of the database. Entered before it is made; only what stands here is ever removed. */
+import { and, asc, desc, eq, inArray } from "drizzle-orm";
+import type { Db } from "#lib/db/client.ts";
+import { ledger } from "#lib/db/schema.ts";
+import type { HypervisorAdapter, ResourceRef } from "#lib/hypervisor/adapter.ts";
+
+export type LedgerEntry = typeof ledger.$inferSelect;
+
+/** Before the thing is made. Answers with the entry's number. */
+export async function enter(db: Db, jobId: string, hostId: string, resource: ResourceRef): Promise<number> {
+  const [row] = await db.insert(ledger).values({ jobId, hostId, kind: resource.kind, ref: resource.ref, label: resource.label }).returning({ seq: ledger.seq });
+  if (row === undefined) throw new Error("insert answered without a row");
+  return row.seq;
+}
+
+export async function markMade(db: Db, seq: number): Promise<void> {
+  await db.update(ledger).set({ state: "made", updatedAt: new Date() }).where(eq(ledger.seq, seq));
+}
+
+/** The job has succeeded: what it made belongs to the user. In the transaction that says so. */
+export async function keepAll(tx: Db, jobId: string): Promise<void> {
+  await tx
+    .update(ledger)
+    .set({ state: "kept", updatedAt: new Date() })
+    .where(and(eq(ledger.jobId, jobId), inArray(ledger.state, ["planned", "made"])));
+}
+
+/** What may still be out there for a job on a host, newest first. */
+export async function openEntries(db: Db, jobId: string): Promise<LedgerEntry[]> {
+  return db
+    .select()
+    .from(ledger)
+    .where(and(eq(ledger.jobId, jobId), inArray(ledger.state, ["planned", "made"])))
+    .orderBy(desc(ledger.seq));
+}
+
+export interface UndoOutcome {
+  readonly removed: readonly LedgerEntry[];
+  /** What could not be removed, and why. */
+  readonly left: readonly { readonly entry: LedgerEntry; readonly error: unknown }[];
+}
+
+/** Last to first. One that fails does not keep the others from being removed. */
+export async function undoEntries(db: Db, entries: readonly LedgerEntry[], adapter: Pick<HypervisorAdapter, "remove">, signal: AbortSignal): Promise<UndoOutcome> {
+  const removed: LedgerEntry[] = [];
+  const left: { entry: LedgerEntry; error: unknown }[] = [];
+  for (const entry of entries) {
+    if (entry.kind === "file") continue;
+    try {
+      await adapter.remove({ kind: entry.kind, ref: entry.ref, label: entry.label }, signal);
+      await db.update(ledger).set({ state: "removed", updatedAt: new Date() }).where(eq(ledger.seq, entry.seq));
+      removed.push(entry);
+    } catch (error) {
+      left.push({ entry, error });
+    }
+  }
+  return { removed, left };
+}
+
+/** Open entries on hosts, oldest first: for the sweep. */
+export async function allOpenEntries(db: Db): Promise<LedgerEntry[]> {
+  return db
+    .select()
+    .from(ledger)
+    .where(and(inArray(ledger.state, ["planned", "made"]), inArray(ledger.kind, ["disk", "vm"])))
+    .orderBy(asc(ledger.seq));
+}

@@ -1,0 +1,60 @@
+/** Is what was approved what would run now, and does it still fit? */
+import type { Network, StoragePool } from "#lib/domain/inventory.ts";
+import { AppError } from "#lib/errors.ts";
+import { withHost } from "#lib/inventory/sessions.ts";
+import { runPreflight } from "#lib/preflight/run.ts";
+import { bounded } from "../bounded.ts";
+import type { Deployment } from "../deployment.ts";
+import { storedBytes } from "../estimate.ts";
+import { loadHostFacts, loadVersionFacts } from "../facts.ts";
+import { hashPlan } from "../frozen-plan.ts";
+
+const HOST_MS = 60_000;
+
+/** Throws `request.plan-changed`, `image.changed`, `request.blocked` and what the host throws. */
+export async function check({ io, request, target, hostName }: Deployment): Promise<void> {
+  const { db } = io.services;
+  const frozen = request.plan.targets[target.position];
+  if (hashPlan(request.plan) !== request.planHash || frozen === undefined || JSON.stringify(frozen.choice) !== JSON.stringify(target.choice)) {
+    throw new AppError("conflict", "request.plan-changed", "What is stored for this request is not what was approved.", { hint: "Nothing was made. Ask anew." });
+  }
+  const facts = await loadVersionFacts(db, request.imageVersionId);
+  if (facts.fingerprints.join() !== request.plan.fingerprints.join()) {
+    throw new AppError("conflict", "image.changed", `${facts.image.name} version ${facts.number} is not the image that was approved.`, { hint: "Ask anew." });
+  }
+  const host = await loadHostFacts(db, target.hostId, target.tag);
+  const live = await bounded(io.signal, HOST_MS, `Asking ${hostName} what it can take`, (signal) =>
+    withHost(
+      io.services,
+      target.hostId,
+      async (adapter) => {
+        const capabilities = await adapter.refreshCapabilities(signal);
+        const pools: StoragePool[] = [];
+        const networks: Network[] = [];
+        // Host, pools and networks come before the VMs, whose names are known already.
+        for await (const item of adapter.inventory(signal)) {
+          if (item.kind === "pool") pools.push(item);
+          else if (item.kind === "network") networks.push(item);
+          else if (item.kind === "vm") break;
+        }
+        return { capabilities, pools, networks };
+      },
+      signal,
+    ),
+  );
+  const virtualSize = facts.image.disks.reduce((sum, disk) => sum + disk.virtualSize, 0);
+  const findings = runPreflight({
+    image: facts.image,
+    host: { ...host, ...live, online: true, staleSince: null },
+    choice: target.choice,
+    storedBytes: storedBytes(facts.dataBytes, virtualSize, target.choice.diskFormat),
+  });
+  const blockers = findings.filter((finding) => finding.severity === "blocker");
+  if (blockers.length > 0) {
+    const first = blockers[0];
+    throw new AppError("unprocessable", first?.rule === "target.pool-no-room" ? "pool.full" : "request.blocked", blockers.map((finding) => finding.message).join(" "), {
+      hint: "The host has changed since the request was approved. Nothing was made; ask anew with other choices.",
+      details: { rules: blockers.map((finding) => finding.rule) },
+    });
+  }
+}

@@ -1,0 +1,24 @@
+import { eq } from "drizzle-orm";
+import type { Tx } from "#lib/db/client.ts";
+import { imageDisks, imageVersions, requestTargets, type requests } from "#lib/db/schema.ts";
+import { stagesOf } from "#lib/provisioning/stages.ts";
+import type { Ctx } from "../context.ts";
+
+/** One job a target, in the transaction that decides. */
+export async function enqueueTargets(ctx: Ctx, tx: Tx, request: typeof requests.$inferSelect): Promise<void> {
+  const targets = await tx.select().from(requestTargets).where(eq(requestTargets.requestId, request.id)).orderBy(requestTargets.position);
+  const [disk] = await tx.select({ format: imageDisks.format }).from(imageDisks).where(eq(imageDisks.versionId, request.imageVersionId)).orderBy(imageDisks.position).limit(1);
+  const [version] = await tx.select({ number: imageVersions.number }).from(imageVersions).where(eq(imageVersions.id, request.imageVersionId));
+  for (const target of targets) {
+    const hostName = request.plan.targets[target.position]?.hostName ?? "a host";
+    const jobId = await ctx.jobs.enqueue(tx, {
+      kind: "deploy",
+      title: `Deploy ${request.plan.imageName} v${version?.number ?? "?"} to ${hostName} as ${target.choice.name}`,
+      subject: { kind: "request", id: request.id },
+      input: { targetId: target.id },
+      stages: stagesOf(target.choice, disk?.format ?? "raw", hostName),
+      actor: ctx.actor,
+    });
+    await tx.update(requestTargets).set({ jobId }).where(eq(requestTargets.id, target.id));
+  }
+}

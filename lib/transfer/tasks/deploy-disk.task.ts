@@ -1,0 +1,43 @@
+/** Converts one disk of an image while it streams into a new volume on a host. */
+import { openHost } from "#lib/hypervisor/registry.ts";
+import type { DiskSpec, ResourceRef } from "#lib/hypervisor/adapter.ts";
+import { convertDisk, planConversion } from "#lib/disk/convert.ts";
+import { openImageFile } from "#lib/disk/files/image-file.ts";
+import { openImage } from "#lib/disk/registry.ts";
+import type { HostConnection, LibvirtSecret } from "#lib/domain/connection.ts";
+import type { DiskFormatId } from "#lib/domain/disk-format.ts";
+import { serveTask } from "../task.ts";
+
+export interface DeployDiskInput {
+  readonly target: HostConnection;
+  readonly secret: LibvirtSecret | null;
+  readonly dataDir: string;
+  readonly image: { readonly path: string; readonly format: DiskFormatId };
+  readonly spec: Omit<DiskSpec, "fileLength" | "virtualSize">;
+}
+
+export interface DeployDiskOutput {
+  readonly resource: ResourceRef;
+  /** Of the source disk, taken while its bytes passed by. */
+  readonly fingerprint: string;
+  readonly fileLength: number;
+  readonly moved: number;
+  readonly virtualSize: number;
+}
+
+export interface TransferReport {
+  readonly done: number;
+  readonly total: number;
+  readonly moved: number;
+}
+
+serveTask<DeployDiskInput, DeployDiskOutput, TransferReport>(async (input, io) => {
+  await using file = await openImageFile(input.image.path);
+  await using image = await openImage(file, { from: input.image.format, signal: io.signal });
+  const { fileLength } = await planConversion(image.disk, input.spec.format, {}, io.signal);
+  await using adapter = await openHost(input.target, input.secret, { dataDir: input.dataDir, signal: io.signal });
+  const { resource, sink } = await adapter.createDisk({ ...input.spec, virtualSize: image.disk.size, fileLength }, io.signal);
+  await using open = sink;
+  const outcome = await convertDisk({ disk: image.disk, to: input.spec.format, sink: open, signal: io.signal, onProgress: io.progress });
+  return { resource, virtualSize: image.disk.size, ...outcome };
+});
