@@ -1,6 +1,9 @@
 /** `Range` of RFC 9110, section 14: one range of bytes; of several, or of what is not understood, the whole is sent. */
 
-export function parseRange(header: string | undefined, size: number): { start: number; end: number } | "unsatisfiable" | null {
+export function parseRange(
+  header: string | undefined,
+  size: number,
+): { start: number; end: number } | "unsatisfiable" | null {
   const match = /^bytes=(\d{0,16})-(\d{0,16})$/.exec(header?.trim() ?? "");
   if (match === null) return null;
   const [, first = "", last = ""] = match;

@@ -61,7 +61,11 @@ const errorOf = (json: unknown) => (json as { error: { code: string; details?: R
 beforeAll(async () => {
   services = await testServices();
   admin = await testPerson(services, "administrator");
-  const people = { admin, operator: await testPerson(services, "operator"), auditor: await testPerson(services, "auditor") };
+  const people = {
+    admin,
+    operator: await testPerson(services, "operator"),
+    auditor: await testPerson(services, "auditor"),
+  };
   api = testApi(services, people, [registerHostRoutes, registerVmRoutes]);
   sync = await startInventorySync(services);
 });
@@ -75,10 +79,17 @@ describe("a host over SSH", () => {
     const server = await peer();
     const asked = { name: "kvm1", target: overSsh(server.port, null), secret: { password: PASSWORD } };
     const test = HostTest.parse((await api.call("admin", "POST", "/hosts/test", asked)).json);
-    expect(test).toMatchObject({ ok: false, identity: { kind: "ssh-host-key", pinned: false }, error: { code: "host.identity-unconfirmed" } });
+    expect(test).toMatchObject({
+      ok: false,
+      identity: { kind: "ssh-host-key", pinned: false },
+      error: { code: "host.identity-unconfirmed" },
+    });
     const unpinned = await api.call("admin", "POST", "/hosts", asked);
     expect(unpinned.status).toBe(422);
-    expect(errorOf(unpinned.json)).toMatchObject({ code: "host.identity-unconfirmed", details: { fingerprint: test.identity?.fingerprint } });
+    expect(errorOf(unpinned.json)).toMatchObject({
+      code: "host.identity-unconfirmed",
+      details: { fingerprint: test.identity?.fingerprint },
+    });
     expect(await services.db.select().from(hosts)).toEqual([]);
     // Until here nobody had confirmed who answers, so nothing was offered.
     expect(server.offers).toEqual([]);
@@ -91,14 +102,24 @@ describe("a host over SSH", () => {
     expect(added.status, JSON.stringify(added.json)).toBe(201);
     const host = Host.parse(added.json);
     expect(host.secrets).toEqual(["password"]);
-    await expect.poll(async () => HostDetail.parse((await api.call("auditor", "GET", `/hosts/${host.id}`)).json).error?.code, patient).toBe("host.auth-failed");
+    await expect
+      .poll(
+        async () => HostDetail.parse((await api.call("auditor", "GET", `/hosts/${host.id}`)).json).error?.code,
+        patient,
+      )
+      .toBe("host.auth-failed");
     expect((await api.call("admin", "POST", "/hosts", pinned)).status).toBe(409);
 
     // Another machine answers: it is offered nothing, and the page can show what it shows.
     server.rekey();
     const before = server.offers.length;
     expect((await api.call("admin", "POST", `/hosts/${host.id}/refresh`)).status).toBe(204);
-    await expect.poll(async () => HostDetail.parse((await api.call("auditor", "GET", `/hosts/${host.id}`)).json).error?.code, patient).toBe("host.key-changed");
+    await expect
+      .poll(
+        async () => HostDetail.parse((await api.call("auditor", "GET", `/hosts/${host.id}`)).json).error?.code,
+        patient,
+      )
+      .toBe("host.key-changed");
     const changed = HostTest.parse((await api.call("admin", "POST", "/hosts/test", { hostId: host.id })).json);
     expect(changed).toMatchObject({ ok: false, error: { code: "host.key-changed" }, identity: { pinned: false } });
     expect(changed.identity?.fingerprint).not.toBe(test.identity?.fingerprint);
@@ -108,12 +129,21 @@ describe("a host over SSH", () => {
     const elsewhere = await peer();
     const moved = await api.call("admin", "PATCH", `/hosts/${host.id}`, { target: overSsh(elsewhere.port, null) });
     expect(errorOf(moved.json).code).toBe("host.secret-needed");
-    const unconfirmed = await api.call("admin", "PATCH", `/hosts/${host.id}`, { target: overSsh(elsewhere.port, null), secret: { password: PASSWORD } });
+    const unconfirmed = await api.call("admin", "PATCH", `/hosts/${host.id}`, {
+      target: overSsh(elsewhere.port, null),
+      secret: { password: PASSWORD },
+    });
     expect(errorOf(unconfirmed.json).code).toBe("host.identity-unconfirmed");
     expect(elsewhere.offers).toEqual([]);
     const renamed = await api.call("admin", "PATCH", `/hosts/${host.id}`, { name: "kvm-one" });
-    expect(Host.parse(renamed.json)).toMatchObject({ name: "kvm-one", secrets: ["password"], connection: pinned.target });
-    expect(Host.parse((await api.call("admin", "PATCH", `/hosts/${host.id}`, { secret: null })).json).secrets).toEqual([]);
+    expect(Host.parse(renamed.json)).toMatchObject({
+      name: "kvm-one",
+      secrets: ["password"],
+      connection: pinned.target,
+    });
+    expect(Host.parse((await api.call("admin", "PATCH", `/hosts/${host.id}`, { secret: null })).json).secrets).toEqual(
+      [],
+    );
 
     expect((await api.call("admin", "DELETE", `/hosts/${host.id}`)).status).toBe(204);
     expect((await api.call("admin", "GET", `/hosts/${host.id}`)).status).toBe(404);
@@ -130,14 +160,27 @@ describe("hosts", () => {
     const first = (await api.call("admin", "POST", "/hosts/demo", {})).json as { items: unknown[] };
     expect(first.items).toHaveLength(5);
     await api.call("admin", "POST", "/hosts/demo", {});
-    const all = ((await api.call("auditor", "GET", "/hosts")).json as { items: unknown[] }).items.map((item) => Host.parse(item));
-    expect(all.map(({ name }) => name)).toEqual(["demo-hyperv", "demo-kvm", "demo-virtualbox", "demo-vmware", "demo-xen"]);
+    const all = ((await api.call("auditor", "GET", "/hosts")).json as { items: unknown[] }).items.map((item) =>
+      Host.parse(item),
+    );
+    expect(all.map(({ name }) => name)).toEqual([
+      "demo-hyperv",
+      "demo-kvm",
+      "demo-virtualbox",
+      "demo-vmware",
+      "demo-xen",
+    ]);
     const id = all[1]?.id ?? "";
-    await expect.poll(async () => HostDetail.parse((await api.call("auditor", "GET", `/hosts/${id}`)).json).counts.vms, patient).toBeGreaterThan(0);
+    await expect
+      .poll(async () => HostDetail.parse((await api.call("auditor", "GET", `/hosts/${id}`)).json).counts.vms, patient)
+      .toBeGreaterThan(0);
     const pools = (await api.call("auditor", "GET", `/pools?host=${id}`)).json as { items: { hostName: string }[] };
     expect(pools.items.every(({ hostName }) => hostName === "demo-kvm")).toBe(true);
     expect(pools.items.length).toBeGreaterThan(0);
-    const vms = (await api.call("auditor", "GET", `/vms?host=${id}&sort=memory&order=desc`)).json as { total: number; items: { ref: string; hostId: string }[] };
+    const vms = (await api.call("auditor", "GET", `/vms?host=${id}&sort=memory&order=desc`)).json as {
+      total: number;
+      items: { ref: string; hostId: string }[];
+    };
     expect(vms.total).toBe(vms.items.length);
     const one = await api.call("auditor", "GET", `/vms/${id}/${encodeURIComponent(vms.items[0]?.ref ?? "")}`);
     expect(one.json).toMatchObject({ ref: vms.items[0]?.ref, hostName: "demo-kvm", simulated: true });
@@ -148,22 +191,80 @@ describe("hosts", () => {
     const hostId = host?.id ?? "";
     const person = admin.actor.id ?? "";
     const [image] = await services.db.insert(images).values({ name: "i", createdByName: "x" }).returning();
-    const [version] = await services.db.insert(imageVersions).values({ imageId: image?.id ?? "", number: 1, state: "ready", source: { kind: "upload", fileName: "x" }, hints: NO_HINTS, folder: "x", createdByName: "x" }).returning();
+    const [version] = await services.db
+      .insert(imageVersions)
+      .values({
+        imageId: image?.id ?? "",
+        number: 1,
+        state: "ready",
+        source: { kind: "upload", fileName: "x" },
+        hints: NO_HINTS,
+        folder: "x",
+        createdByName: "x",
+      })
+      .returning();
     const imageVersionId = version?.id ?? "";
-    const choice = { hostId, name: "v", cpus: 1, memory: 2 ** 30, firmware: "bios" as const, diskFormat: "vmdk" as const, bus: "sata" as const, poolRef: "p", nic: null, start: false };
-    const plan = { version: 1 as const, imageId: image?.id ?? "", imageVersionId, imageName: "i", fingerprints: [], targets: [] };
-    const [request] = await services.db.insert(requests).values({ status: "running", imageVersionId, requesterId: person, idempotencyKey: person, plan, planHash: "0".repeat(64) }).returning();
-    await services.db.insert(requestTargets).values({ requestId: request?.id ?? "", position: 0, hostId, choice, findings: [], estimate: { bytesToMove: 0, fileLength: null, seconds: 0, error: 0, basis: "" }, status: "running" });
+    const choice = {
+      hostId,
+      name: "v",
+      cpus: 1,
+      memory: 2 ** 30,
+      firmware: "bios" as const,
+      diskFormat: "vmdk" as const,
+      bus: "sata" as const,
+      poolRef: "p",
+      nic: null,
+      start: false,
+    };
+    const plan = {
+      version: 1 as const,
+      imageId: image?.id ?? "",
+      imageVersionId,
+      imageName: "i",
+      fingerprints: [],
+      targets: [],
+    };
+    const [request] = await services.db
+      .insert(requests)
+      .values({
+        status: "running",
+        imageVersionId,
+        requesterId: person,
+        idempotencyKey: person,
+        plan,
+        planHash: "0".repeat(64),
+      })
+      .returning();
+    await services.db
+      .insert(requestTargets)
+      .values({
+        requestId: request?.id ?? "",
+        position: 0,
+        hostId,
+        choice,
+        findings: [],
+        estimate: { bytesToMove: 0, fileLength: null, seconds: 0, error: 0, basis: "" },
+        status: "running",
+      });
     const refused = await api.call("admin", "DELETE", `/hosts/${hostId}`);
     expect(refused.status).toBe(409);
     expect(errorOf(refused.json).code).toBe("host.in-use");
-    await services.db.update(requests).set({ status: "succeeded" }).where(eq(requests.id, request?.id ?? ""));
+    await services.db
+      .update(requests)
+      .set({ status: "succeeded" })
+      .where(eq(requests.id, request?.id ?? ""));
     expect((await api.call("admin", "DELETE", `/hosts/${hostId}`)).status).toBe(204);
-    const names = ((await api.call("auditor", "GET", "/hosts")).json as { items: { name: string }[] }).items.map(({ name }) => name);
+    const names = ((await api.call("auditor", "GET", "/hosts")).json as { items: { name: string }[] }).items.map(
+      ({ name }) => name,
+    );
     expect(names).not.toContain("demo-vmware");
     await api.call("admin", "POST", "/hosts/demo", {});
     expect(await services.db.select().from(hosts).where(eq(hosts.name, "demo-vmware"))).toHaveLength(2);
-    expect(((await api.call("auditor", "GET", "/vms?vendor=vmware")).json as { items: { hostId: string }[] }).items.every((vm) => vm.hostId !== hostId)).toBe(true);
+    expect(
+      ((await api.call("auditor", "GET", "/vms?vendor=vmware")).json as { items: { hostId: string }[] }).items.every(
+        (vm) => vm.hostId !== hostId,
+      ),
+    ).toBe(true);
   });
 
   it("are changed by administrators only, and an auditor powers nothing", async () => {
@@ -177,12 +278,19 @@ describe("hosts", () => {
       ["DELETE", `/hosts/${id}`, undefined],
     ] as const;
     for (const who of ["operator", "auditor"]) {
-      for (const [method, path, body] of tries) expect((await api.call(who, method, path, body)).status, `${who} ${method} ${path}`).toBe(403);
+      for (const [method, path, body] of tries)
+        expect((await api.call(who, method, path, body)).status, `${who} ${method} ${path}`).toBe(403);
     }
-    for (const [method, path, body] of [["POST", "/hosts/test", { hostId: id }], ["POST", `/hosts/${id}/refresh`, {}], ["POST", `/vms/${id}/${vm?.ref}/power`, { action: "start" }]] as const) {
+    for (const [method, path, body] of [
+      ["POST", "/hosts/test", { hostId: id }],
+      ["POST", `/hosts/${id}/refresh`, {}],
+      ["POST", `/vms/${id}/${vm?.ref}/power`, { action: "start" }],
+    ] as const) {
       expect((await api.call("auditor", method, path, body)).status, path).toBe(403);
     }
-    const refused = (await services.db.select().from(auditEntries).where(eq(auditEntries.result, "refused"))).map((entry) => entry.action);
+    const refused = (await services.db.select().from(auditEntries).where(eq(auditEntries.result, "refused"))).map(
+      (entry) => entry.action,
+    );
     expect(refused).toEqual(expect.arrayContaining(["host.add", "host.edit", "host.remove", "host.test", "vm.power"]));
     expect((await api.call("nobody", "GET", "/hosts")).status).toBe(401);
   });
@@ -193,8 +301,14 @@ describe("hosts", () => {
     const server = createServer().listen(live);
     await once(server, "listening");
     await writeFile(dead, "");
-    const found = await discoverHosts(admin, [live, dead, join(services.dataDir, "absent.sock")].map((socket) => ({ socket, label: "x" })));
-    expect(found.map((item) => Discovered.parse(item))).toMatchObject([{ socket: live, usable: true, why: null }, { socket: dead, usable: false }]);
+    const found = await discoverHosts(
+      admin,
+      [live, dead, join(services.dataDir, "absent.sock")].map((socket) => ({ socket, label: "x" })),
+    );
+    expect(found.map((item) => Discovered.parse(item))).toMatchObject([
+      { socket: live, usable: true, why: null },
+      { socket: dead, usable: false },
+    ]);
     expect(found[1]?.why).toBeTruthy();
     server.close();
     await rm(dead);

@@ -24,17 +24,91 @@ const onHost = { hostId: z.uuid(), hostName: z.string() };
 const items = <T extends z.ZodType>(item: T) => z.object({ items: z.array(item) });
 
 const routes = {
-  list: createRoute({ method: "get", path: "/hosts", tags, summary: "All hosts", responses: answers(items(Host), "The hosts by name") }),
-  discover: createRoute({ method: "get", path: "/hosts/discover", tags, summary: "Hypervisor sockets on the server's own machine", responses: answers(items(Discovered), "What was found") }),
-  demo: createRoute({ method: "post", path: "/hosts/demo", tags, summary: "Add the five simulated hosts", responses: answers(items(Host), "The simulated hosts") }),
-  test: createRoute({ method: "post", path: "/hosts/test", tags, summary: "Try a connection without storing anything", request: { body: body(z.union([z.strictObject({ hostId: z.uuid() }), NewHost])) }, responses: answers(HostTest, "How it went") }),
-  get: createRoute({ method: "get", path: "/hosts/{id}", tags, summary: "A host with its pools and networks", request: { params }, responses: answers(HostDetail, "The host") }),
-  add: createRoute({ method: "post", path: "/hosts", tags, summary: "Add a host", request: { body: body(NewHost) }, responses: answers201(Host, "The host") }),
-  edit: createRoute({ method: "patch", path: "/hosts/{id}", tags, summary: "Change a host", request: { params, body: body(HostEdit) }, responses: answers(Host, "The host") }),
-  remove: createRoute({ method: "delete", path: "/hosts/{id}", tags, summary: "Forget a host; nothing on it is touched", request: { params }, responses: answers204("Forgotten") }),
-  refresh: createRoute({ method: "post", path: "/hosts/{id}/refresh", tags, summary: "Read a host's inventory anew", request: { params }, responses: answers204("Begun") }),
-  pools: createRoute({ method: "get", path: "/pools", tags, summary: "Storage pools", request: { query }, responses: answers(items(StoragePool.extend(onHost)), "Pools by host and name") }),
-  networks: createRoute({ method: "get", path: "/networks", tags, summary: "Networks", request: { query }, responses: answers(items(Network.extend(onHost)), "Networks by host and name") }),
+  list: createRoute({
+    method: "get",
+    path: "/hosts",
+    tags,
+    summary: "All hosts",
+    responses: answers(items(Host), "The hosts by name"),
+  }),
+  discover: createRoute({
+    method: "get",
+    path: "/hosts/discover",
+    tags,
+    summary: "Hypervisor sockets on the server's own machine",
+    responses: answers(items(Discovered), "What was found"),
+  }),
+  demo: createRoute({
+    method: "post",
+    path: "/hosts/demo",
+    tags,
+    summary: "Add the five simulated hosts",
+    responses: answers(items(Host), "The simulated hosts"),
+  }),
+  test: createRoute({
+    method: "post",
+    path: "/hosts/test",
+    tags,
+    summary: "Try a connection without storing anything",
+    request: { body: body(z.union([z.strictObject({ hostId: z.uuid() }), NewHost])) },
+    responses: answers(HostTest, "How it went"),
+  }),
+  get: createRoute({
+    method: "get",
+    path: "/hosts/{id}",
+    tags,
+    summary: "A host with its pools and networks",
+    request: { params },
+    responses: answers(HostDetail, "The host"),
+  }),
+  add: createRoute({
+    method: "post",
+    path: "/hosts",
+    tags,
+    summary: "Add a host",
+    request: { body: body(NewHost) },
+    responses: answers201(Host, "The host"),
+  }),
+  edit: createRoute({
+    method: "patch",
+    path: "/hosts/{id}",
+    tags,
+    summary: "Change a host",
+    request: { params, body: body(HostEdit) },
+    responses: answers(Host, "The host"),
+  }),
+  remove: createRoute({
+    method: "delete",
+    path: "/hosts/{id}",
+    tags,
+    summary: "Forget a host; nothing on it is touched",
+    request: { params },
+    responses: answers204("Forgotten"),
+  }),
+  refresh: createRoute({
+    method: "post",
+    path: "/hosts/{id}/refresh",
+    tags,
+    summary: "Read a host's inventory anew",
+    request: { params },
+    responses: answers204("Begun"),
+  }),
+  pools: createRoute({
+    method: "get",
+    path: "/pools",
+    tags,
+    summary: "Storage pools",
+    request: { query },
+    responses: answers(items(StoragePool.extend(onHost)), "Pools by host and name"),
+  }),
+  networks: createRoute({
+    method: "get",
+    path: "/networks",
+    tags,
+    summary: "Networks",
+    request: { query },
+    responses: answers(items(Network.extend(onHost)), "Networks by host and name"),
+  }),
 };
 
 export function registerHostRoutes(api: Api, _services: Services): void {
@@ -47,7 +121,9 @@ export function registerHostRoutes(api: Api, _services: Services): void {
     return c.json({ items: (await listHosts(ctx)).filter(({ row }) => demo.has(row.id)).map(presentHost) }, 200);
   });
   api.openapi(routes.test, async (c) => c.json(await testHost(c.get("ctx"), c.req.valid("json")), 200));
-  api.openapi(routes.get, async (c) => c.json(presentHostDetail(await getHost(c.get("ctx"), c.req.valid("param").id)), 200));
+  api.openapi(routes.get, async (c) =>
+    c.json(presentHostDetail(await getHost(c.get("ctx"), c.req.valid("param").id)), 200),
+  );
   api.openapi(routes.add, async (c) => {
     const ctx = c.get("ctx");
     const { id } = await addHost(ctx, c.req.valid("json"));

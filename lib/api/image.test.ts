@@ -40,12 +40,17 @@ const MiB = 1024 * 1024;
 const patient = { timeout: 40_000, interval: 100 };
 
 const run = () =>
-  startRunner(services, services.jobs as OpenJobQueue, {
-    deploy: async () => undefined,
-    "image.analyse": analyseHandler,
-    "image.import": importHandler,
-    "image.capture": captureHandler,
-  }, { concurrency: 2 });
+  startRunner(
+    services,
+    services.jobs as OpenJobQueue,
+    {
+      deploy: async () => undefined,
+      "image.analyse": analyseHandler,
+      "image.import": importHandler,
+      "image.capture": captureHandler,
+    },
+    { concurrency: 2 },
+  );
 
 async function serve(listener: RequestListener): Promise<string> {
   const server = createServer(listener);
@@ -57,7 +62,10 @@ async function serve(listener: RequestListener): Promise<string> {
 
 async function allow(change: Record<string, unknown>): Promise<void> {
   const value = { importFolders: [join(work, "allowed")], ...change };
-  await services.db.insert(settings).values({ key: "settings", value }).onConflictDoUpdate({ target: settings.key, set: { value } });
+  await services.db
+    .insert(settings)
+    .values({ key: "settings", value })
+    .onConflictDoUpdate({ target: settings.key, set: { value } });
 }
 
 beforeAll(async () => {
@@ -66,7 +74,12 @@ beforeAll(async () => {
   await mkdir(join(work, "allowed"));
   await allow({});
   admin = await testPerson(services, "administrator");
-  const people = { admin, operator: await testPerson(services, "operator"), auditor: await testPerson(services, "auditor"), requester: await testPerson(services, "requester") };
+  const people = {
+    admin,
+    operator: await testPerson(services, "operator"),
+    auditor: await testPerson(services, "auditor"),
+    requester: await testPerson(services, "requester"),
+  };
   api = testApi(services, people, [registerImageRoutes]);
   const handler = createUploadHandler(services);
   uploads = `${await serve((request, response) => void handler(request, response, admin).catch(() => response.destroy()))}/api/v1/uploads`;
@@ -105,11 +118,20 @@ async function makeDisk(): Promise<void> {
 async function upload(path: string, pairs: Record<string, string> = {}): Promise<string | null> {
   const bytes = await readFile(path);
   const metadata = { filename: path.split("/").at(-1) ?? "", ...pairs };
-  const header = Object.entries(metadata).map(([key, value]) => `${key} ${Buffer.from(value).toString("base64")}`).join(",");
+  const header = Object.entries(metadata)
+    .map(([key, value]) => `${key} ${Buffer.from(value).toString("base64")}`)
+    .join(",");
   const tus = { "Tus-Resumable": "1.0.0" };
-  const made = await fetch(uploads, { method: "POST", headers: { ...tus, "Upload-Length": String(bytes.length), "Upload-Metadata": header } });
+  const made = await fetch(uploads, {
+    method: "POST",
+    headers: { ...tus, "Upload-Length": String(bytes.length), "Upload-Metadata": header },
+  });
   const at = new URL(made.headers.get("location") ?? "", uploads);
-  const sent = await fetch(at, { method: "PATCH", headers: { ...tus, "Upload-Offset": "0", "Content-Type": "application/offset+octet-stream" }, body: bytes });
+  const sent = await fetch(at, {
+    method: "PATCH",
+    headers: { ...tus, "Upload-Offset": "0", "Content-Type": "application/offset+octet-stream" },
+    body: bytes,
+  });
   expect(sent.status).toBe(204);
   return sent.headers.get("supravisor-image");
 }
@@ -123,7 +145,9 @@ async function detail(imageId: string): Promise<z.infer<typeof ImageDetail>> {
 async function settled(imageId: string | null): Promise<ImageVersion> {
   expect(imageId).not.toBeNull();
   let newest: ImageVersion | undefined;
-  await expect.poll(async () => (newest = (await detail(imageId ?? "")).versions[0])?.state, patient).toMatch(/ready|failed/);
+  await expect
+    .poll(async () => (newest = (await detail(imageId ?? "")).versions[0])?.state, patient)
+    .toMatch(/ready|failed/);
   if (newest === undefined) throw new Error("no version");
   return newest;
 }
@@ -133,9 +157,46 @@ async function folderOf(versionId: string): Promise<string> {
   return join(services.dataDir, "library", row?.folder ?? "none");
 }
 
-const stateOfLedger = async (jobId: string | null) => (await services.db.select().from(ledger).where(eq(ledger.jobId, jobId ?? "")))[0]?.state;
-const exists = (path: string) => access(path).then(() => true, () => false);
+const stateOfLedger = async (jobId: string | null) =>
+  (
+    await services.db
+      .select()
+      .from(ledger)
+      .where(eq(ledger.jobId, jobId ?? ""))
+  )[0]?.state;
+const exists = (path: string): Promise<boolean> =>
+  access(path).then(
+    () => true,
+    () => false,
+  );
 const Started = z.object({ image: z.object({ id: z.uuid() }), jobId: z.uuid() });
+
+const descriptor = (extent: string) =>
+  `# Disk DescriptorFile\nversion=1\nCID=12345678\nparentCID=ffffffff\ncreateType="monolithicFlat"\n${extent}\nddb.adapterType = "ide"\n`;
+
+const HOSTILE: [string, string, (path: string) => Promise<void>][] = [
+  [
+    "a VMDK whose extent leads out",
+    "image.path-escapes",
+    (path) => writeFile(path, descriptor('RW 2048 FLAT "../../x" 0')),
+  ],
+  [
+    "a qcow2 backed by /etc/passwd",
+    "image.path-escapes",
+    async (path) => {
+      qemuImg("create", "-f", "qcow2", "-u", "-b", "/etc/passwd", "-F", "raw", path, "16M");
+    },
+  ],
+  [
+    "a qcow2 that is cut off",
+    "image.truncated",
+    async (path) => {
+      qemuImg("convert", "-O", "qcow2", "disk.raw", path);
+      await using file = await open(path, "r+");
+      await file.truncate(400_000);
+    },
+  ],
+];
 
 let fingerprint = "";
 
@@ -146,7 +207,13 @@ describe("an upload", () => {
     expect(version.error).toBeNull();
     const [disk] = version.disks;
     const file = await readFile(join(work, "golden.vmdk"));
-    expect(disk).toMatchObject({ format: "vmdk", variant: "streamOptimized", virtualSize: 64 * MiB, storedSize: file.length, files: ["golden.vmdk"] });
+    expect(disk).toMatchObject({
+      format: "vmdk",
+      variant: "streamOptimized",
+      virtualSize: 64 * MiB,
+      storedSize: file.length,
+      files: ["golden.vmdk"],
+    });
     expect(disk?.sha256).toEqual([createHash("sha256").update(file).digest("hex")]);
     expect(disk?.allocation.slices).toHaveLength(256);
     expect(disk?.allocation.dataBytes).toBeLessThan(4 * MiB);
@@ -175,48 +242,54 @@ describe("an upload", () => {
     const names = (await readdir(join(work, "split"))).sort();
     expect(names.length).toBeGreaterThan(1);
     let imageId: string | null = null;
-    for (const name of names) imageId = (await upload(join(work, "split", name), { set, setSize: String(names.length) })) ?? imageId;
+    for (const name of names)
+      imageId = (await upload(join(work, "split", name), { set, setSize: String(names.length) })) ?? imageId;
     const version = await settled(imageId);
     expect(version).toMatchObject({ state: "ready", disks: [{ fileName: "split.vmdk", fingerprint }] });
     expect([...(version.disks[0]?.files ?? [])].sort()).toEqual(names);
   });
 
-  it.each([
-    ["a VMDK whose extent leads out", "image.path-escapes", async (path: string) => writeFile(path, '# Disk DescriptorFile\nversion=1\nCID=12345678\nparentCID=ffffffff\ncreateType="monolithicFlat"\nRW 2048 FLAT "../../x" 0\nddb.adapterType = "ide"\n')],
-    ["a qcow2 backed by /etc/passwd", "image.path-escapes", async (path: string) => void qemuImg("create", "-f", "qcow2", "-u", "-b", "/etc/passwd", "-F", "raw", path, "16M")],
-    ["a qcow2 that is cut off", /^image\./, async (path: string) => {
-      qemuImg("convert", "-O", "qcow2", "disk.raw", path);
-      await using file = await open(path, "r+");
-      await file.truncate(400_000);
-    }],
-  ] as const)("of %s fails and stays so", async (name, code, make) => {
+  it.each(HOSTILE)("of %s fails and stays so", async (name, code, make) => {
     const path = join(work, `${createHash("md5").update(name).digest("hex")}.img`);
     await make(path);
     const imageId = await upload(path);
     const version = await settled(imageId);
     expect(version.state).toBe("failed");
-    if (typeof code === "string") expect(version.error?.code).toBe(code);
-    else expect(version.error?.code).toMatch(code);
+    expect(version.error?.code).toBe(code);
     expect(version.disks).toEqual([]);
-    const [job] = await services.db.select().from(jobs).where(eq(jobs.id, version.jobId ?? ""));
+    const [job] = await services.db
+      .select()
+      .from(jobs)
+      .where(eq(jobs.id, version.jobId ?? ""));
     expect(job).toMatchObject({ state: "failed", error: { code: version.error?.code } });
     await expect(locateVersion(services, version.id)).rejects.toMatchObject({ code: "image.not-ready" });
     // Said to be raw it is the file's own bytes, never what it points to.
     await api.call("operator", "PATCH", `/images/${imageId}/versions/${version.id}`, { from: "raw" });
     const raw = await settled(imageId);
-    expect(raw.disks[0]).toMatchObject({ format: "raw", storedSize: (await stat(path)).size, files: [path.split("/").at(-1)] });
+    expect(raw.disks[0]).toMatchObject({
+      format: "raw",
+      storedSize: (await stat(path)).size,
+      files: [path.split("/").at(-1)],
+    });
   });
 });
 
 describe("an import", () => {
   it("from an allowed folder takes the files that the image names, and leaves holes out", async () => {
-    for (const name of await readdir(join(work, "split"))) await copyFile(join(work, "split", name), join(work, "allowed", name));
-    const answer = await api.call("operator", "POST", "/images/import-folder", { path: join(work, "allowed", "split.vmdk"), name: "from the folder" });
+    for (const name of await readdir(join(work, "split")))
+      await copyFile(join(work, "split", name), join(work, "allowed", name));
+    const answer = await api.call("operator", "POST", "/images/import-folder", {
+      path: join(work, "allowed", "split.vmdk"),
+      name: "from the folder",
+    });
     expect(answer.status).toBe(202);
     const version = await settled(Started.parse(answer.json).image.id);
     expect(version).toMatchObject({ state: "ready", disks: [{ fingerprint }], source: { kind: "folder" } });
     await copyFile(join(work, "disk.raw"), join(work, "allowed", "sparse.raw"));
-    const raw = await api.call("operator", "POST", "/images/import-folder", { path: join(work, "allowed", "sparse.raw"), from: "raw" });
+    const raw = await api.call("operator", "POST", "/images/import-folder", {
+      path: join(work, "allowed", "sparse.raw"),
+      from: "raw",
+    });
     const second = await settled(Started.parse(raw.json).image.id);
     expect(second.disks[0]?.fingerprint).toBe(fingerprint);
     const info = await stat(join(await folderOf(second.id), "sparse.raw"));
@@ -227,10 +300,16 @@ describe("an import", () => {
   it("refuses a path outside, and a descriptor that names one", async () => {
     const outside = await api.call("operator", "POST", "/images/import-folder", { path: "/etc/passwd" });
     expect(outside).toMatchObject({ status: 403, json: { error: { code: "import.outside-folders" } } });
-    const up = await api.call("operator", "GET", `/images/folders?path=${encodeURIComponent(join(work, "allowed", ".."))}`);
+    const up = await api.call(
+      "operator",
+      "GET",
+      `/images/folders?path=${encodeURIComponent(join(work, "allowed", ".."))}`,
+    );
     expect(up.status).toBe(403);
-    await writeFile(join(work, "allowed", "evil.vmdk"), '# Disk DescriptorFile\nversion=1\nCID=12345678\nparentCID=ffffffff\ncreateType="monolithicFlat"\nRW 131072 FLAT "../disk.raw" 0\n');
-    const answer = await api.call("operator", "POST", "/images/import-folder", { path: join(work, "allowed", "evil.vmdk") });
+    await writeFile(join(work, "allowed", "evil.vmdk"), descriptor('RW 131072 FLAT "../disk.raw" 0'));
+    const answer = await api.call("operator", "POST", "/images/import-folder", {
+      path: join(work, "allowed", "evil.vmdk"),
+    });
     const version = await settled(Started.parse(answer.json).image.id);
     expect(version).toMatchObject({ state: "failed", error: { code: "image.path-escapes" } });
     expect(await exists(await folderOf(version.id))).toBe(false);
@@ -251,7 +330,11 @@ describe("an import", () => {
     expect(await settled(imageId)).toMatchObject({ number: 2, state: "ready", disks: [{ fingerprint }] });
     const wrong = await api.call("operator", "POST", "/images/import-url", { url, sha256: "0".repeat(64), imageId });
     expect(wrong.status).toBe(202);
-    expect(await settled(imageId)).toMatchObject({ number: 3, state: "failed", error: { code: "import.checksum-mismatch" } });
+    expect(await settled(imageId)).toMatchObject({
+      number: 3,
+      state: "failed",
+      error: { code: "import.checksum-mismatch" },
+    });
     expect((await detail(imageId)).latest.number).toBe(2);
     expect(api.said.join("")).not.toContain("s3cr3tsignature");
     const stored = JSON.stringify(await services.db.select().from(jobs));
@@ -266,10 +349,15 @@ describe("an import", () => {
       response.write(bytes.subarray(0, 100_000));
       if (!hang) response.end(bytes.subarray(100_000));
     });
-    const answer = await api.call("operator", "POST", "/images/import-url", { url: `${url}/again.vmdk`, sha256: createHash("sha256").update(bytes).digest("hex") });
+    const answer = await api.call("operator", "POST", "/images/import-url", {
+      url: `${url}/again.vmdk`,
+      sha256: createHash("sha256").update(bytes).digest("hex"),
+    });
     const imageId = Started.parse(answer.json).image.id;
     const versionId = (await detail(imageId)).latest.id;
-    await expect.poll(async () => readdir(await folderOf(versionId)).catch(() => []), patient).toEqual([".again.vmdk.part"]);
+    await expect
+      .poll(async () => readdir(await folderOf(versionId)).catch(() => []), patient)
+      .toEqual([".again.vmdk.part"]);
     await runner.close();
     expect((await detail(imageId)).latest.state).toBe("receiving");
     hang = false;
@@ -284,7 +372,10 @@ describe("an import", () => {
       response.writeHead(200, { "content-length": 1_000_000 });
       response.write(Buffer.alloc(1000));
     });
-    const answer = await api.call("operator", "POST", "/images/import-url", { url: `${url}/slow.img`, sha256: "0".repeat(64) });
+    const answer = await api.call("operator", "POST", "/images/import-url", {
+      url: `${url}/slow.img`,
+      sha256: "0".repeat(64),
+    });
     const { image, jobId } = Started.parse(answer.json);
     const versionId = (await detail(image.id)).latest.id;
     await expect.poll(async () => exists(await folderOf(versionId)), patient).toBe(true);
@@ -292,27 +383,46 @@ describe("an import", () => {
     const version = await settled(image.id);
     expect(version).toMatchObject({ state: "failed", error: { code: "job.cancelled" } });
     expect(await exists(await folderOf(versionId))).toBe(false);
-    await expect.poll(async () => (await services.db.select().from(jobs).where(eq(jobs.id, jobId)))[0]?.state, patient).toBe("cancelled");
+    await expect
+      .poll(async () => (await services.db.select().from(jobs).where(eq(jobs.id, jobId)))[0]?.state, patient)
+      .toBe("cancelled");
   });
 });
 
 describe("a capture", () => {
   it("takes a stopped VM's disk with its hardware, and refuses a running one", async () => {
     await addDemoHosts(admin);
-    const vms = async () => (await services.db.select().from(inventoryItems).where(eq(inventoryItems.kind, "vm"))).flatMap((row) => (row.data.kind === "vm" ? [{ hostId: row.hostId, vm: row.data }] : []));
-    const capturable = async () => (await vms()).find(({ vm }) => vm.state === "stopped" && vm.disks.some((disk) => disk.captureBlocker === null));
+    const vms = async () =>
+      (await services.db.select().from(inventoryItems).where(eq(inventoryItems.kind, "vm"))).flatMap((row) =>
+        row.data.kind === "vm" ? [{ hostId: row.hostId, vm: row.data }] : [],
+      );
+    const capturable = async () =>
+      (await vms()).find(({ vm }) => vm.state === "stopped" && vm.disks.some((disk) => disk.captureBlocker === null));
     await expect.poll(async () => (await capturable()) !== undefined, patient).toBe(true);
     const found = await capturable();
     const disk = found?.vm.disks.find(({ captureBlocker }) => captureBlocker === null);
-    const answer = await api.call("operator", "POST", "/images/capture", { hostId: found?.hostId, vmRef: found?.vm.ref, diskId: disk?.id });
+    const answer = await api.call("operator", "POST", "/images/capture", {
+      hostId: found?.hostId,
+      vmRef: found?.vm.ref,
+      diskId: disk?.id,
+    });
     expect(answer.status, JSON.stringify(answer.json)).toBe(202);
     const version = await settled(Started.parse(answer.json).image.id);
     expect(version.error).toBeNull();
-    expect(version).toMatchObject({ state: "ready", source: { kind: "capture", vmName: found?.vm.name }, hints: { cpus: found?.vm.cpus, memory: found?.vm.memory, firmware: found?.vm.firmware }, disks: [{ format: "qcow2" }] });
+    expect(version).toMatchObject({
+      state: "ready",
+      source: { kind: "capture", vmName: found?.vm.name },
+      hints: { cpus: found?.vm.cpus, memory: found?.vm.memory, firmware: found?.vm.firmware },
+      disks: [{ format: "qcow2" }],
+    });
     const path = join(await folderOf(version.id), "disk.qcow2");
     expect(JSON.parse(qemuImg("check", "--output=json", path).toString())).toMatchObject({ "check-errors": 0 });
     const running = (await vms()).find(({ vm }) => vm.state === "running" && vm.disks.length > 0);
-    const refused = await api.call("operator", "POST", "/images/capture", { hostId: running?.hostId, vmRef: running?.vm.ref, diskId: running?.vm.disks[0]?.id });
+    const refused = await api.call("operator", "POST", "/images/capture", {
+      hostId: running?.hostId,
+      vmRef: running?.vm.ref,
+      diskId: running?.vm.disks[0]?.id,
+    });
     expect(refused).toMatchObject({ status: 409, json: { error: { code: "vm.running" } } });
   });
 });
@@ -331,9 +441,16 @@ describe("an image", () => {
   });
 
   it("is listed by pages and found by name", async () => {
-    const first = (await api.call("auditor", "GET", "/images?limit=2")).json as { items: { name: string }[]; next: string; total: number };
+    const first = (await api.call("auditor", "GET", "/images?limit=2")).json as {
+      items: { name: string }[];
+      next: string;
+      total: number;
+    };
     expect(first.items).toHaveLength(2);
-    const rest = (await api.call("auditor", "GET", `/images?limit=200&cursor=${first.next}`)).json as { items: { name: string }[]; next: null };
+    const rest = (await api.call("auditor", "GET", `/images?limit=200&cursor=${first.next}`)).json as {
+      items: { name: string }[];
+      next: null;
+    };
     expect(rest.items.length + 2).toBe(first.total);
     expect(rest.next).toBeNull();
     const names = [...first.items, ...rest.items].map(({ name }) => name);
@@ -343,11 +460,34 @@ describe("an image", () => {
   it("that a request waits for is not removed; one of the past goes with its files, and its name is free", async () => {
     const imageId = (await upload(join(work, "golden.vmdk"), { name: "wanted" })) ?? "";
     const version = await settled(imageId);
-    const choice = { requesterId: admin.actor.id ?? "", idempotencyKey: randomUUID(), planHash: "0".repeat(64), plan: { version: 1 as const, imageId, imageVersionId: version.id, imageName: "wanted", fingerprints: [], targets: [] } };
-    const [request] = await services.db.insert(requests).values({ ...choice, status: "pending", imageVersionId: version.id }).returning();
-    expect(await api.call("admin", "DELETE", `/images/${imageId}`)).toMatchObject({ status: 409, json: { error: { code: "image.in-use" } } });
-    expect(await api.call("admin", "DELETE", `/images/${imageId}/versions/${version.id}`)).toMatchObject({ status: 409 });
-    await services.db.update(requests).set({ status: "succeeded" }).where(eq(requests.id, request?.id ?? ""));
+    const choice = {
+      requesterId: admin.actor.id ?? "",
+      idempotencyKey: randomUUID(),
+      planHash: "0".repeat(64),
+      plan: {
+        version: 1 as const,
+        imageId,
+        imageVersionId: version.id,
+        imageName: "wanted",
+        fingerprints: [],
+        targets: [],
+      },
+    };
+    const [request] = await services.db
+      .insert(requests)
+      .values({ ...choice, status: "pending", imageVersionId: version.id })
+      .returning();
+    expect(await api.call("admin", "DELETE", `/images/${imageId}`)).toMatchObject({
+      status: 409,
+      json: { error: { code: "image.in-use" } },
+    });
+    expect(await api.call("admin", "DELETE", `/images/${imageId}/versions/${version.id}`)).toMatchObject({
+      status: 409,
+    });
+    await services.db
+      .update(requests)
+      .set({ status: "succeeded" })
+      .where(eq(requests.id, request?.id ?? ""));
     const folder = await folderOf(version.id);
     expect(await exists(folder)).toBe(true);
     expect((await api.call("admin", "DELETE", `/images/${imageId}`)).status).toBe(204);
@@ -361,7 +501,9 @@ describe("an image", () => {
   });
 
   it("is changed by nobody who may only look", async () => {
-    const list = (await api.call("auditor", "GET", "/images")).json as { items: { id: string; latest: { id: string } }[] };
+    const list = (await api.call("auditor", "GET", "/images")).json as {
+      items: { id: string; latest: { id: string } }[];
+    };
     const image = list.items[0];
     for (const who of ["auditor", "requester"]) {
       for (const [method, path, body] of [
@@ -375,7 +517,10 @@ describe("an image", () => {
         ["GET", "/images/folders", undefined],
       ] as const) {
         const answer = await api.call(who, method, path, body);
-        expect(answer, `${who} ${method} ${path}`).toMatchObject({ status: 403, json: { error: { code: "auth.forbidden" } } });
+        expect(answer, `${who} ${method} ${path}`).toMatchObject({
+          status: 403,
+          json: { error: { code: "auth.forbidden" } },
+        });
       }
     }
   });

@@ -3,7 +3,15 @@ import { Readable } from "node:stream";
 import { createRoute } from "@hono/zod-openapi";
 import { z } from "zod";
 import { DiskFormatId } from "#lib/domain/disk-format.ts";
-import { CaptureDisk, FolderEntry, Image, ImageDetail, ImageEdit, ImportFromFolder, ImportFromUrl } from "#lib/domain/image.ts";
+import {
+  CaptureDisk,
+  FolderEntry,
+  Image,
+  ImageDetail,
+  ImageEdit,
+  ImportFromFolder,
+  ImportFromUrl,
+} from "#lib/domain/image.ts";
 import { pageOf } from "#lib/domain/page.ts";
 import { presentImage, presentImageDetail } from "#lib/presenters/image.ts";
 import { captureDisk } from "#lib/services/image/capture-disk.ts";
@@ -25,17 +33,100 @@ const diskId = versionId.extend({ diskId: z.uuid() });
 const Started = z.object({ image: Image, jobId: z.uuid() });
 
 const routes = {
-  list: createRoute({ method: "get", path: "/images", tags, summary: "Images by name", request: { query: z.object({ q: z.string().max(200).optional(), ...paging(200, 50) }) }, responses: answers(pageOf(Image), "A page of images") }),
-  folders: createRoute({ method: "get", path: "/images/folders", tags, summary: "What lies in a folder that may be imported from", description: "An empty path lists the allowed folders themselves.", request: { query: z.object({ path: z.string().max(4096).default("") }) }, responses: answers(z.object({ items: z.array(FolderEntry) }), "Folders first, by name") }),
-  fromFolder: createRoute({ method: "post", path: "/images/import-folder", tags, summary: "Import a file of the server", request: { body: body(ImportFromFolder) }, responses: answers202(Started, "The image that appears and the job that fills it") }),
-  fromUrl: createRoute({ method: "post", path: "/images/import-url", tags, summary: "Import from a URL", request: { body: body(ImportFromUrl) }, responses: answers202(Started, "The image that appears and the job that fills it") }),
-  capture: createRoute({ method: "post", path: "/images/capture", tags, summary: "Capture a disk of a stopped VM", request: { body: body(CaptureDisk) }, responses: answers202(Started, "The image that appears and the job that fills it") }),
-  get: createRoute({ method: "get", path: "/images/{id}", tags, summary: "An image with its versions", request: { params: id }, responses: answers(ImageDetail, "The image") }),
-  edit: createRoute({ method: "patch", path: "/images/{id}", tags, summary: "Name, description, and hints of the latest version", request: { params: id, body: body(ImageEdit) }, responses: answers(ImageDetail, "The image") }),
-  remove: createRoute({ method: "delete", path: "/images/{id}", tags, summary: "Remove an image with its files", request: { params: id }, responses: answers204("Removed") }),
-  readAgain: createRoute({ method: "patch", path: "/images/{id}/versions/{versionId}", tags, summary: "Read a version's files again, as the format that is said", request: { params: versionId, body: body(z.object({ from: DiskFormatId.nullable() })) }, responses: answers202(Started, "The image and the job") }),
-  removeVersion: createRoute({ method: "delete", path: "/images/{id}/versions/{versionId}", tags, summary: "Remove a version with its files", request: { params: versionId }, responses: answers204("Removed") }),
-  file: createRoute({ method: "get", path: "/images/{id}/versions/{versionId}/disks/{diskId}/file", tags, summary: "Download an original file of a disk", description: "Takes `Range`. `name` picks one of the disk's files; the main one otherwise.", request: { params: diskId, query: z.object({ name: z.string().max(255).optional() }) }, responses: { 200: { description: "The file" }, 206: { description: "The asked range of it" }, 416: { description: "The range lies behind the end" } } }),
+  list: createRoute({
+    method: "get",
+    path: "/images",
+    tags,
+    summary: "Images by name",
+    request: { query: z.object({ q: z.string().max(200).optional(), ...paging(200, 50) }) },
+    responses: answers(pageOf(Image), "A page of images"),
+  }),
+  folders: createRoute({
+    method: "get",
+    path: "/images/folders",
+    tags,
+    summary: "What lies in a folder that may be imported from",
+    description: "An empty path lists the allowed folders themselves.",
+    request: { query: z.object({ path: z.string().max(4096).default("") }) },
+    responses: answers(z.object({ items: z.array(FolderEntry) }), "Folders first, by name"),
+  }),
+  fromFolder: createRoute({
+    method: "post",
+    path: "/images/import-folder",
+    tags,
+    summary: "Import a file of the server",
+    request: { body: body(ImportFromFolder) },
+    responses: answers202(Started, "The image that appears and the job that fills it"),
+  }),
+  fromUrl: createRoute({
+    method: "post",
+    path: "/images/import-url",
+    tags,
+    summary: "Import from a URL",
+    request: { body: body(ImportFromUrl) },
+    responses: answers202(Started, "The image that appears and the job that fills it"),
+  }),
+  capture: createRoute({
+    method: "post",
+    path: "/images/capture",
+    tags,
+    summary: "Capture a disk of a stopped VM",
+    request: { body: body(CaptureDisk) },
+    responses: answers202(Started, "The image that appears and the job that fills it"),
+  }),
+  get: createRoute({
+    method: "get",
+    path: "/images/{id}",
+    tags,
+    summary: "An image with its versions",
+    request: { params: id },
+    responses: answers(ImageDetail, "The image"),
+  }),
+  edit: createRoute({
+    method: "patch",
+    path: "/images/{id}",
+    tags,
+    summary: "Name, description, and hints of the latest version",
+    request: { params: id, body: body(ImageEdit) },
+    responses: answers(ImageDetail, "The image"),
+  }),
+  remove: createRoute({
+    method: "delete",
+    path: "/images/{id}",
+    tags,
+    summary: "Remove an image with its files",
+    request: { params: id },
+    responses: answers204("Removed"),
+  }),
+  readAgain: createRoute({
+    method: "patch",
+    path: "/images/{id}/versions/{versionId}",
+    tags,
+    summary: "Read a version's files again, as the format that is said",
+    request: { params: versionId, body: body(z.object({ from: DiskFormatId.nullable() })) },
+    responses: answers202(Started, "The image and the job"),
+  }),
+  removeVersion: createRoute({
+    method: "delete",
+    path: "/images/{id}/versions/{versionId}",
+    tags,
+    summary: "Remove a version with its files",
+    request: { params: versionId },
+    responses: answers204("Removed"),
+  }),
+  file: createRoute({
+    method: "get",
+    path: "/images/{id}/versions/{versionId}/disks/{diskId}/file",
+    tags,
+    summary: "Download an original file of a disk",
+    description: "Takes `Range`. `name` picks one of the disk's files; the main one otherwise.",
+    request: { params: diskId, query: z.object({ name: z.string().max(255).optional() }) },
+    responses: {
+      200: { description: "The file" },
+      206: { description: "The asked range of it" },
+      416: { description: "The range lies behind the end" },
+    },
+  }),
 };
 
 export function registerImageRoutes(api: Api, _services: Services): void {
@@ -44,11 +135,21 @@ export function registerImageRoutes(api: Api, _services: Services): void {
     const page = await listImages(c.get("ctx"), { q: q ?? null, cursor: cursor ?? null, limit });
     return c.json({ items: page.found.map(presentImage), next: page.next, total: page.total }, 200);
   });
-  api.openapi(routes.folders, async (c) => c.json({ items: await listFolder(c.get("ctx"), c.req.valid("query").path) }, 200));
-  api.openapi(routes.fromFolder, async (c) => c.json(await started(c.get("ctx"), await importFromFolder(c.get("ctx"), c.req.valid("json"))), 202));
-  api.openapi(routes.fromUrl, async (c) => c.json(await started(c.get("ctx"), await importFromUrl(c.get("ctx"), c.req.valid("json"))), 202));
-  api.openapi(routes.capture, async (c) => c.json(await started(c.get("ctx"), await captureDisk(c.get("ctx"), c.req.valid("json"))), 202));
-  api.openapi(routes.get, async (c) => c.json(presentImageDetail(await getImage(c.get("ctx"), c.req.valid("param").id)), 200));
+  api.openapi(routes.folders, async (c) =>
+    c.json({ items: await listFolder(c.get("ctx"), c.req.valid("query").path) }, 200),
+  );
+  api.openapi(routes.fromFolder, async (c) =>
+    c.json(await started(c.get("ctx"), await importFromFolder(c.get("ctx"), c.req.valid("json"))), 202),
+  );
+  api.openapi(routes.fromUrl, async (c) =>
+    c.json(await started(c.get("ctx"), await importFromUrl(c.get("ctx"), c.req.valid("json"))), 202),
+  );
+  api.openapi(routes.capture, async (c) =>
+    c.json(await started(c.get("ctx"), await captureDisk(c.get("ctx"), c.req.valid("json"))), 202),
+  );
+  api.openapi(routes.get, async (c) =>
+    c.json(presentImageDetail(await getImage(c.get("ctx"), c.req.valid("param").id)), 200),
+  );
   api.openapi(routes.edit, async (c) => {
     const ctx = c.get("ctx");
     const { id: imageId } = c.req.valid("param");
@@ -98,16 +199,31 @@ export function registerImageRoutes(api: Api, _services: Services): void {
   describeUploads(api);
 }
 
-async function started(ctx: Ctx, { imageId, jobId }: { imageId: string; jobId: string }): Promise<z.infer<typeof Started>> {
+async function started(
+  ctx: Ctx,
+  { imageId, jobId }: { imageId: string; jobId: string },
+): Promise<z.infer<typeof Started>> {
   return { image: presentImage(await getImage(ctx, imageId)), jobId };
 }
 
-const Unfinished = z.object({ id: z.uuid(), fileName: z.string(), size: z.number(), offset: z.number(), createdAt: z.string() });
+const Unfinished = z.object({
+  id: z.uuid(),
+  fileName: z.string(),
+  size: z.number(),
+  offset: z.number(),
+  createdAt: z.string(),
+});
 
 function describeUploads(api: Api): void {
   const upload = ["Uploads"];
   const registry = api.openAPIRegistry;
-  registry.registerPath({ method: "get", path: "/uploads", tags: upload, summary: "Your own unfinished uploads", responses: answers(z.object({ items: z.array(Unfinished) }), "The oldest first") });
+  registry.registerPath({
+    method: "get",
+    path: "/uploads",
+    tags: upload,
+    summary: "Your own unfinished uploads",
+    responses: answers(z.object({ items: z.array(Unfinished) }), "The oldest first"),
+  });
   registry.registerPath({
     method: "post",
     path: "/uploads",
@@ -117,7 +233,28 @@ function describeUploads(api: Api): void {
       "Headers: `Tus-Resumable: 1.0.0`, `Upload-Length`, and `Upload-Metadata` with `filename` and, as wanted, `imageId` or `name`, `from` (a format, for raw), and `set` with `setSize` for the files of one disk that come apart. When all bytes are there, the answer's header `Supravisor-Image` names the image.",
     responses: { 201: { description: "`Location` is where the bytes go" } },
   });
-  registry.registerPath({ method: "head", path: "/uploads/{id}", tags: upload, summary: "How much is there (tus 1.0.0)", request: { params: id }, responses: { 200: { description: "`Upload-Offset` and `Upload-Length`" } } });
-  registry.registerPath({ method: "patch", path: "/uploads/{id}", tags: upload, summary: "Send bytes (tus 1.0.0)", request: { params: id }, responses: { 204: { description: "`Upload-Offset` is where to go on" } } });
-  registry.registerPath({ method: "delete", path: "/uploads/{id}", tags: upload, summary: "Give an upload up (tus 1.0.0)", request: { params: id }, responses: { 204: { description: "Gone" } } });
+  registry.registerPath({
+    method: "head",
+    path: "/uploads/{id}",
+    tags: upload,
+    summary: "How much is there (tus 1.0.0)",
+    request: { params: id },
+    responses: { 200: { description: "`Upload-Offset` and `Upload-Length`" } },
+  });
+  registry.registerPath({
+    method: "patch",
+    path: "/uploads/{id}",
+    tags: upload,
+    summary: "Send bytes (tus 1.0.0)",
+    request: { params: id },
+    responses: { 204: { description: "`Upload-Offset` is where to go on" } },
+  });
+  registry.registerPath({
+    method: "delete",
+    path: "/uploads/{id}",
+    tags: upload,
+    summary: "Give an upload up (tus 1.0.0)",
+    request: { params: id },
+    responses: { 204: { description: "Gone" } },
+  });
 }

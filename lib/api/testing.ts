@@ -7,12 +7,21 @@ import type { Api, ApiEnv } from "./types.ts";
 
 export interface TestApi {
   /** `who` is a key of `people`. Answers status and parsed JSON (or text). */
-  call(who: string, method: string, path: string, body?: unknown): Promise<{ status: number; json: unknown; headers: Headers }>;
+  call(
+    who: string,
+    method: string,
+    path: string,
+    body?: unknown,
+  ): Promise<{ status: number; json: unknown; headers: Headers }>;
   /** Every body that was answered, for what must be in none. */
   readonly said: string[];
 }
 
-export function testApi(services: Services, people: Record<string, Ctx>, register: readonly ((api: Api, services: Services) => void)[]): TestApi {
+export function testApi(
+  services: Services,
+  people: Record<string, Ctx>,
+  register: readonly ((api: Api, services: Services) => void)[],
+): TestApi {
   const api: Api = new OpenAPIHono<ApiEnv>({
     defaultHook: (result) => {
       if (!result.success) throw new AppError("invalid", "request.invalid", result.error.message);
@@ -38,7 +47,11 @@ export function testApi(services: Services, people: Record<string, Ctx>, registe
       const text = await response.text();
       said.push(text);
       const isJson = response.headers.get("content-type")?.includes("json") ?? false;
-      return { status: response.status, json: isJson ? (JSON.parse(text) as unknown) : text, headers: response.headers };
+      return {
+        status: response.status,
+        json: isJson ? (JSON.parse(text) as unknown) : text,
+        headers: response.headers,
+      };
     },
   };
 }

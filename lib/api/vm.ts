@@ -15,7 +15,9 @@ import type { Api } from "./types.ts";
 const tags = ["Virtual machines"];
 const params = z.object({ hostId: z.uuid(), ref: z.string().min(1).max(1000) });
 const counts = z.record(z.string(), z.number().int());
-const VmPage = pageOf(VmRow).extend({ facets: z.object({ state: counts, vendor: counts, host: counts, firmware: counts }) });
+const VmPage = pageOf(VmRow).extend({
+  facets: z.object({ state: counts, vendor: counts, host: counts, firmware: counts }),
+});
 const query = z.object({
   host: commaList,
   vendor: commaList,
@@ -28,9 +30,32 @@ const query = z.object({
 });
 
 const routes = {
-  list: createRoute({ method: "get", path: "/vms", tags, summary: "VMs of all hosts", description: "`host`, `vendor`, `state` and `firmware` take several values, apart by commas. A facet counts what each value would show.", request: { query }, responses: answers(VmPage, "A page of VMs") }),
-  get: createRoute({ method: "get", path: "/vms/{hostId}/{ref}", tags, summary: "A VM", request: { params }, responses: answers(VmRow, "The VM") }),
-  power: createRoute({ method: "post", path: "/vms/{hostId}/{ref}/power", tags, summary: "Start, stop, … a VM", request: { params, body: body(z.object({ action: PowerAction })) }, responses: answers(VmRow, "The VM afterwards") }),
+  list: createRoute({
+    method: "get",
+    path: "/vms",
+    tags,
+    summary: "VMs of all hosts",
+    description:
+      "`host`, `vendor`, `state` and `firmware` take several values, apart by commas. A facet counts what each value would show.",
+    request: { query },
+    responses: answers(VmPage, "A page of VMs"),
+  }),
+  get: createRoute({
+    method: "get",
+    path: "/vms/{hostId}/{ref}",
+    tags,
+    summary: "A VM",
+    request: { params },
+    responses: answers(VmRow, "The VM"),
+  }),
+  power: createRoute({
+    method: "post",
+    path: "/vms/{hostId}/{ref}/power",
+    tags,
+    summary: "Start, stop, … a VM",
+    request: { params, body: body(z.object({ action: PowerAction })) },
+    responses: answers(VmRow, "The VM afterwards"),
+  }),
 };
 
 export function registerVmRoutes(api: Api, _services: Services): void {

@@ -28,7 +28,10 @@ export function canPower(vm: Pick<Vm, "name" | "state">, action: PowerAction): t
 }
 
 /** A disk can be captured while nobody writes to it. */
-export function canCapture(vm: Pick<Vm, "name" | "state" | "disks">, diskId: string): true | { readonly reason: string } {
+export function canCapture(
+  vm: Pick<Vm, "name" | "state" | "disks">,
+  diskId: string,
+): true | { readonly reason: string } {
   const disk = vm.disks.find((d) => d.id === diskId);
   if (disk === undefined) return { reason: `${vm.name} has no disk ${diskId}.` };
   if (vm.state !== "stopped" && vm.state !== "crashed") {

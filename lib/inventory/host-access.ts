@@ -36,7 +36,10 @@ export function sealSecret(secrets: SecretBox, hostId: string, secret: LibvirtSe
 
 /** Throws `host.not-found`, and what an unreadable secret box throws. */
 export async function loadHostAccess(services: HostServices, hostId: string): Promise<HostAccess> {
-  const [row] = await services.db.select().from(hosts).where(and(eq(hosts.id, hostId), isNull(hosts.removedAt)));
+  const [row] = await services.db
+    .select()
+    .from(hosts)
+    .where(and(eq(hosts.id, hostId), isNull(hosts.removedAt)));
   if (row === undefined) throw hostNotFound();
   return { row, target: row.connection, secret: openSecret(services.secrets, row) };
 }
@@ -60,7 +63,11 @@ export function accessDigest(row: HostRow): string {
 }
 
 /** A session of one's own. Throws what the adapter throws (`host.*`). */
-export function openAdapter(services: HostServices, access: HostAccess, signal?: AbortSignal): Promise<HypervisorAdapter> {
+export function openAdapter(
+  services: HostServices,
+  access: HostAccess,
+  signal?: AbortSignal,
+): Promise<HypervisorAdapter> {
   return openHost(access.target, access.secret, {
     dataDir: services.dataDir,
     ...(signal === undefined ? {} : { signal }),

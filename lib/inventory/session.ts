@@ -193,7 +193,13 @@ export class HostSession {
   async #isOnline(adapter: HypervisorAdapter): Promise<void> {
     await this.#services.db
       .update(hosts)
-      .set({ state: "online", error: null, staleSince: null, capabilities: adapter.capabilities, updatedAt: new Date() })
+      .set({
+        state: "online",
+        error: null,
+        staleSince: null,
+        capabilities: adapter.capabilities,
+        updatedAt: new Date(),
+      })
       .where(eq(hosts.id, this.hostId));
     this.#services.events.publish({ type: "host", id: this.hostId });
   }
@@ -238,7 +244,12 @@ async function applyChanges(rows: HostRows, changes: readonly InventoryChange[])
   return [...(await rows.put(puts)), ...(await rows.remove(gone))];
 }
 
-async function within<T>(ms: number, name: string, signal: AbortSignal, work: (stop: AbortSignal) => Promise<T>): Promise<T> {
+async function within<T>(
+  ms: number,
+  name: string,
+  signal: AbortSignal,
+  work: (stop: AbortSignal) => Promise<T>,
+): Promise<T> {
   const timeout = AbortSignal.timeout(ms);
   try {
     return await work(AbortSignal.any([signal, timeout]));

@@ -54,8 +54,16 @@ describe("startInventorySync", () => {
     await expect
       .poll(async () => (await itemsOf(host?.id ?? "")).find((row) => row.ref === stopped?.ref)?.state, patient)
       .toBe("running");
-    await expect.poll(() => events.some((e) => e.type === "inventory" && e.hostId === host?.id && e.refs.includes(stopped?.ref ?? "")), patient).toBe(true);
-    await expect(powerVm(admin, host?.id ?? "", stopped?.ref ?? "", "start")).rejects.toMatchObject({ code: "vm.wrong-state" });
+    await expect
+      .poll(
+        () =>
+          events.some((e) => e.type === "inventory" && e.hostId === host?.id && e.refs.includes(stopped?.ref ?? "")),
+        patient,
+      )
+      .toBe(true);
+    await expect(powerVm(admin, host?.id ?? "", stopped?.ref ?? "", "start")).rejects.toMatchObject({
+      code: "vm.wrong-state",
+    });
     await powerVm(admin, host?.id ?? "", stopped?.ref ?? "", "stop");
   });
 
@@ -73,8 +81,13 @@ describe("startInventorySync", () => {
     expect(lost?.staleSince).not.toBeNull();
     expect(lost?.error?.code).toMatch(/^host\./);
     expect(await itemsOf(host?.id ?? "")).toHaveLength(before);
-    await expect(withHost(services, host?.id ?? "", (adapter) => adapter.refreshCapabilities())).rejects.toMatchObject({ code: "host.offline" });
-    await services.db.update(hosts).set({ connection: { driver: "demo", connection: { transport: "demo", vendor: "xen" } } }).where(eq(hosts.name, "demo-xen"));
+    await expect(withHost(services, host?.id ?? "", (adapter) => adapter.refreshCapabilities())).rejects.toMatchObject({
+      code: "host.offline",
+    });
+    await services.db
+      .update(hosts)
+      .set({ connection: { driver: "demo", connection: { transport: "demo", vendor: "xen" } } })
+      .where(eq(hosts.name, "demo-xen"));
     services.events.publish({ type: "host", id: host?.id ?? "" });
     await expect.poll(async () => (await hostNamed("demo-xen"))?.state, patient).toBe("online");
     expect(await hostNamed("demo-xen")).toMatchObject({ staleSince: null, error: null });
@@ -85,7 +98,12 @@ describe("startInventorySync", () => {
     await removeHost(admin, host?.id ?? "");
     expect(await hostNamed("demo-hyperv")).toBeUndefined();
     expect(await itemsOf(host?.id ?? "")).toEqual([]);
-    await expect.poll(() => withHost(services, host?.id ?? "", async () => "there").catch((error: { code: string }) => error.code), patient).toBe("host.not-found");
+    await expect
+      .poll(
+        () => withHost(services, host?.id ?? "", async () => "there").catch((error: { code: string }) => error.code),
+        patient,
+      )
+      .toBe("host.not-found");
   });
 
   it("puts items right that changed or vanished while nobody looked", async () => {
@@ -96,7 +114,10 @@ describe("startInventorySync", () => {
     const vm = all.find((row) => row.kind === "vm");
     if (vm === undefined) throw new Error("the simulated host has no VM");
     await services.db.insert(inventoryItems).values({ ...vm, ref: "vanished", name: "vanished" });
-    await services.db.update(inventoryItems).set({ name: "old name", data: { ...vm.data, name: "old name" } }).where(eq(inventoryItems.ref, vm.ref));
+    await services.db
+      .update(inventoryItems)
+      .set({ name: "old name", data: { ...vm.data, name: "old name" } })
+      .where(eq(inventoryItems.ref, vm.ref));
     sync = await startInventorySync(services);
     await expect.poll(async () => (await itemsOf(id)).some((row) => row.ref === "vanished"), patient).toBe(false);
     await expect.poll(async () => (await itemsOf(id)).find((row) => row.ref === vm.ref)?.name, patient).toBe(vm.name);

@@ -27,19 +27,43 @@ function vm(n: number): Vm {
     description: null,
     startedAt: null,
     disks: [],
-    nics: [{ id: "n", mac: `52:54:00:00:${String(n % 100).padStart(2, "0")}:aa`, model: null, modelRaw: null, networkRef: null, networkName: null, connected: true, addresses: [] }],
+    nics: [
+      {
+        id: "n",
+        mac: `52:54:00:00:${String(n % 100).padStart(2, "0")}:aa`,
+        model: null,
+        modelRaw: null,
+        networkRef: null,
+        networkName: null,
+        connected: true,
+        addresses: [],
+      },
+    ],
     snapshots: [],
     tag: null,
   };
 }
 
-const all = Array.from({ length: 10_000 }, (_, n) => ({ host: n % 4 === 0 ? ("b" as const) : ("a" as const), vm: vm(n) }));
+const all = Array.from({ length: 10_000 }, (_, n) => ({
+  host: n % 4 === 0 ? ("b" as const) : ("a" as const),
+  vm: vm(n),
+}));
 
 beforeAll(async () => {
   database = await openTestDatabase();
   await database.db.insert(hosts).values([
-    { id: hostIds.a, name: "alpha", vendor: "kvm", connection: { driver: "demo", connection: { transport: "demo", vendor: "kvm" } } },
-    { id: hostIds.b, name: "beta", vendor: "vmware", connection: { driver: "demo", connection: { transport: "demo", vendor: "vmware" } } },
+    {
+      id: hostIds.a,
+      name: "alpha",
+      vendor: "kvm",
+      connection: { driver: "demo", connection: { transport: "demo", vendor: "kvm" } },
+    },
+    {
+      id: hostIds.b,
+      name: "beta",
+      vendor: "vmware",
+      connection: { driver: "demo", connection: { transport: "demo", vendor: "vmware" } },
+    },
   ]);
   for (const key of ["a", "b"] as const) {
     const rows = await HostRows.load(database.db, hostIds[key]);
@@ -53,7 +77,13 @@ async function walk(filter: VmFilter, sort: VmSort, order: "asc" | "desc", limit
   const keys: (string | number)[] = [];
   let cursor: string | null = null;
   for (;;) {
-    const page: Awaited<ReturnType<typeof listVms>> = await listVms(database.db, { ...filter, sort, order, cursor, limit });
+    const page: Awaited<ReturnType<typeof listVms>> = await listVms(database.db, {
+      ...filter,
+      sort,
+      order,
+      cursor,
+      limit,
+    });
     for (const { host, vm: row } of page.found) {
       refs.push(row.ref);
       keys.push(sort === "host" ? host.name : sort === "name" || sort === "state" ? row[sort] : (row[sort] ?? -1));
@@ -82,9 +112,16 @@ describe("listVms over 10,000 rows", () => {
   });
 
   it("filters, and counts each facet without its own filter", async () => {
-    const { refs, total, facets } = await walk({ state: ["running"], host: [hostIds.b], firmware: ["bios"] }, "name", "asc", 400);
+    const { refs, total, facets } = await walk(
+      { state: ["running"], host: [hostIds.b], firmware: ["bios"] },
+      "name",
+      "asc",
+      400,
+    );
     const fits = (e: (typeof all)[number], but: string) =>
-      (but === "state" || e.vm.state === "running") && (but === "host" || e.host === "b") && (but === "firmware" || e.vm.firmware === "bios");
+      (but === "state" || e.vm.state === "running") &&
+      (but === "host" || e.host === "b") &&
+      (but === "firmware" || e.vm.firmware === "bios");
     const expected = all.filter((e) => fits(e, ""));
     expect(total).toBe(expected.length);
     expect(new Set(refs)).toEqual(new Set(expected.map((e) => e.vm.ref)));
@@ -106,11 +143,19 @@ describe("listVms over 10,000 rows", () => {
   });
 
   it("refuses a cursor that it did not make", async () => {
-    for (const cursor of ["x", Buffer.from('["a"]').toString("base64url"), Buffer.from('["a","b","c"]').toString("base64url")]) {
-      await expect(listVms(database.db, { sort: "name", order: "asc", limit: 5, cursor })).rejects.toMatchObject({ code: "list.bad-cursor" });
+    for (const cursor of [
+      "x",
+      Buffer.from('["a"]').toString("base64url"),
+      Buffer.from('["a","b","c"]').toString("base64url"),
+    ]) {
+      await expect(listVms(database.db, { sort: "name", order: "asc", limit: 5, cursor })).rejects.toMatchObject({
+        code: "list.bad-cursor",
+      });
     }
     const byName = await listVms(database.db, { sort: "name", order: "asc", limit: 5, cursor: null });
-    await expect(listVms(database.db, { sort: "cpus", order: "asc", limit: 5, cursor: byName.next })).rejects.toMatchObject({ code: "list.bad-cursor" });
+    await expect(
+      listVms(database.db, { sort: "cpus", order: "asc", limit: 5, cursor: byName.next }),
+    ).rejects.toMatchObject({ code: "list.bad-cursor" });
   });
 });
 
@@ -131,7 +176,9 @@ describe("HostRows", () => {
     expect(gone.map(({ ref }) => ref).sort()).toEqual([mine[0]?.ref, mine[1]?.ref].sort());
     expect(await rows.remove(gone)).toHaveLength(2);
     expect(await rows.remove(gone)).toHaveLength(0);
-    expect((await listVms(database.db, { host: [hostIds.b], sort: "name", order: "asc", limit: 1, cursor: null })).total).toBe(mine.length - 2);
+    expect(
+      (await listVms(database.db, { host: [hostIds.b], sort: "name", order: "asc", limit: 1, cursor: null })).total,
+    ).toBe(mine.length - 2);
     await rows.put(mine);
   });
 });

@@ -49,11 +49,17 @@ const sortKey = {
   host: sql`${hosts.name}`,
 } satisfies Record<VmSort, SQL>;
 
-const sortType = { name: "text", state: "text", cpus: "bigint", memory: "bigint", host: "text" } satisfies Record<VmSort, string>;
+const sortType = { name: "text", state: "text", cpus: "bigint", memory: "bigint", host: "text" } satisfies Record<
+  VmSort,
+  string
+>;
 
 function oneOf(expression: SQL, values: readonly string[] | undefined): SQL | undefined {
   if (values === undefined || values.length === 0) return undefined;
-  return sql`${expression} in (${sql.join(values.map((value) => sql`${value}`), sql`, `)})`;
+  return sql`${expression} in (${sql.join(
+    values.map((value) => sql`${value}`),
+    sql`, `,
+  )})`;
 }
 
 function search(q: string | undefined): SQL | undefined {
@@ -167,7 +173,9 @@ export async function findVm(db: Db, hostId: string, ref: string): Promise<VmFou
         .where(and(eq(inventoryItems.hostId, hostId), eq(inventoryItems.kind, "vm"), eq(inventoryItems.ref, ref)))
     : [];
   if (row === undefined) {
-    throw new AppError("not-found", "vm.not-found", "There is no such VM.", { hint: "It may have been removed on its host." });
+    throw new AppError("not-found", "vm.not-found", "There is no such VM.", {
+      hint: "It may have been removed on its host.",
+    });
   }
   return { host: row.host, vm: row.data as Vm };
 }

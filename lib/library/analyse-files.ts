@@ -44,7 +44,11 @@ const SLICES = 256;
 const CHUNK = 4 * 1024 * 1024;
 
 /** Throws `image.*`. */
-export async function analyseFiles(input: AnalyseInput, signal: AbortSignal, onProgress: (progress: AnalyseProgress) => void): Promise<Analysis> {
+export async function analyseFiles(
+  input: AnalyseInput,
+  signal: AbortSignal,
+  onProgress: (progress: AnalyseProgress) => void,
+): Promise<Analysis> {
   const fileName = await findMain(input, signal);
   await using opened = await openOne(input, fileName, signal);
   const { facts, disk } = opened;
@@ -113,10 +117,15 @@ async function findMain(input: AnalyseInput, signal: AbortSignal): Promise<strin
   if (best === null) throw firstError;
   if (best.named + 1 < input.fileNames.length) {
     if (firstError !== null && best.named === 0) throw firstError;
-    throw new AppError("unprocessable", "image.files-not-related", `${best.name} does not use all of the files that came with it.`, {
-      hint: "Give the files of one disk together, and those of another disk apart.",
-      details: { file: best.name },
-    });
+    throw new AppError(
+      "unprocessable",
+      "image.files-not-related",
+      `${best.name} does not use all of the files that came with it.`,
+      {
+        hint: "Give the files of one disk together, and those of another disk apart.",
+        details: { file: best.name },
+      },
+    );
   }
   return best.name;
 }

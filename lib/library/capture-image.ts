@@ -32,7 +32,11 @@ export interface Captured {
 type OnProgress = (progress: { done: number; total: number; moved: number }) => void;
 
 /** Throws `vm.running`, `disk.in-use`, `vm.not-found`, `host.*`, `image.*`, `library.full`. */
-export async function captureImage(input: CaptureInput, signal: AbortSignal, onProgress: OnProgress): Promise<Captured> {
+export async function captureImage(
+  input: CaptureInput,
+  signal: AbortSignal,
+  onProgress: OnProgress,
+): Promise<Captured> {
   await using adapter = await openHost(input.target, input.secret, { dataDir: input.dataDir, signal });
   const said = await requireStill(adapter, input, signal);
   await using image = await adapter.openDisk(input.vmRef, input.diskId, signal);
@@ -51,6 +55,9 @@ export async function captureImage(input: CaptureInput, signal: AbortSignal, onP
 async function requireStill(adapter: HypervisorAdapter, input: CaptureInput, signal: AbortSignal) {
   const vm = await adapter.vm(input.vmRef, signal);
   const allowed = canCapture(vm, input.diskId);
-  if (allowed !== true) throw new AppError("conflict", "vm.running", allowed.reason, { hint: "Shut the VM down, and capture the disk again." });
+  if (allowed !== true)
+    throw new AppError("conflict", "vm.running", allowed.reason, {
+      hint: "Shut the VM down, and capture the disk again.",
+    });
   return vm.disks.find((disk) => disk.id === input.diskId)?.format ?? null;
 }

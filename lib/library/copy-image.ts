@@ -35,7 +35,11 @@ const CHUNK = 4 * 1024 * 1024;
 const GAP = 64 * 1024;
 
 /** Throws `image.path-escapes` for a file that names others outside its folder, `library.full`, `io.*`. */
-export async function copyImage(input: CopyImageInput, signal: AbortSignal, onProgress: OnProgress): Promise<CopiedFiles> {
+export async function copyImage(
+  input: CopyImageInput,
+  signal: AbortSignal,
+  onProgress: OnProgress,
+): Promise<CopiedFiles> {
   const siblings = await siblingNames(input, signal);
   await using main = await openImageFile(input.source);
   const files: ImageFile[] = [main];
@@ -98,7 +102,12 @@ async function dataBytes(files: readonly ImageFile[], signal: AbortSignal): Prom
 }
 
 /** Holes stay holes and zeros become some: the copy takes no more room than the data. */
-async function copyBytes(source: ByteSource, target: string, signal: AbortSignal, onBytes: (passed: number, written: number) => void): Promise<void> {
+async function copyBytes(
+  source: ByteSource,
+  target: string,
+  signal: AbortSignal,
+  onBytes: (passed: number, written: number) => void,
+): Promise<void> {
   await using sink = await createFileSink(target);
   const buffer = Buffer.allocUnsafe(CHUNK);
   let at = 0;

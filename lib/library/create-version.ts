@@ -29,7 +29,11 @@ export interface NewVersion {
   readonly state: "receiving" | "analysing";
   readonly hints?: HardwareHints;
   /** `input`: identifiers only; a secret in it is sealed. */
-  readonly job: { readonly kind: JobKind; readonly verb: string; readonly input: (versionId: string) => Record<string, unknown> };
+  readonly job: {
+    readonly kind: JobKind;
+    readonly verb: string;
+    readonly input: (versionId: string) => Record<string, unknown>;
+  };
 }
 
 export interface VersionStarted {
@@ -50,7 +54,10 @@ export async function createVersion(
   input: NewVersion,
 ): Promise<VersionStarted> {
   const image = await findOrMakeImage(tx, actor, input.destination);
-  const [top] = await tx.select({ number: max(imageVersions.number) }).from(imageVersions).where(eq(imageVersions.imageId, image.id));
+  const [top] = await tx
+    .select({ number: max(imageVersions.number) })
+    .from(imageVersions)
+    .where(eq(imageVersions.imageId, image.id));
   const number = (top?.number ?? 0) + 1;
   const versionId = randomUUID();
   const jobId = await services.jobs.enqueue(tx, {
@@ -74,7 +81,9 @@ export async function createVersion(
     createdByName: actor.name,
   });
   // Entered before the folder exists, so that a crash at any point leaves its name behind.
-  await tx.insert(ledger).values({ jobId, kind: "file", ref: folderRef(versionId), label: `Files of ${image.name} v${number}` });
+  await tx
+    .insert(ledger)
+    .values({ jobId, kind: "file", ref: folderRef(versionId), label: `Files of ${image.name} v${number}` });
   await appendAudit(tx, actor, {
     action: "image.version-added",
     subject: { kind: "image", id: image.id, name: image.name },
@@ -109,7 +118,9 @@ async function findOrMakeImage(tx: Tx, actor: Actor, to: Destination): Promise<{
 }
 
 export function imageNotFound(): AppError {
-  return new AppError("not-found", "image.not-found", "There is no such image.", { hint: "It may have been removed in the meantime." });
+  return new AppError("not-found", "image.not-found", "There is no such image.", {
+    hint: "It may have been removed in the meantime.",
+  });
 }
 
 export function imageNameTaken(name: string): AppError {
@@ -121,10 +132,16 @@ export function imageNameTaken(name: string): AppError {
 /** What `createVersion` would refuse, before a person sends gigabytes. */
 export async function checkDestination(tx: Tx, to: Pick<Destination, "imageId" | "name">): Promise<void> {
   if (to.imageId !== null) {
-    const [image] = await tx.select({ id: images.id }).from(images).where(and(eq(images.id, to.imageId), isNull(images.removedAt)));
+    const [image] = await tx
+      .select({ id: images.id })
+      .from(images)
+      .where(and(eq(images.id, to.imageId), isNull(images.removedAt)));
     if (image === undefined) throw imageNotFound();
   } else if (to.name !== null) {
-    const [image] = await tx.select({ id: images.id }).from(images).where(and(eq(images.name, to.name), isNull(images.removedAt)));
+    const [image] = await tx
+      .select({ id: images.id })
+      .from(images)
+      .where(and(eq(images.name, to.name), isNull(images.removedAt)));
     if (image !== undefined) throw imageNameTaken(to.name);
   }
 }

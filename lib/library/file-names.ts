@@ -10,7 +10,8 @@ const MAX_BYTES = 200;
  * Throws `image.bad-file-name` (invalid).
  */
 export function safeFileName(name: string): string {
-  const bad = name === "" || name.startsWith(".") || [...name].some((c) => c < " " || c === "/" || c === "\\" || c === "\u007f");
+  const bad =
+    name === "" || name.startsWith(".") || [...name].some((c) => c < " " || c === "/" || c === "\\" || c === "\u007f");
   if (bad || Buffer.byteLength(name) > MAX_BYTES) {
     throw new AppError("invalid", "image.bad-file-name", `"${printable(name)}" cannot be the name of an image file.`, {
       hint: `A name has no slashes or control characters, does not begin with a dot and is at most ${MAX_BYTES} bytes long.`,
@@ -22,7 +23,10 @@ export function safeFileName(name: string): string {
 /** The name of an image when nobody said one: the file's name without its ending. */
 export function imageNameOf(fileName: string): string {
   const stem = fileName.slice(0, fileName.length - extname(fileName).length).trim();
-  const clean = [...(stem === "" ? fileName : stem)].filter((c) => c >= " " && c !== "/" && c !== "\\").join("").trim();
+  const clean = [...(stem === "" ? fileName : stem)]
+    .filter((c) => c >= " " && c !== "/" && c !== "\\")
+    .join("")
+    .trim();
   return clean.slice(0, 100).trim() || "Image";
 }
 

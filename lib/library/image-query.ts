@@ -30,13 +30,20 @@ export async function listImages(
   db: Db,
   query: { readonly q: string | null; readonly cursor: string | null; readonly limit: number },
 ): Promise<{ found: ImageWithVersions[]; next: string | null; total: number }> {
-  const like = query.q === null || query.q.trim() === "" ? null : `%${query.q.trim().replace(/[\\%_]/g, (c) => `\\${c}`)}%`;
+  const like =
+    query.q === null || query.q.trim() === "" ? null : `%${query.q.trim().replace(/[\\%_]/g, (c) => `\\${c}`)}%`;
   const where = and(
     isNull(images.removedAt),
     like === null ? undefined : or(ilike(images.name, like), ilike(images.description, like)),
   );
-  const after = query.cursor === null ? undefined : gt(images.name, Buffer.from(query.cursor, "base64url").toString("utf8"));
-  const rows = await db.select().from(images).where(and(where, after)).orderBy(asc(images.name)).limit(query.limit + 1);
+  const after =
+    query.cursor === null ? undefined : gt(images.name, Buffer.from(query.cursor, "base64url").toString("utf8"));
+  const rows = await db
+    .select()
+    .from(images)
+    .where(and(where, after))
+    .orderBy(asc(images.name))
+    .limit(query.limit + 1);
   const page = rows.slice(0, query.limit);
   const [count] = await db.select({ total: sql<number>`count(*)::int` }).from(images).where(where);
   const last = page.at(-1);
@@ -49,7 +56,10 @@ export async function listImages(
 
 /** Throws `image.not-found`. */
 export async function findImage(db: Db, id: string): Promise<ImageWithVersions> {
-  const rows = await db.select().from(images).where(and(eq(images.id, id), isNull(images.removedAt)));
+  const rows = await db
+    .select()
+    .from(images)
+    .where(and(eq(images.id, id), isNull(images.removedAt)));
   const [image] = await withVersions(db, rows);
   if (image === undefined) throw imageNotFound();
   return image;
@@ -67,13 +77,20 @@ async function withVersions(db: Db, rows: readonly ImageRow[]): Promise<ImageWit
   const disks =
     versionIds.length === 0
       ? []
-      : await db.select().from(imageDisks).where(inArray(imageDisks.versionId, versionIds)).orderBy(asc(imageDisks.position));
+      : await db
+          .select()
+          .from(imageDisks)
+          .where(inArray(imageDisks.versionId, versionIds))
+          .orderBy(asc(imageDisks.position));
   const disksOf = Map.groupBy(disks, (disk) => disk.versionId);
   const versionsOf = Map.groupBy(versions, (version) => version.imageId);
   return rows
     .map((row) => ({
       row,
-      versions: (versionsOf.get(row.id) ?? []).map((version) => ({ row: version, disks: disksOf.get(version.id) ?? [] })),
+      versions: (versionsOf.get(row.id) ?? []).map((version) => ({
+        row: version,
+        disks: disksOf.get(version.id) ?? [],
+      })),
     }))
     .filter(({ versions: own }) => own.length > 0);
 }

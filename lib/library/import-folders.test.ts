@@ -25,23 +25,41 @@ afterAll(() => rm(root, { recursive: true }));
 describe("requireImportable", () => {
   it("finds a file by its true path", async () => {
     expect(await requireImportable(allowed, join(root, "door", "a.img"))).toBe(join(root, "images", "a.img"));
-    expect(await requireImportable(allowed, join(root, "images", "leads-in"))).toBe(join(root, "images", "sub", "b.img"));
+    expect(await requireImportable(allowed, join(root, "images", "leads-in"))).toBe(
+      join(root, "images", "sub", "b.img"),
+    );
   });
 
-  it.each(["images-not/secret", "images/../images-not/secret", "images/leads-out", "images/etc/passwd", "images/absent", "images/a.img\u0000"])("refuses %s without telling whether it is there", async (path) => {
-    await expect(requireImportable(allowed, join(root, "/") + path)).rejects.toMatchObject({ code: "import.outside-folders", kind: "forbidden" });
+  it.each([
+    "images-not/secret",
+    "images/../images-not/secret",
+    "images/leads-out",
+    "images/etc/passwd",
+    "images/absent",
+    "images/a.img\u0000",
+  ])("refuses %s without telling whether it is there", async (path) => {
+    await expect(requireImportable(allowed, join(root, "/") + path)).rejects.toMatchObject({
+      code: "import.outside-folders",
+      kind: "forbidden",
+    });
   });
 
   it("allows nothing when nothing is allowed, and no folder as a file", async () => {
-    await expect(requireImportable([], join(root, "images", "a.img"))).rejects.toMatchObject({ code: "import.outside-folders" });
+    await expect(requireImportable([], join(root, "images", "a.img"))).rejects.toMatchObject({
+      code: "import.outside-folders",
+    });
     await expect(requireImportable(["/"], "/dev/null")).rejects.toMatchObject({ code: "import.not-a-file" });
-    await expect(requireImportable(allowed, join(root, "images", "sub"))).rejects.toMatchObject({ code: "import.not-a-file" });
+    await expect(requireImportable(allowed, join(root, "images", "sub"))).rejects.toMatchObject({
+      code: "import.not-a-file",
+    });
   });
 });
 
 describe("listImportFolder", () => {
   it("lists the allowed folders, then what lies in one", async () => {
-    expect(await listImportFolder(allowed, "")).toEqual([{ name: allowed[0], path: allowed[0], directory: true, size: null }]);
+    expect(await listImportFolder(allowed, "")).toEqual([
+      { name: allowed[0], path: allowed[0], directory: true, size: null },
+    ]);
     const entries = await listImportFolder(allowed, allowed[0] ?? "");
     expect(entries.map(({ name, directory, size }) => [name, directory, size])).toEqual([
       ["sub", true, null],
@@ -52,6 +70,8 @@ describe("listImportFolder", () => {
 
   it("lists nothing outside", async () => {
     await expect(listImportFolder(allowed, "/etc")).rejects.toMatchObject({ code: "import.outside-folders" });
-    await expect(listImportFolder(allowed, join(root, "images", "etc"))).rejects.toMatchObject({ code: "import.outside-folders" });
+    await expect(listImportFolder(allowed, join(root, "images", "etc"))).rejects.toMatchObject({
+      code: "import.outside-folders",
+    });
   });
 });

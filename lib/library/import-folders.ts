@@ -39,12 +39,18 @@ export async function listImportFolder(allowed: readonly string[], path: string)
     return allowed.map((folder) => ({ name: folder, path: folder, directory: true, size: null }));
   }
   const real = await confined(allowed, path);
-  if (!(await stat(real)).isDirectory()) throw new AppError("invalid", "import.not-a-folder", `${path} is not a folder.`);
+  if (!(await stat(real)).isDirectory())
+    throw new AppError("invalid", "import.not-a-folder", `${path} is not a folder.`);
   let names: Dirent[];
   try {
     names = await readdir(real, { withFileTypes: true });
   } catch (cause) {
-    throw new AppError("forbidden", "import.unreadable", `${path} cannot be read by the account that runs Supravisor.`, { cause });
+    throw new AppError(
+      "forbidden",
+      "import.unreadable",
+      `${path} cannot be read by the account that runs Supravisor.`,
+      { cause },
+    );
   }
   const entries: FolderEntry[] = [];
   for (const entry of names.slice(0, MOST_ENTRIES)) {
@@ -54,7 +60,12 @@ export async function listImportFolder(allowed: readonly string[], path: string)
     const target = entry.isSymbolicLink() ? await confined(allowed, full).catch(() => null) : full;
     const info = target === null ? null : await stat(target).catch(() => null);
     if (info === null || !(info.isDirectory() || info.isFile())) continue;
-    entries.push({ name: basename(full), path: full, directory: info.isDirectory(), size: info.isFile() ? info.size : null });
+    entries.push({
+      name: basename(full),
+      path: full,
+      directory: info.isDirectory(),
+      size: info.isFile() ? info.size : null,
+    });
   }
   return entries.sort((a, b) => Number(b.directory) - Number(a.directory) || a.name.localeCompare(b.name));
 }

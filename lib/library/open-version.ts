@@ -29,16 +29,24 @@ export interface LocatedVersion {
 }
 
 /** Throws `image.not-found`, `image.not-ready`, `library.foreign`. */
-export async function locateVersion(services: { readonly db: Db; readonly dataDir: string }, versionId: string): Promise<LocatedVersion> {
+export async function locateVersion(
+  services: { readonly db: Db; readonly dataDir: string },
+  versionId: string,
+): Promise<LocatedVersion> {
   const [version] = await services.db.select().from(imageVersions).where(eq(imageVersions.id, versionId));
-  if (version === undefined) throw new AppError("not-found", "image.not-found", "There is no such version of an image.");
+  if (version === undefined)
+    throw new AppError("not-found", "image.not-found", "There is no such version of an image.");
   if (version.state !== "ready") {
     throw new AppError("conflict", "image.not-ready", `Version ${version.number} of the image is not ready.`, {
       hint: version.error?.message ?? "Wait until it has been analysed.",
     });
   }
   const folder = (await openLibrary(services)).pathOf(version.folder);
-  const disks = await services.db.select().from(imageDisks).where(eq(imageDisks.versionId, versionId)).orderBy(asc(imageDisks.position));
+  const disks = await services.db
+    .select()
+    .from(imageDisks)
+    .where(eq(imageDisks.versionId, versionId))
+    .orderBy(asc(imageDisks.position));
   return {
     folder,
     disks: disks.map((disk) => ({

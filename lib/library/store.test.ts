@@ -33,7 +33,9 @@ it("does not fill a folder that another database, or none, calls its library", a
     const third = await openTestDatabase();
     await third.db.execute(`insert into settings (key, value) values ('library', '{"id":"${randomUUID()}"}')`);
     await expect(openLibrary({ db: third.db, dataDir: elsewhere })).rejects.toMatchObject({ code: "library.foreign" });
-    await expect(openLibrary({ db: third.db, dataDir: join(elsewhere, "unmounted") })).rejects.toMatchObject({ code: "library.foreign" });
+    await expect(openLibrary({ db: third.db, dataDir: join(elsewhere, "unmounted") })).rejects.toMatchObject({
+      code: "library.foreign",
+    });
     await third.close();
   } finally {
     await other.close();

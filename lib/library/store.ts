@@ -98,7 +98,11 @@ function foreign(root: string, found: string | null): AppError {
 function folderStore(root: string, id: string): LibraryStore {
   const pathOf = (folder: string): string => {
     if (!FOLDER.test(folder)) {
-      throw new AppError("internal", "library.bad-folder", "A version's folder has a name that the library never gives.");
+      throw new AppError(
+        "internal",
+        "library.bad-folder",
+        "A version's folder has a name that the library never gives.",
+      );
     }
     return join(root, folder);
   };

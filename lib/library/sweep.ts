@@ -61,7 +61,14 @@ export async function removeAbandoned(services: Pick<Services, "db" | "dataDir">
     .select({ seq: ledger.seq, ref: ledger.ref })
     .from(ledger)
     .innerJoin(jobs, eq(jobs.id, ledger.jobId))
-    .where(and(eq(ledger.kind, "file"), isNull(ledger.hostId), inArray(ledger.state, ["planned", "made"]), inArray(jobs.state, [...FINISHED])));
+    .where(
+      and(
+        eq(ledger.kind, "file"),
+        isNull(ledger.hostId),
+        inArray(ledger.state, ["planned", "made"]),
+        inArray(jobs.state, [...FINISHED]),
+      ),
+    );
   if (due.length === 0) return;
   const library = await openLibrary(services);
   for (const { seq, ref } of due) {
@@ -92,7 +99,11 @@ async function settleVersions(services: Services, jobId: string | null): Promise
       ),
     );
   for (const { version, job } of rows) {
-    const error = job.error ?? errorToJson(new AppError("cancelled", "job.cancelled", `The job was cancelled by ${job.cancelRequestedBy ?? "somebody"}.`));
+    const error =
+      job.error ??
+      errorToJson(
+        new AppError("cancelled", "job.cancelled", `The job was cancelled by ${job.cancelRequestedBy ?? "somebody"}.`),
+      );
     await services.db.transaction(async (tx) => {
       const [changed] = await tx
         .update(imageVersions)
@@ -134,7 +145,13 @@ async function forgetUploads(services: Services): Promise<void> {
   for (const row of old) {
     if (row.state === "filed" && (await receivedBytes(services, row.id)) > 0) {
       // Its analysis has not moved it yet: as long as the version lives it still may.
-      const [version] = row.versionId === null ? [] : await services.db.select({ id: imageVersions.id }).from(imageVersions).where(eq(imageVersions.id, row.versionId));
+      const [version] =
+        row.versionId === null
+          ? []
+          : await services.db
+              .select({ id: imageVersions.id })
+              .from(imageVersions)
+              .where(eq(imageVersions.id, row.versionId));
       if (version !== undefined) continue;
     }
     await rm(uploadPath(services.dataDir, row.id), { force: true });

@@ -45,7 +45,10 @@ async function serve(): Promise<string> {
     handler(request, response, ctx).catch((error: unknown) => {
       const json = errorToJson(error);
       if (response.headersSent) response.destroy();
-      else response.writeHead(statusOf(json.kind), { "content-type": "application/json" }).end(JSON.stringify({ error: json }));
+      else
+        response
+          .writeHead(statusOf(json.kind), { "content-type": "application/json" })
+          .end(JSON.stringify({ error: json }));
     });
   });
   server.listen(0, "127.0.0.1");
@@ -62,13 +65,21 @@ const meta = (pairs: Record<string, string>) =>
 const TUS = { "Tus-Resumable": "1.0.0" };
 
 function begin(url: string, size: number, pairs: Record<string, string>, person = "ada") {
-  return fetch(url, { method: "POST", headers: { ...TUS, "Upload-Length": String(size), "Upload-Metadata": meta(pairs), "x-person": person } });
+  return fetch(url, {
+    method: "POST",
+    headers: { ...TUS, "Upload-Length": String(size), "Upload-Metadata": meta(pairs), "x-person": person },
+  });
 }
 
 const place = (url: string, response: Response) => new URL(response.headers.get("location") ?? "", url).href;
 
 function send(url: string, offset: number, bytes: Uint8Array, person = "ada") {
-  const headers = { ...TUS, "Upload-Offset": String(offset), "Content-Type": "application/offset+octet-stream", "x-person": person };
+  const headers = {
+    ...TUS,
+    "Upload-Offset": String(offset),
+    "Content-Type": "application/offset+octet-stream",
+    "x-person": person,
+  };
   return fetch(url, { method: "PATCH", headers, body: bytes as Uint8Array<ArrayBuffer> });
 }
 
@@ -90,17 +101,39 @@ describe("uploads", () => {
         onError: reject,
       }).start();
     });
-    const [image] = await services.db.select().from(images).where(eq(images.id, String(imageId)));
+    const [image] = await services.db
+      .select()
+      .from(images)
+      .where(eq(images.id, String(imageId)));
     expect(image?.name).toBe("web01");
-    const [version] = await services.db.select().from(imageVersions).where(eq(imageVersions.imageId, String(imageId)));
-    expect(version).toMatchObject({ number: 1, state: "analysing", source: { kind: "upload", fileName: "web01.qcow2" } });
-    const [job] = await services.db.select().from(jobs).where(eq(jobs.id, version?.jobId ?? ""));
+    const [version] = await services.db
+      .select()
+      .from(imageVersions)
+      .where(eq(imageVersions.imageId, String(imageId)));
+    expect(version).toMatchObject({
+      number: 1,
+      state: "analysing",
+      source: { kind: "upload", fileName: "web01.qcow2" },
+    });
+    const [job] = await services.db
+      .select()
+      .from(jobs)
+      .where(eq(jobs.id, version?.jobId ?? ""));
     expect(job).toMatchObject({ kind: "image.analyse", input: { versionId: version?.id } });
-    const [entry] = await services.db.select().from(ledger).where(eq(ledger.jobId, version?.jobId ?? ""));
+    const [entry] = await services.db
+      .select()
+      .from(ledger)
+      .where(eq(ledger.jobId, version?.jobId ?? ""));
     expect(entry).toMatchObject({ kind: "file", ref: `library/${version?.folder}`, state: "planned" });
-    const [row] = await services.db.select().from(uploads).where(eq(uploads.versionId, version?.id ?? ""));
+    const [row] = await services.db
+      .select()
+      .from(uploads)
+      .where(eq(uploads.versionId, version?.id ?? ""));
     expect(await readFile(uploadPath(services.dataDir, row?.id ?? ""))).toEqual(bytes);
-    const audit = await services.db.select().from(auditEntries).where(eq(auditEntries.subjectId, String(imageId)));
+    const audit = await services.db
+      .select()
+      .from(auditEntries)
+      .where(eq(auditEntries.subjectId, String(imageId)));
     expect(audit).toMatchObject([{ action: "image.version-added", actorName: ada.actor.name }]);
   });
 
@@ -112,7 +145,9 @@ describe("uploads", () => {
     await new Promise<void>((resolve) => {
       const { port, pathname } = new URL(upload);
       const socket = connect(Number(port), "127.0.0.1", () => {
-        socket.write(`PATCH ${pathname} HTTP/1.1\r\nHost: x\r\nTus-Resumable: 1.0.0\r\nUpload-Offset: 0\r\nContent-Type: application/offset+octet-stream\r\nContent-Length: ${bytes.length}\r\n\r\n`);
+        socket.write(
+          `PATCH ${pathname} HTTP/1.1\r\nHost: x\r\nTus-Resumable: 1.0.0\r\nUpload-Offset: 0\r\nContent-Type: application/offset+octet-stream\r\nContent-Length: ${bytes.length}\r\n\r\n`,
+        );
         socket.write(bytes.subarray(0, 40_000), () => setTimeout(() => socket.destroy(), 100));
       });
       socket.on("close", () => resolve());
@@ -121,7 +156,10 @@ describe("uploads", () => {
     const again = `${second}/${idOf(upload)}`;
     let offset = 0;
     await expect
-      .poll(async () => (offset = Number((await fetch(again, { method: "HEAD", headers: TUS })).headers.get("upload-offset"))))
+      .poll(
+        async () =>
+          (offset = Number((await fetch(again, { method: "HEAD", headers: TUS })).headers.get("upload-offset"))),
+      )
       .toBe(40_000);
     const list = (await (await fetch(second)).json()) as { items: { id: string; offset: number; size: number }[] };
     expect(list.items).toMatchObject([{ id: idOf(upload), offset: 40_000, size: 100_000, fileName: "resumed.img" }]);
@@ -146,7 +184,10 @@ describe("uploads", () => {
     await appendFile(uploadPath(services.dataDir, idOf(upload)), bytes.subarray(999));
     const sweep = await startLibrarySweep(services);
     await sweep.close();
-    const [row] = await services.db.select().from(uploads).where(eq(uploads.id, idOf(upload)));
+    const [row] = await services.db
+      .select()
+      .from(uploads)
+      .where(eq(uploads.id, idOf(upload)));
     expect(row?.state).toBe("filed");
     expect(row?.versionId).not.toBeNull();
   });
@@ -163,9 +204,15 @@ describe("uploads", () => {
     const answers = await Promise.all(parts.map(({ at, size }) => send(at, 0, randomBytes(size))));
     const named = answers.map((answer) => answer.headers.get("supravisor-image")).filter((name) => name !== null);
     expect(named).toHaveLength(1);
-    const versions = await services.db.select().from(imageVersions).where(eq(imageVersions.imageId, named[0] ?? ""));
+    const versions = await services.db
+      .select()
+      .from(imageVersions)
+      .where(eq(imageVersions.imageId, named[0] ?? ""));
     expect(versions).toMatchObject([{ source: { kind: "upload", fileName: "disk.vmdk" } }]);
-    const rows = await services.db.select().from(uploads).where(eq(uploads.versionId, versions[0]?.id ?? ""));
+    const rows = await services.db
+      .select()
+      .from(uploads)
+      .where(eq(uploads.versionId, versions[0]?.id ?? ""));
     expect(rows).toHaveLength(3);
   });
 
@@ -173,9 +220,14 @@ describe("uploads", () => {
     const url = await serve();
     const first = await begin(url, 10, { filename: "many.img", name: "many" });
     const imageId = (await send(place(url, first), 0, randomBytes(10))).headers.get("supravisor-image") ?? "";
-    const more = await Promise.all(Array.from({ length: 6 }, async () => place(url, await begin(url, 10, { filename: "many.img", imageId }))));
+    const more = await Promise.all(
+      Array.from({ length: 6 }, async () => place(url, await begin(url, 10, { filename: "many.img", imageId }))),
+    );
     await Promise.all(more.map((at) => send(at, 0, randomBytes(10))));
-    const versions = await services.db.select({ number: imageVersions.number }).from(imageVersions).where(eq(imageVersions.imageId, imageId));
+    const versions = await services.db
+      .select({ number: imageVersions.number })
+      .from(imageVersions)
+      .where(eq(imageVersions.imageId, imageId));
     expect(versions.map(({ number }) => number).sort()).toEqual([1, 2, 3, 4, 5, 6, 7]);
   });
 
@@ -196,7 +248,10 @@ describe("uploads", () => {
     const answer = await begin(url, 10, { filename: "x.img" }, "auditor");
     expect(answer.status).toBe(403);
     expect(await codeOf(answer)).toBe("auth.forbidden");
-    const trail = await services.db.select().from(auditEntries).where(eq(auditEntries.actorId, auditor.actor.id ?? ""));
+    const trail = await services.db
+      .select()
+      .from(auditEntries)
+      .where(eq(auditEntries.actorId, auditor.actor.id ?? ""));
     expect(trail).toMatchObject([{ action: "image.add", result: "refused" }]);
   });
 
@@ -227,7 +282,12 @@ describe("uploads", () => {
     const at = place(url, await begin(url, bytes.length, { filename: "hang.img" }));
     const hanging = httpRequest(at, {
       method: "PATCH",
-      headers: { ...TUS, "Upload-Offset": "0", "Content-Type": "application/offset+octet-stream", "Content-Length": String(bytes.length) },
+      headers: {
+        ...TUS,
+        "Upload-Offset": "0",
+        "Content-Type": "application/offset+octet-stream",
+        "Content-Length": String(bytes.length),
+      },
     });
     hanging.on("error", () => undefined);
     hanging.write(bytes.subarray(0, 700));

@@ -9,7 +9,15 @@ import type { Ctx, Services } from "#lib/services/context.ts";
 import { appendBody } from "./uploads/append-body.ts";
 import { finishUpload } from "./uploads/finish-upload.ts";
 import { parseMetadata } from "./uploads/metadata.ts";
-import { beginUpload, endUpload, findUpload, MAX_UPLOAD, receivedBytes, unfinishedUploads, type UploadRow } from "./uploads/upload-record.ts";
+import {
+  beginUpload,
+  endUpload,
+  findUpload,
+  MAX_UPLOAD,
+  receivedBytes,
+  unfinishedUploads,
+  type UploadRow,
+} from "./uploads/upload-record.ts";
 import { uploadPath } from "./uploads/upload-path.ts";
 
 const BASE = "/api/v1/uploads";
@@ -49,13 +57,21 @@ export function createUploadHandler(services: Services): UploadHandler {
 }
 
 function describe(response: ServerResponse): void {
-  response.writeHead(204, { "Tus-Version": VERSION, "Tus-Extension": "creation,termination", "Tus-Max-Size": String(MAX_UPLOAD) }).end();
+  response
+    .writeHead(204, {
+      "Tus-Version": VERSION,
+      "Tus-Extension": "creation,termination",
+      "Tus-Max-Size": String(MAX_UPLOAD),
+    })
+    .end();
 }
 
 function requireVersion(request: IncomingMessage, response: ServerResponse): void {
   if (request.headers["tus-resumable"] === VERSION) return;
   response.setHeader("Tus-Version", VERSION);
-  throw new AppError("invalid", "upload.bad-version", `Uploads speak tus ${VERSION}.`, { hint: `Send the header Tus-Resumable: ${VERSION}.` });
+  throw new AppError("invalid", "upload.bad-version", `Uploads speak tus ${VERSION}.`, {
+    hint: `Send the header Tus-Resumable: ${VERSION}.`,
+  });
 }
 
 async function list(ctx: Ctx, response: ServerResponse): Promise<void> {
@@ -92,7 +108,11 @@ async function head(services: Services, ctx: Ctx, id: string, response: ServerRe
   if (offset === row.size) await finish(services, ctx, row, response);
   const name = Buffer.from(row.fileName).toString("base64");
   response
-    .writeHead(200, { "Upload-Offset": String(offset), "Upload-Length": String(row.size), "Upload-Metadata": `filename ${name}` })
+    .writeHead(200, {
+      "Upload-Offset": String(offset),
+      "Upload-Length": String(row.size),
+      "Upload-Metadata": `filename ${name}`,
+    })
     .end();
 }
 
@@ -133,7 +153,10 @@ async function append(
         details: { offset: there },
       });
     }
-    const now = row.state === "filed" ? there : await appendBody(request, uploadPath(services.dataDir, id), from, row.size, stop.signal);
+    const now =
+      row.state === "filed"
+        ? there
+        : await appendBody(request, uploadPath(services.dataDir, id), from, row.size, stop.signal);
     if (now === row.size) await finish(services, ctx, row, response);
     response.writeHead(204, { "Upload-Offset": String(now) }).end();
   } finally {

@@ -26,7 +26,11 @@ export async function loadVersion(services: Pick<Services, "db">, versionId: str
   return row === undefined || row.version.removedAt !== null ? null : row;
 }
 
-export async function setState(services: Pick<Services, "db" | "events">, version: VersionRow, state: "receiving" | "analysing"): Promise<void> {
+export async function setState(
+  services: Pick<Services, "db" | "events">,
+  version: VersionRow,
+  state: "receiving" | "analysing",
+): Promise<void> {
   await services.db.update(imageVersions).set({ state, error: null }).where(eq(imageVersions.id, version.id));
   services.events.publish({ type: "image", id: version.imageId });
 }
@@ -36,10 +40,20 @@ export async function keepFolder(tx: Tx, version: Pick<VersionRow, "folder">): P
   await tx
     .update(ledger)
     .set({ state: "kept", updatedAt: new Date() })
-    .where(and(eq(ledger.kind, "file"), eq(ledger.ref, folderRef(version.folder)), inArray(ledger.state, ["planned", "made"])));
+    .where(
+      and(
+        eq(ledger.kind, "file"),
+        eq(ledger.ref, folderRef(version.folder)),
+        inArray(ledger.state, ["planned", "made"]),
+      ),
+    );
 }
 
-export async function finishReady(services: Pick<Services, "db" | "events">, version: VersionRow, analysis: Analysis): Promise<void> {
+export async function finishReady(
+  services: Pick<Services, "db" | "events">,
+  version: VersionRow,
+  analysis: Analysis,
+): Promise<void> {
   const { facts } = analysis;
   await services.db.transaction(async (tx) => {
     await tx.delete(imageDisks).where(eq(imageDisks.versionId, version.id));
@@ -76,7 +90,11 @@ function withGuest(hints: HardwareHints, { guest }: Analysis): HardwareHints {
 }
 
 /** Failed, but its files are whole: they stay, so that they can be taken as raw or looked into. */
-export async function finishFailed(services: Pick<Services, "db" | "events">, version: VersionRow, error: ErrorJson): Promise<void> {
+export async function finishFailed(
+  services: Pick<Services, "db" | "events">,
+  version: VersionRow,
+  error: ErrorJson,
+): Promise<void> {
   await services.db.transaction(async (tx) => {
     await tx.update(imageVersions).set({ state: "failed", error }).where(eq(imageVersions.id, version.id));
     await keepFolder(tx, version);

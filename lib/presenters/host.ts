@@ -28,4 +28,3 @@ export function presentHostDetail(detail: {
 }): HostDetail {
   return { ...presentHost(detail.summary), pools: detail.pools, networks: detail.networks };
 }
-

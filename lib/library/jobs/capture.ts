@@ -9,7 +9,13 @@ import { openLibrary } from "../store.ts";
 import { finishFailed, loadVersion } from "../version-state.ts";
 import { fillVersion } from "./fill-version.ts";
 
-const Input = z.object({ versionId: z.uuid(), hostId: z.uuid(), vmRef: z.string(), diskId: z.string(), fileName: z.string() });
+const Input = z.object({
+  versionId: z.uuid(),
+  hostId: z.uuid(),
+  vmRef: z.string(),
+  diskId: z.string(),
+  fileName: z.string(),
+});
 
 const TASK = new URL("../../transfer/tasks/capture-disk.task.ts", import.meta.url);
 const STALL_MS = 300_000;
@@ -29,10 +35,15 @@ export const captureHandler: JobHandler = async (io) => {
     return { ...captured, fileNames: [fileName] };
   });
   if (done === null || done.filled.fingerprint === done.analysis.fingerprint) return;
-  const error = new AppError("internal", "image.capture-differs", "The captured file does not hold the disk that was read from the host.", {
-    hint: "The library's disk may be failing. Remove this version and capture the disk again.",
-    details: { read: done.filled.fingerprint, stored: done.analysis.fingerprint },
-  });
+  const error = new AppError(
+    "internal",
+    "image.capture-differs",
+    "The captured file does not hold the disk that was read from the host.",
+    {
+      hint: "The library's disk may be failing. Remove this version and capture the disk again.",
+      details: { read: done.filled.fingerprint, stored: done.analysis.fingerprint },
+    },
+  );
   const found = await loadVersion(services, input.versionId);
   if (found !== null) await finishFailed(services, found.version, errorToJson(error));
   throw error;

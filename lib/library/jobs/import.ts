@@ -13,7 +13,13 @@ import { fillVersion } from "./fill-version.ts";
 const Input = z.discriminatedUnion("from", [
   z.object({ from: z.literal("folder"), versionId: z.uuid(), path: z.string() }),
   /** The URL is sealed: a signed one is as good as a password while it lasts. */
-  z.object({ from: z.literal("url"), versionId: z.uuid(), urlBox: z.string(), fileName: z.string(), sha256: z.string() }),
+  z.object({
+    from: z.literal("url"),
+    versionId: z.uuid(),
+    urlBox: z.string(),
+    fileName: z.string(),
+    sha256: z.string(),
+  }),
 ]);
 
 const COPY = new URL("../../transfer/tasks/copy-image.task.ts", import.meta.url);
@@ -25,7 +31,9 @@ type Report = { done: number; total: number; moved: number };
 export const importHandler: JobHandler = async (io) => {
   const input = Input.parse(io.input);
   if (input.from === "folder") {
-    await fillVersion(io, input.versionId, "Copying from the folder", (version, folder) => copyIn(io, version, folder, input.path));
+    await fillVersion(io, input.versionId, "Copying from the folder", (version, folder) =>
+      copyIn(io, version, folder, input.path),
+    );
   } else {
     const url = io.services.secrets.open(input.urlBox, urlBinding(input.versionId));
     await fillVersion(io, input.versionId, "Downloading", async (_version, folder) => {
@@ -33,7 +41,14 @@ export const importHandler: JobHandler = async (io) => {
       const library = await openLibrary(io.services);
       const fetched = await runInThread<FetchInput, Fetched, Report>(
         FETCH,
-        { url, sha256: input.sha256, folder, fileName: input.fileName, allowPrivate: settings.allowPrivateUrls, free: await library.free() },
+        {
+          url,
+          sha256: input.sha256,
+          folder,
+          fileName: input.fileName,
+          allowPrivate: settings.allowPrivateUrls,
+          free: await library.free(),
+        },
         { signal: io.signal, onProgress: (progress) => io.progress(progress), stallAfter: STALL_MS },
       );
       await io.log("info", `${fetched.size} bytes, SHA-256 as given`);

@@ -30,7 +30,10 @@ export async function runAnalysis(io: JobIO, version: VersionRow): Promise<Analy
     );
     await finishReady(services, version, analysis);
     await io.stage("analyse", "done");
-    await io.log("info", `${analysis.fileName}: ${analysis.facts.format} ${analysis.facts.variant}, fingerprint ${analysis.fingerprint}`);
+    await io.log(
+      "info",
+      `${analysis.fileName}: ${analysis.facts.format} ${analysis.facts.variant}, fingerprint ${analysis.fingerprint}`,
+    );
     return analysis;
   } catch (error) {
     if (isStopping(io.signal)) throw error;

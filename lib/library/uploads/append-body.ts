@@ -10,18 +10,30 @@ const SILENCE_MS = 60_000;
  * Answers the new length of the file. A body that breaks off is no error of the file's: what came is kept, and
  * the throw (`upload.interrupted`) is for the log. Throws `upload.overlong`, `library.full`.
  */
-export async function appendBody(body: Readable, path: string, offset: number, size: number, signal: AbortSignal): Promise<number> {
+export async function appendBody(
+  body: Readable,
+  path: string,
+  offset: number,
+  size: number,
+  signal: AbortSignal,
+): Promise<number> {
   await using file = await open(path, "r+");
   let at = offset;
-  const stop = () => body.destroy(new AppError("cancelled", "upload.interrupted", "The upload goes on in another request."));
+  const stop = () =>
+    body.destroy(new AppError("cancelled", "upload.interrupted", "The upload goes on in another request."));
   if (signal.aborted) stop();
   signal.addEventListener("abort", stop, { once: true });
-  const silence = setTimeout(() => body.destroy(new AppError("unavailable", "upload.interrupted", "The sender fell silent.")), SILENCE_MS);
+  const silence = setTimeout(
+    () => body.destroy(new AppError("unavailable", "upload.interrupted", "The sender fell silent.")),
+    SILENCE_MS,
+  );
   try {
     for await (const chunk of body as AsyncIterable<Buffer>) {
       silence.refresh();
       if (at + chunk.length > size) {
-        throw new AppError("invalid", "upload.overlong", "More bytes came than the upload was said to have.", { details: { size } });
+        throw new AppError("invalid", "upload.overlong", "More bytes came than the upload was said to have.", {
+          details: { size },
+        });
       }
       for (let done = 0; done < chunk.length; ) {
         const { bytesWritten } = await file.write(chunk, done, chunk.length - done, at);
@@ -43,10 +55,15 @@ function wordsFor(error: unknown): unknown {
   if (error instanceof AppError) return error;
   const code = error instanceof Error && "code" in error ? error.code : undefined;
   if (code === "ENOSPC" || code === "EDQUOT") {
-    return new AppError("unprocessable", "library.full", "The disk of the library is full; the upload stands where it is.", {
-      hint: "Make room, then go on with the upload.",
-      cause: error,
-    });
+    return new AppError(
+      "unprocessable",
+      "library.full",
+      "The disk of the library is full; the upload stands where it is.",
+      {
+        hint: "Make room, then go on with the upload.",
+        cause: error,
+      },
+    );
   }
   if (code === "ECONNRESET" || code === "ERR_STREAM_PREMATURE_CLOSE" || code === "ABORT_ERR") {
     return new AppError("unavailable", "upload.interrupted", "The connection broke off.", { cause: error });

@@ -28,7 +28,10 @@ export async function finishUpload(services: Services, actor: Actor, id: string)
 
 async function imageOf(tx: Tx, versionId: string | null): Promise<string | null> {
   if (versionId === null) return null;
-  const [version] = await tx.select({ imageId: imageVersions.imageId }).from(imageVersions).where(eq(imageVersions.id, versionId));
+  const [version] = await tx
+    .select({ imageId: imageVersions.imageId })
+    .from(imageVersions)
+    .where(eq(imageVersions.id, versionId));
   return version?.imageId ?? null;
 }
 
@@ -68,6 +71,9 @@ async function file(tx: Tx, services: Services, actor: Actor, files: UploadRow[]
 
 async function stillThere(tx: Tx, imageId: string | null): Promise<string | null> {
   if (imageId === null) return null;
-  const [image] = await tx.select({ id: images.id }).from(images).where(and(eq(images.id, imageId), isNull(images.removedAt)));
+  const [image] = await tx
+    .select({ id: images.id })
+    .from(images)
+    .where(and(eq(images.id, imageId), isNull(images.removedAt)));
   return image?.id ?? null;
 }

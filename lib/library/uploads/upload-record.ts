@@ -24,13 +24,18 @@ function person(ctx: Ctx): string {
 export async function beginUpload(ctx: Ctx, aim: UploadAim, size: number): Promise<UploadRow> {
   const userId = person(ctx);
   if (size === 0) throw new AppError("invalid", "upload.empty", `${aim.fileName} is empty.`);
-  if (size > MAX_UPLOAD) throw new AppError("unprocessable", "upload.too-large", `${aim.fileName} is larger than 16 TiB.`);
+  if (size > MAX_UPLOAD)
+    throw new AppError("unprocessable", "upload.too-large", `${aim.fileName} is larger than 16 TiB.`);
   await checkDestination(ctx.db, { imageId: aim.imageId, name: aim.imageName });
   await mkdir(uploadsFolder(ctx.dataDir), { recursive: true, mode: 0o750 });
   await requireRoom(ctx, aim.fileName, size);
   const id = randomUUID();
   // The row first: a file without one would never be found again.
-  const [row] = await ctx.db.insert(uploads).values({ id, userId, ...aim, size }).onConflictDoNothing().returning();
+  const [row] = await ctx.db
+    .insert(uploads)
+    .values({ id, userId, ...aim, size })
+    .onConflictDoNothing()
+    .returning();
   if (row === undefined) {
     throw new AppError("conflict", "upload.in-set", `The set has a file ${aim.fileName} already.`, {
       hint: "Go on with that upload, or end it first.",
@@ -65,7 +70,8 @@ export async function findUpload(ctx: Ctx, id: string): Promise<UploadRow> {
     .select()
     .from(uploads)
     .where(and(eq(uploads.id, id), eq(uploads.userId, person(ctx))));
-  if (row === undefined) throw new AppError("not-found", "upload.not-found", "There is no such upload.", { hint: "Begin it anew." });
+  if (row === undefined)
+    throw new AppError("not-found", "upload.not-found", "There is no such upload.", { hint: "Begin it anew." });
   return row;
 }
 
@@ -77,7 +83,9 @@ export async function endUpload(ctx: Ctx, id: string): Promise<void> {
     .where(and(eq(uploads.id, row.id), ne(uploads.state, "filed")))
     .returning({ id: uploads.id });
   if (gone === undefined) {
-    throw new AppError("conflict", "upload.finished", `${row.fileName} is in the library already.`, { hint: "Remove the image's version instead." });
+    throw new AppError("conflict", "upload.finished", `${row.fileName} is in the library already.`, {
+      hint: "Remove the image's version instead.",
+    });
   }
   await rm(uploadPath(ctx.dataDir, row.id), { force: true });
 }

@@ -37,7 +37,12 @@ const sha256 = createHash("sha256").update(bytes).digest("hex");
 const never = new AbortController().signal;
 
 function get(url: string, more: Partial<FetchInput> = {}) {
-  return fetchFile({ url, sha256, folder, fileName: "disk.img", allowPrivate: true, free: 2 ** 40, ...more }, never, () => undefined, 1);
+  return fetchFile(
+    { url, sha256, folder, fileName: "disk.img", allowPrivate: true, free: 2 ** 40, ...more },
+    never,
+    () => undefined,
+    1,
+  );
 }
 
 describe("fetchFile", () => {
@@ -64,7 +69,9 @@ describe("fetchFile", () => {
         response.writeHead(206, { etag: '"v1"', "content-range": `bytes ${from}-${bytes.length - 1}/${bytes.length}` });
       } else response.writeHead(200, { etag: '"v1"', "content-length": bytes.length });
       const end = Math.min(bytes.length, from + 200_000);
-      response.write(bytes.subarray(from, end), () => (end === bytes.length ? response.end() : setTimeout(() => response.destroy(), 20)));
+      response.write(bytes.subarray(from, end), () =>
+        end === bytes.length ? response.end() : setTimeout(() => response.destroy(), 20),
+      );
     });
     expect(await get(url)).toEqual({ size: bytes.length });
     expect(await readFile(join(folder, "disk.img"))).toEqual(bytes);
@@ -92,7 +99,9 @@ describe("fetchFile", () => {
 
   it("tries a busy server again and takes a plain no for an answer", async () => {
     let calls = 0;
-    const busy = await serve((_request, response) => (++calls < 3 ? response.writeHead(503).end() : response.end(bytes)));
+    const busy = await serve((_request, response) =>
+      ++calls < 3 ? response.writeHead(503).end() : response.end(bytes),
+    );
     expect(await get(busy)).toEqual({ size: bytes.length });
     let refused = 0;
     const gone = await serve((_request, response) => {
@@ -104,14 +113,18 @@ describe("fetchFile", () => {
   });
 
   it("does not fill the disk, whatever the server says of the length", async () => {
-    const told = await serve((_request, response) => response.writeHead(200, { "content-length": bytes.length }).end(bytes));
+    const told = await serve((_request, response) =>
+      response.writeHead(200, { "content-length": bytes.length }).end(bytes),
+    );
     await expect(get(told, { free: 1000 })).rejects.toMatchObject({ code: "library.full" });
     const folder2 = await mkdtemp(join(tmpdir(), "fetch-test-"));
     const untold = await serve((_request, response) => {
       response.write(bytes.subarray(0, 1000));
       response.end(bytes.subarray(1000));
     });
-    await expect(get(untold, { folder: folder2, free: 256 * 1024 * 1024 + 100_000 })).rejects.toMatchObject({ code: "library.full" });
+    await expect(get(untold, { folder: folder2, free: 256 * 1024 * 1024 + 100_000 })).rejects.toMatchObject({
+      code: "library.full",
+    });
     await rm(folder2, { recursive: true });
   });
 
@@ -136,9 +149,20 @@ describe("fetchFile", () => {
       response.end(bytes);
     });
     const { port } = new URL(url);
-    const forms = [url, `http://localhost:${port}/`, `http://[::1]:${port}/`, `http://2130706433:${port}/`, `http://0x7f.1:${port}/`, `http://[::ffff:127.0.0.1]:${port}/`, `http://0:${port}/`];
+    const forms = [
+      url,
+      `http://localhost:${port}/`,
+      `http://[::1]:${port}/`,
+      `http://2130706433:${port}/`,
+      `http://0x7f.1:${port}/`,
+      `http://[::ffff:127.0.0.1]:${port}/`,
+      `http://0:${port}/`,
+    ];
     for (const form of forms) {
-      await expect(get(form, { allowPrivate: false }), form).rejects.toMatchObject({ code: "import.private-address", kind: "forbidden" });
+      await expect(get(form, { allowPrivate: false }), form).rejects.toMatchObject({
+        code: "import.private-address",
+        kind: "forbidden",
+      });
       await rm(join(folder, ".disk.img.part"));
     }
     expect(connections).toBe(0);
@@ -148,7 +172,8 @@ describe("fetchFile", () => {
     const reached: string[] = [];
     const url = await serve((request, response) => {
       reached.push(request.headers.host ?? "");
-      if (request.headers.host?.startsWith("127.0.0.1")) response.writeHead(302, { location: `http://127.0.0.2:${port}/` }).end();
+      if (request.headers.host?.startsWith("127.0.0.1"))
+        response.writeHead(302, { location: `http://127.0.0.2:${port}/` }).end();
       else response.end(bytes);
     });
     const { port } = new URL(url);
@@ -175,7 +200,27 @@ describe("fetchFile", () => {
 });
 
 describe("isPrivateAddress", () => {
-  it.each(["127.0.0.1", "10.1.2.3", "172.31.255.255", "192.168.0.1", "169.254.169.254", "100.64.0.1", "0.0.0.0", "224.0.0.1", "255.255.255.255", "::1", "::", "fe80::1%eth0", "fd00::1", "::ffff:10.0.0.1", "64:ff9b::7f00:1", "2002:7f00:1::", "ff02::1", "nonsense", ""])("%s is", (address) => {
+  it.each([
+    "127.0.0.1",
+    "10.1.2.3",
+    "172.31.255.255",
+    "192.168.0.1",
+    "169.254.169.254",
+    "100.64.0.1",
+    "0.0.0.0",
+    "224.0.0.1",
+    "255.255.255.255",
+    "::1",
+    "::",
+    "fe80::1%eth0",
+    "fd00::1",
+    "::ffff:10.0.0.1",
+    "64:ff9b::7f00:1",
+    "2002:7f00:1::",
+    "ff02::1",
+    "nonsense",
+    "",
+  ])("%s is", (address) => {
     expect(isPrivateAddress(address)).toBe(true);
   });
   it.each(["1.1.1.1", "172.32.0.1", "100.128.0.1", "2606:4700::1111", "::ffff:8.8.8.8"])("%s is not", (address) => {

@@ -30,7 +30,12 @@ type OnProgress = (progress: { done: number; total: number; moved: number }) => 
 const MOST_TRIES = 6;
 
 /** Throws `import.private-address`, `import.refused`, `import.interrupted`, `import.checksum-mismatch`, `library.full`. */
-export async function fetchFile(input: FetchInput, signal: AbortSignal, onProgress: OnProgress, pauseMs = 1000): Promise<Fetched> {
+export async function fetchFile(
+  input: FetchInput,
+  signal: AbortSignal,
+  onProgress: OnProgress,
+  pauseMs = 1000,
+): Promise<Fetched> {
   const draft = join(input.folder, `.${input.fileName}.part`);
   await using agent = new Closing(guardedAgent(input.allowPrivate));
   await using file = await open(draft, "wx", 0o640);
@@ -51,10 +56,15 @@ export async function fetchFile(input: FetchInput, signal: AbortSignal, onProgre
   }
   const actual = download.digest();
   if (actual !== input.sha256.toLowerCase()) {
-    throw new AppError("unprocessable", "import.checksum-mismatch", `The file from ${hostOf(input.url)} is not the one that was asked for: its SHA-256 differs.`, {
-      hint: "Check the sum and the address; the file may have been replaced by a newer one.",
-      details: { expected: input.sha256.toLowerCase(), actual },
-    });
+    throw new AppError(
+      "unprocessable",
+      "import.checksum-mismatch",
+      `The file from ${hostOf(input.url)} is not the one that was asked for: its SHA-256 differs.`,
+      {
+        hint: "Check the sum and the address; the file may have been replaced by a newer one.",
+        details: { expected: input.sha256.toLowerCase(), actual },
+      },
+    );
   }
   await file.sync();
   await rename(draft, join(input.folder, input.fileName));
@@ -92,7 +102,12 @@ class Download {
   }
 
   async run(agent: Agent, signal: AbortSignal): Promise<void> {
-    const opened = await openUrl(agent, this.#input.url, this.#tag === null ? null : { from: this.size, tag: this.#tag }, signal);
+    const opened = await openUrl(
+      agent,
+      this.#input.url,
+      this.#tag === null ? null : { from: this.size, tag: this.#tag },
+      signal,
+    );
     try {
       if (opened.from !== this.size) await this.#startOver(opened);
       this.#tag = opened.tag;
@@ -125,7 +140,12 @@ class Download {
   }
 
   async #startOver(opened: Opened): Promise<void> {
-    if (opened.from !== 0) throw new AppError("unavailable", "import.interrupted", "The server answered with another part of the file than was asked for.");
+    if (opened.from !== 0)
+      throw new AppError(
+        "unavailable",
+        "import.interrupted",
+        "The server answered with another part of the file than was asked for.",
+      );
     await this.#file.truncate(0);
     this.#hash = createHash("sha256");
     this.size = 0;

@@ -10,9 +10,14 @@ const HEADERS_MS = 30_000;
 const SILENCE_MS = 60_000;
 
 export function privateAddress(host: string): AppError {
-  return new AppError("forbidden", "import.private-address", `${host} is an address of this machine or its own network.`, {
-    hint: "An administrator can allow private addresses in the settings.",
-  });
+  return new AppError(
+    "forbidden",
+    "import.private-address",
+    `${host} is an address of this machine or its own network.`,
+    {
+      hint: "An administrator can allow private addresses in the settings.",
+    },
+  );
 }
 
 /** What a name stands for, private addresses left out: they are never even connected to. */

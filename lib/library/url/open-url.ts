@@ -24,7 +24,12 @@ export function hostOf(url: string): string {
 }
 
 /** `resume`: the rest from there on, if the file is still the one that `tag` names; else it comes whole. */
-export async function openUrl(agent: Agent, url: string, resume: { from: number; tag: string } | null, signal: AbortSignal): Promise<Opened> {
+export async function openUrl(
+  agent: Agent,
+  url: string,
+  resume: { from: number; tag: string } | null,
+  signal: AbortSignal,
+): Promise<Opened> {
   let at = url;
   for (let hop = 0; hop <= MOST_HOPS; hop++) {
     requireHttp(at);
@@ -57,7 +62,11 @@ export async function openUrl(agent: Agent, url: string, resume: { from: number;
   throw new AppError("unprocessable", "import.refused", `${hostOf(url)} redirects without end.`);
 }
 
-function describe(response: { statusCode: number; headers: Record<string, string | string[] | undefined>; body: Readable }): Opened {
+function describe(response: {
+  statusCode: number;
+  headers: Record<string, string | string[] | undefined>;
+  body: Readable;
+}): Opened {
   const { headers, body } = response;
   const length = count(headerOf(headers["content-length"]));
   const etag = headerOf(headers["etag"]);
@@ -69,7 +78,11 @@ function describe(response: { statusCode: number; headers: Record<string, string
   const total = count(range?.[3] ?? null);
   if (from === null || total === null) {
     discard(body);
-    throw new AppError("unavailable", "import.interrupted", "The server answered with a part of the file without saying which.");
+    throw new AppError(
+      "unavailable",
+      "import.interrupted",
+      "The server answered with a part of the file without saying which.",
+    );
   }
   return { body, from, total, tag };
 }
@@ -77,7 +90,11 @@ function describe(response: { statusCode: number; headers: Record<string, string
 function requireHttp(url: string): void {
   const parsed = URL.canParse(url) ? new URL(url) : null;
   if (parsed === null || (parsed.protocol !== "http:" && parsed.protocol !== "https:")) {
-    throw new AppError("unprocessable", "import.bad-url", "The address, or one that it redirects to, is neither http nor https.");
+    throw new AppError(
+      "unprocessable",
+      "import.bad-url",
+      "The address, or one that it redirects to, is neither http nor https.",
+    );
   }
 }
 

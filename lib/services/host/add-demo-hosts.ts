@@ -10,7 +10,10 @@ import type { Ctx } from "#lib/services/context.ts";
 export async function addDemoHosts(ctx: Ctx): Promise<HostRow[]> {
   await authorise(ctx, "host.add");
   const { added, all } = await ctx.db.transaction(async (tx) => {
-    const there = await tx.select().from(hosts).where(and(eq(hosts.simulated, true), isNull(hosts.removedAt)));
+    const there = await tx
+      .select()
+      .from(hosts)
+      .where(and(eq(hosts.simulated, true), isNull(hosts.removedAt)));
     const missing = VENDORS.filter((vendor) => !there.some((row) => row.vendor === vendor));
     const added: HostRow[] = [];
     for (const vendor of missing) {
@@ -33,7 +36,10 @@ export async function addDemoHosts(ctx: Ctx): Promise<HostRow[]> {
         details: { simulated: true, vendor: VENDOR_LABEL[vendor] },
       });
     }
-    const all = await tx.select().from(hosts).where(and(inArray(hosts.vendor, [...VENDORS]), eq(hosts.simulated, true), isNull(hosts.removedAt)));
+    const all = await tx
+      .select()
+      .from(hosts)
+      .where(and(inArray(hosts.vendor, [...VENDORS]), eq(hosts.simulated, true), isNull(hosts.removedAt)));
     return { added, all };
   });
   for (const row of added) ctx.events.publish({ type: "host", id: row.id });

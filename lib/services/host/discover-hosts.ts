@@ -13,7 +13,10 @@ const SOCKETS = [
 const TIMEOUT_MS = 2000;
 
 /** Hypervisor sockets on the server's own machine. `paths` is for tests. */
-export async function discoverHosts(ctx: Ctx, paths: readonly { socket: string; label: string }[] = SOCKETS): Promise<Discovered[]> {
+export async function discoverHosts(
+  ctx: Ctx,
+  paths: readonly { socket: string; label: string }[] = SOCKETS,
+): Promise<Discovered[]> {
   await authorise(ctx, "host.add");
   const found = await Promise.all(paths.map(look));
   return found.filter((item) => item !== null);

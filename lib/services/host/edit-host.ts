@@ -24,9 +24,14 @@ export async function editHost(ctx: Ctx, id: string, edit: HostEdit): Promise<Ho
   }
   const moved = addressOf(target) !== addressOf(old.connection);
   if (moved && edit.secret === undefined && stored !== null) {
-    throw new AppError("unprocessable", "host.secret-needed", `The stored secret of ${old.name} was given for its old address.`, {
-      hint: "Type the password or key again; it is not sent to another machine unasked.",
-    });
+    throw new AppError(
+      "unprocessable",
+      "host.secret-needed",
+      `The stored secret of ${old.name} was given for its old address.`,
+      {
+        hint: "Type the password or key again; it is not sent to another machine unasked.",
+      },
+    );
   }
   const name = edit.name ?? old.name;
   await requireFreeHostName(ctx.db, name, id);

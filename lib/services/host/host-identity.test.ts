@@ -4,8 +4,10 @@ import { addressOf, fittingSecret, keepPin, needsPin } from "./host-identity.ts"
 
 const KEY = `SHA256:${"A".repeat(43)}`;
 const CERT = "a".repeat(64);
-const ssh = (more: object) => HostConnection.parse({ driver: "kvm", connection: { transport: "ssh", host: "kvm1", user: "root", ...more } });
-const tls = (more: object) => HostConnection.parse({ driver: "kvm", connection: { transport: "tls", host: "kvm1", ...more } });
+const ssh = (more: object) =>
+  HostConnection.parse({ driver: "kvm", connection: { transport: "ssh", host: "kvm1", user: "root", ...more } });
+const tls = (more: object) =>
+  HostConnection.parse({ driver: "kvm", connection: { transport: "tls", host: "kvm1", ...more } });
 const unix = HostConnection.parse({ driver: "kvm", connection: { transport: "unix", socket: "/run/x" } });
 
 describe("needsPin", () => {
@@ -31,7 +33,9 @@ describe("keepPin", () => {
     expect(keepPin(ssh({ hostKey: KEY }), ssh({ port: 2222 }))).toEqual(ssh({ port: 2222 }));
     expect(keepPin(ssh({ hostKey: KEY }), tls({}))).toEqual(tls({}));
     const other = `SHA256:${"B".repeat(43)}`;
-    expect(keepPin(ssh({ hostKey: KEY }), ssh({ host: "kvm2", hostKey: other }))).toEqual(ssh({ host: "kvm2", hostKey: other }));
+    expect(keepPin(ssh({ hostKey: KEY }), ssh({ host: "kvm2", hostKey: other }))).toEqual(
+      ssh({ host: "kvm2", hostKey: other }),
+    );
   });
 });
 

@@ -37,10 +37,15 @@ export function readIdentity(target: HostConnection): Promise<Identity | null> {
 /** `host.identity-unconfirmed` (unprocessable) with what the person has to compare. */
 export function unconfirmed(name: string, identity: Identity): AppError {
   const what = identity.kind === "ssh-host-key" ? "SSH host key" : "TLS certificate";
-  return new AppError("unprocessable", "host.identity-unconfirmed", `Nobody has confirmed the ${what} of ${name} yet.`, {
-    hint: "Compare the fingerprint with what the host itself says, then confirm it.",
-    details: { kind: identity.kind, fingerprint: identity.fingerprint },
-  });
+  return new AppError(
+    "unprocessable",
+    "host.identity-unconfirmed",
+    `Nobody has confirmed the ${what} of ${name} yet.`,
+    {
+      hint: "Compare the fingerprint with what the host itself says, then confirm it.",
+      details: { kind: identity.kind, fingerprint: identity.fingerprint },
+    },
+  );
 }
 
 /** Throws `host.identity-unconfirmed`, or `host.unreachable` when there is nobody to show one. */
@@ -88,7 +93,9 @@ const USED: Record<string, readonly (keyof LibvirtSecret)[]> = {
 export function fittingSecret(target: HostConnection, secret: LibvirtSecret | null): LibvirtSecret | null {
   if (secret === null) return null;
   const used = USED[target.connection.transport] ?? [];
-  const kept = Object.fromEntries(used.flatMap((name) => (secret[name] ? [[name, secret[name]]] : []))) as LibvirtSecret;
+  const kept = Object.fromEntries(
+    used.flatMap((name) => (secret[name] ? [[name, secret[name]]] : [])),
+  ) as LibvirtSecret;
   return Object.keys(kept).length === 0 ? null : kept;
 }
 

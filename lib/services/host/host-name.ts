@@ -8,10 +8,14 @@ export async function requireFreeHostName(tx: Tx, name: string, exceptId?: strin
   const [other] = await tx
     .select({ id: hosts.id })
     .from(hosts)
-    .where(and(eq(hosts.name, name), isNull(hosts.removedAt), exceptId === undefined ? undefined : ne(hosts.id, exceptId)));
+    .where(
+      and(eq(hosts.name, name), isNull(hosts.removedAt), exceptId === undefined ? undefined : ne(hosts.id, exceptId)),
+    );
   if (other !== undefined) throw hostNameTaken(name);
 }
 
 export function hostNameTaken(name: string): AppError {
-  return new AppError("conflict", "host.name-taken", `There is a host named ${name} already.`, { hint: "Choose another name." });
+  return new AppError("conflict", "host.name-taken", `There is a host named ${name} already.`, {
+    hint: "Choose another name.",
+  });
 }

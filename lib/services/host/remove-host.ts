@@ -23,32 +23,59 @@ export async function removeHost(ctx: Ctx, id: string): Promise<void> {
       .where(eq(requestTargets.hostId, id));
     const open = targets.filter(({ status }) => status === "pending" || status === "approved" || status === "running");
     if (open.length > 0) {
-      throw new AppError("conflict", "host.in-use", `${host.name} is used by ${open.length === 1 ? "request" : "requests"} ${open.map(({ number }) => number).join(", ")}.`, {
-        hint: "Wait until they have ended, or cancel them.",
-      });
+      throw new AppError(
+        "conflict",
+        "host.in-use",
+        `${host.name} is used by ${open.length === 1 ? "request" : "requests"} ${open.map(({ number }) => number).join(", ")}.`,
+        {
+          hint: "Wait until they have ended, or cancel them.",
+        },
+      );
     }
     const captures = await tx
       .select({ id: jobs.id })
       .from(jobs)
-      .where(and(eq(jobs.kind, "image.capture"), inArray(jobs.state, ["queued", "running", "cancelling"]), sql`${jobs.input} ->> 'hostId' = ${id}`));
+      .where(
+        and(
+          eq(jobs.kind, "image.capture"),
+          inArray(jobs.state, ["queued", "running", "cancelling"]),
+          sql`${jobs.input} ->> 'hostId' = ${id}`,
+        ),
+      );
     if (captures.length > 0) {
-      throw new AppError("conflict", "host.in-use", `A disk is being captured from ${host.name}.`, { hint: "Wait until it has ended, or cancel it." });
+      throw new AppError("conflict", "host.in-use", `A disk is being captured from ${host.name}.`, {
+        hint: "Wait until it has ended, or cancel it.",
+      });
     }
     const left = await tx
       .select({ label: ledger.label })
       .from(ledger)
       .where(and(eq(ledger.hostId, id), inArray(ledger.state, ["planned", "made"])));
     if (left.length > 0) {
-      throw new AppError("conflict", "host.left-overs", `Something unfinished still lies on ${host.name}: ${left.map((entry) => entry.label).join(", ")}.`, {
-        hint: "It is removed by itself as soon as the host answers again.",
-      });
+      throw new AppError(
+        "conflict",
+        "host.left-overs",
+        `Something unfinished still lies on ${host.name}: ${left.map((entry) => entry.label).join(", ")}.`,
+        {
+          hint: "It is removed by itself as soon as the host answers again.",
+        },
+      );
     }
     await tx.delete(inventoryItems).where(eq(inventoryItems.hostId, id));
-    const named = targets.length > 0 || (await tx.select({ seq: ledger.seq }).from(ledger).where(eq(ledger.hostId, id)).limit(1)).length > 0;
+    const named =
+      targets.length > 0 ||
+      (await tx.select({ seq: ledger.seq }).from(ledger).where(eq(ledger.hostId, id)).limit(1)).length > 0;
     if (named) {
       await tx
         .update(hosts)
-        .set({ removedAt: new Date(), secretBox: null, secretNames: [], capabilities: null, state: "offline", error: { kind: "not-found", code: "host.removed", message: `${host.name} was removed from Supravisor.` } })
+        .set({
+          removedAt: new Date(),
+          secretBox: null,
+          secretNames: [],
+          capabilities: null,
+          state: "offline",
+          error: { kind: "not-found", code: "host.removed", message: `${host.name} was removed from Supravisor.` },
+        })
         .where(eq(hosts.id, id));
     } else {
       await tx.delete(hosts).where(eq(hosts.id, id));

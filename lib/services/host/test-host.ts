@@ -20,20 +20,35 @@ export async function testHost(ctx: Ctx, input: NewHost | { hostId: string }): P
   return tryHost(ctx, input.name, input.target, fittingSecret(input.target, input.secret));
 }
 
-async function tryHost(ctx: Ctx, name: string, target: HostConnection, secret: LibvirtSecret | null): Promise<HostTest> {
+async function tryHost(
+  ctx: Ctx,
+  name: string,
+  target: HostConnection,
+  secret: LibvirtSecret | null,
+): Promise<HostTest> {
   const nothing = { identity: null, facts: null, error: null };
   try {
     if (needsPin(target)) {
       // Before anybody vouched for the peer it gets no secret, so this is as far as a test goes.
       const identity = await readIdentity(target);
       if (identity !== null) {
-        return { ...nothing, ok: false, identity: { ...identity, pinned: false }, error: errorToJson(unconfirmed(name, identity)) };
+        return {
+          ...nothing,
+          ok: false,
+          identity: { ...identity, pinned: false },
+          error: errorToJson(unconfirmed(name, identity)),
+        };
       }
     }
     const facts = await readFacts(ctx, name, target, secret);
     const pin = pinOf(target);
     const kind = target.connection.transport === "ssh" ? ("ssh-host-key" as const) : ("tls-certificate" as const);
-    return { ...nothing, ok: true, identity: typeof pin === "string" ? { kind, fingerprint: pin, pinned: true } : null, facts };
+    return {
+      ...nothing,
+      ok: true,
+      identity: typeof pin === "string" ? { kind, fingerprint: pin, pinned: true } : null,
+      facts,
+    };
   } catch (error) {
     const json = errorToJson(error);
     if (json.kind === "internal") ctx.log.error({ err: error }, "testing a host failed");
@@ -42,7 +57,12 @@ async function tryHost(ctx: Ctx, name: string, target: HostConnection, secret: L
   }
 }
 
-async function readFacts(ctx: Ctx, name: string, target: HostConnection, secret: LibvirtSecret | null): Promise<HostFacts | null> {
+async function readFacts(
+  ctx: Ctx,
+  name: string,
+  target: HostConnection,
+  secret: LibvirtSecret | null,
+): Promise<HostFacts | null> {
   const signal = AbortSignal.timeout(TIMEOUT_MS);
   try {
     await using adapter = await openHost(target, secret, { dataDir: ctx.dataDir, signal });

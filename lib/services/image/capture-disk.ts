@@ -21,7 +21,10 @@ export async function captureDisk(ctx: Ctx, input: z.infer<typeof CaptureDisk>):
   const allowed = canCapture(vm, input.diskId);
   if (allowed !== true) throw new AppError("conflict", "vm.running", allowed.reason);
   const disk = vm.disks.find(({ id }) => id === input.diskId);
-  const fallbackName = [...`${vm.name} ${input.diskId}`].filter((c) => c >= " " && c !== "/" && c !== "\\").join("").slice(0, 100);
+  const fallbackName = [...`${vm.name} ${input.diskId}`]
+    .filter((c) => c >= " " && c !== "/" && c !== "\\")
+    .join("")
+    .slice(0, 100);
   const started = await ctx.db.transaction((tx) =>
     createVersion(tx, ctx, ctx.actor, {
       destination: { imageId: input.imageId, name: input.name, fallbackName },
@@ -29,7 +32,13 @@ export async function captureDisk(ctx: Ctx, input: z.infer<typeof CaptureDisk>):
       // What lies in the library is our own qcow2, whatever it was on the host.
       saidFormat: null,
       state: "receiving",
-      hints: { cpus: vm.cpus, memory: vm.memory, firmware: vm.firmware, bus: disk?.bus ?? null, nic: vm.nics[0]?.model ?? null },
+      hints: {
+        cpus: vm.cpus,
+        memory: vm.memory,
+        firmware: vm.firmware,
+        bus: disk?.bus ?? null,
+        nic: vm.nics[0]?.model ?? null,
+      },
       job: {
         kind: "image.capture",
         verb: "Capture",

@@ -27,13 +27,16 @@ export async function editImage(ctx: Ctx, id: string, edit: z.infer<typeof Image
       .where(and(eq(images.id, id), isNull(images.removedAt)))
       .returning();
     if (image === undefined) throw imageNotFound();
-    if (edit.hints !== undefined) await tx.update(imageVersions).set({ hints: edit.hints }).where(eq(imageVersions.id, latest.id));
+    if (edit.hints !== undefined)
+      await tx.update(imageVersions).set({ hints: edit.hints }).where(eq(imageVersions.id, latest.id));
     await appendAudit(tx, ctx.actor, {
       action: "image.edited",
       subject: { kind: "image", id, name: image.name },
       details: {
         ...(edit.name === undefined ? {} : { name: { from: before.row.name, to: edit.name } }),
-        ...(edit.description === undefined ? {} : { description: { from: before.row.description, to: edit.description } }),
+        ...(edit.description === undefined
+          ? {}
+          : { description: { from: before.row.description, to: edit.description } }),
         ...(edit.hints === undefined ? {} : { version: latest.number, hints: { from: latest.hints, to: edit.hints } }),
       },
     });

@@ -39,9 +39,14 @@ export async function importFromUrl(ctx: Ctx, input: z.infer<typeof ImportFromUr
   await authorise(ctx, "image.add");
   const url = new URL(input.url);
   if (url.username !== "" || url.password !== "") {
-    throw new AppError("invalid", "import.bad-url", "The address holds a user name or password, which would be kept with the image.", {
-      hint: "Use an address without them, or upload the file.",
-    });
+    throw new AppError(
+      "invalid",
+      "import.bad-url",
+      "The address holds a user name or password, which would be kept with the image.",
+      {
+        hint: "Use an address without them, or upload the file.",
+      },
+    );
   }
   const fileName = fileNameOf(url);
   const started = await ctx.db.transaction((tx) =>

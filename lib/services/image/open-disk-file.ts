@@ -28,7 +28,13 @@ export async function openDiskFile(
     .select({ version: imageVersions, disk: imageDisks })
     .from(imageDisks)
     .innerJoin(imageVersions, eq(imageVersions.id, imageDisks.versionId))
-    .where(and(eq(imageDisks.id, where.diskId), eq(imageVersions.id, where.versionId), eq(imageVersions.imageId, where.imageId)));
+    .where(
+      and(
+        eq(imageDisks.id, where.diskId),
+        eq(imageVersions.id, where.versionId),
+        eq(imageVersions.imageId, where.imageId),
+      ),
+    );
   if (found === undefined) throw imageNotFound();
   const { version, disk } = found;
   const name = fileName ?? disk.fileName;

@@ -11,7 +11,12 @@ import type { Ctx } from "#lib/services/context.ts";
  * Reads a version's files anew, as the format that the person says: what no content can tell is raw.
  * Throws `image.not-found`, `image.in-use`, `image.no-files`. Answers the job.
  */
-export async function readVersionAgain(ctx: Ctx, imageId: string, versionId: string, from: DiskFormatId | null): Promise<string> {
+export async function readVersionAgain(
+  ctx: Ctx,
+  imageId: string,
+  versionId: string,
+  from: DiskFormatId | null,
+): Promise<string> {
   await authorise(ctx, "image.add");
   const jobId = await ctx.db.transaction(async (tx) => {
     const [found] = await tx
@@ -24,16 +29,23 @@ export async function readVersionAgain(ctx: Ctx, imageId: string, versionId: str
     const { version, image } = found;
     const [job] = version.jobId === null ? [] : await tx.select().from(jobs).where(eq(jobs.id, version.jobId));
     if (job !== undefined && ["queued", "running", "cancelling"].includes(job.state)) {
-      throw new AppError("conflict", "image.in-use", `A job works on ${image.name} v${version.number}: ${job.title}.`, { hint: "Wait until it has ended." });
+      throw new AppError("conflict", "image.in-use", `A job works on ${image.name} v${version.number}: ${job.title}.`, {
+        hint: "Wait until it has ended.",
+      });
     }
     const [wanted] = await tx
       .select({ number: requests.number })
       .from(requests)
       .where(and(eq(requests.imageVersionId, versionId), inArray(requests.status, ["pending", "approved", "running"])));
     if (wanted !== undefined) {
-      throw new AppError("conflict", "image.in-use", `${image.name} v${version.number} is wanted by request ${wanted.number} as it is.`, {
-        hint: "Wait until it has ended, or cancel it.",
-      });
+      throw new AppError(
+        "conflict",
+        "image.in-use",
+        `${image.name} v${version.number} is wanted by request ${wanted.number} as it is.`,
+        {
+          hint: "Wait until it has ended, or cancel it.",
+        },
+      );
     }
     await tx.delete(imageDisks).where(eq(imageDisks.versionId, versionId));
     const next = await ctx.jobs.enqueue(tx, {
@@ -43,7 +55,10 @@ export async function readVersionAgain(ctx: Ctx, imageId: string, versionId: str
       input: { versionId },
       actor: ctx.actor,
     });
-    await tx.update(imageVersions).set({ state: "analysing", error: null, saidFormat: from, jobId: next }).where(eq(imageVersions.id, versionId));
+    await tx
+      .update(imageVersions)
+      .set({ state: "analysing", error: null, saidFormat: from, jobId: next })
+      .where(eq(imageVersions.id, versionId));
     await appendAudit(tx, ctx.actor, {
       action: "image.read-again",
       subject: { kind: "image", id: imageId, name: image.name },

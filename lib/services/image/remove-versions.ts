@@ -50,7 +50,9 @@ async function removeVersions(ctx: Ctx, imageId: string, versionId: string | nul
   ctx.events.publish({ type: "image", id: imageId });
   ctx.events.publish({ type: "audit" });
   // The ledger holds the folders from the same transaction on: what fails here is done by the next sweep.
-  await removeAbandoned(ctx).catch((error: unknown) => ctx.log.warn({ err: error }, "files of a removed image are still there"));
+  await removeAbandoned(ctx).catch((error: unknown) =>
+    ctx.log.warn({ err: error }, "files of a removed image are still there"),
+  );
 }
 
 async function requireUnused(tx: Tx, imageName: string, version: Version): Promise<void> {
@@ -60,9 +62,14 @@ async function requireUnused(tx: Tx, imageName: string, version: Version): Promi
     .where(and(eq(requests.imageVersionId, version.id), inArray(requests.status, ["pending", "approved", "running"])));
   if (open.length > 0) {
     const which = open.map(({ number }) => number).join(", ");
-    throw new AppError("conflict", "image.in-use", `${imageName} v${version.number} is wanted by ${open.length === 1 ? "request" : "requests"} ${which}.`, {
-      hint: "Wait until they have ended, or cancel them.",
-    });
+    throw new AppError(
+      "conflict",
+      "image.in-use",
+      `${imageName} v${version.number} is wanted by ${open.length === 1 ? "request" : "requests"} ${which}.`,
+      {
+        hint: "Wait until they have ended, or cancel them.",
+      },
+    );
   }
   if (version.jobId === null) return;
   const [job] = await tx
@@ -83,19 +90,31 @@ async function forget(tx: Tx, version: Version): Promise<void> {
     .set({ state: "made", updatedAt: new Date() })
     .where(and(eq(ledger.kind, "file"), eq(ledger.ref, folderRef(version.folder)), eq(ledger.state, "kept")));
   await tx.delete(imageDisks).where(eq(imageDisks.versionId, version.id));
-  const [old] = await tx.select({ id: requests.id }).from(requests).where(eq(requests.imageVersionId, version.id)).limit(1);
+  const [old] = await tx
+    .select({ id: requests.id })
+    .from(requests)
+    .where(eq(requests.imageVersionId, version.id))
+    .limit(1);
   if (old === undefined) {
     await tx.delete(imageVersions).where(eq(imageVersions.id, version.id));
     return;
   }
   await tx
     .update(imageVersions)
-    .set({ removedAt: new Date(), state: "failed", error: { kind: "not-found", code: "image.removed", message: "This version was removed." } })
+    .set({
+      removedAt: new Date(),
+      state: "failed",
+      error: { kind: "not-found", code: "image.removed", message: "This version was removed." },
+    })
     .where(eq(imageVersions.id, version.id));
 }
 
 async function forgetImage(tx: Tx, imageId: string): Promise<void> {
-  const [row] = await tx.select({ id: imageVersions.id }).from(imageVersions).where(eq(imageVersions.imageId, imageId)).limit(1);
+  const [row] = await tx
+    .select({ id: imageVersions.id })
+    .from(imageVersions)
+    .where(eq(imageVersions.imageId, imageId))
+    .limit(1);
   if (row === undefined) await tx.delete(images).where(eq(images.id, imageId));
   else await tx.update(images).set({ removedAt: new Date() }).where(eq(images.id, imageId));
 }

@@ -28,7 +28,8 @@ export async function powerVm(ctx: Ctx, hostId: string, ref: string, action: Pow
       // The row may lag behind: what counts is what the host says now.
       const now = await adapter.vm(ref, signal);
       const allowed = canPower(now, action);
-      if (allowed !== true) throw new AppError("conflict", "vm.wrong-state", allowed.reason, { details: { state: now.state } });
+      if (allowed !== true)
+        throw new AppError("conflict", "vm.wrong-state", allowed.reason, { details: { state: now.state } });
       await adapter.power(ref, action, signal);
       return adapter.vm(ref, signal);
     });
