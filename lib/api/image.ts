@@ -182,8 +182,10 @@ export function registerImageRoutes(api: Api, _services: Services): void {
       "Accept-Ranges": "bytes",
       ...(found.sha256 === null ? {} : { ETag: `"${found.sha256}"` }),
     };
-    if (range === "unsatisfiable" || found.size === 0) {
+    const headOnly = c.req.method === "HEAD";
+    if (range === "unsatisfiable" || found.size === 0 || headOnly) {
       await found.handle.close();
+      if (headOnly) return c.body(null, 200, { ...headers, "Content-Length": String(found.size) });
       return found.size === 0
         ? c.body(null, 200, headers)
         : c.body(null, 416, { ...headers, "Content-Range": `bytes */${found.size}` });
