@@ -1,6 +1,6 @@
 /** Holds an image against the raw disk that it should be, byte for byte and extent for extent, for tests. */
+import { strict as assert } from "node:assert";
 import { closeSync, openSync, readSync } from "node:fs";
-import { expect } from "vitest";
 import type { BlockSource } from "../block-source.ts";
 import { openImageFile } from "../files/image-file.ts";
 import type { ImageFacts } from "../format.ts";
@@ -30,24 +30,24 @@ async function expectSound(disk: BlockSource, raw: string): Promise<void> {
       const bytes = Buffer.alloc(Math.min(STEP, disk.size - offset), 0xaa);
       await disk.read(offset, bytes);
       if (!bytes.equals(truth(offset, bytes.length)))
-        expect.fail(`the disk differs from the raw one after byte ${offset}`);
+        assert.fail(`the disk differs from the raw one after byte ${offset}`);
     }
     let end = 0;
     let kind = "";
     for await (const extent of disk.extents()) {
-      expect(extent.offset).toBe(end);
-      expect(extent.length).toBeGreaterThan(0);
-      expect(extent.kind).not.toBe(kind);
+      assert.equal(extent.offset, end, "extents leave no gap");
+      assert.ok(extent.length > 0, "no extent is empty");
+      assert.notEqual(extent.kind, kind, "neighbours differ in kind");
       kind = extent.kind;
       end += extent.length;
       if (kind === "data") continue;
       for (let at = extent.offset; at < end; at += STEP) {
         const bytes = truth(at, Math.min(STEP, end - at));
         if (!bytes.equals(ZEROS.subarray(0, bytes.length)))
-          expect.fail(`data lies in the zero extent at ${extent.offset}`);
+          assert.fail(`data lies in the zero extent at ${extent.offset}`);
       }
     }
-    expect(end).toBe(disk.size);
+    assert.equal(end, disk.size, "extents cover the disk");
   } finally {
     closeSync(fd);
   }

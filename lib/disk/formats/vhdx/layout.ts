@@ -16,15 +16,13 @@ export const MAX_TABLE_ENTRIES = 2047;
 export const METADATA_TABLE_BYTES = 64 * KIB;
 /** 2.6.2.2: 64 TB. */
 export const MAX_DISK_BYTES = 64 * 2 ** 40;
-export const MIN_BLOCK_BYTES = MIB;
+export const MIN_BLOCK_BYTES = 1024 * KIB;
 export const MAX_BLOCK_BYTES = 256 * MIB;
 /** 2.5: one sector bitmap entry follows every 2^23 sectors' worth of payload entries. */
 export const CHUNK_SECTORS = 2 ** 23;
 
 /** 2.5.1.1: payload block states, the low three bits of an entry. */
-export const BLOCK_NOT_PRESENT = 0;
-export const BLOCK_UNDEFINED = 1;
-export const BLOCK_ZERO = 2;
+/** 0 not present, 1 undefined, 2 zero, 3 unmapped: without a parent, all read as zeros. */
 export const BLOCK_UNMAPPED = 3;
 export const BLOCK_FULLY_PRESENT = 6;
 export const BLOCK_PARTIALLY_PRESENT = 7;

@@ -125,7 +125,8 @@ export class CompressedDisk implements BlockSource {
     }
     let grain: Buffer;
     try {
-      grain = await inflateAsync(packed, { maxOutputLength: this.#grainBytes });
+      // One piece for the whole grain: zlib's pool is asked once, not once for every 16 KiB.
+      grain = await inflateAsync(packed, { maxOutputLength: this.#grainBytes, chunkSize: this.#grainBytes + 64 });
     } catch (error) {
       throw corrupt(name, want.at, `the grain of sector ${lba} cannot be unpacked`, error);
     }

@@ -17,20 +17,23 @@ export interface PackedRun {
 
 export async function* packedGrains(disk: BlockSource, level: number, signal?: AbortSignal): AsyncIterable<PackedRun> {
   const window: Promise<PackedRun>[] = [];
+  const spare: Buffer[] = [];
   // One read at a time: some sources cannot seek.
   let reading: Promise<unknown> = Promise.resolve();
   try {
     for await (const { first, count } of grainRuns(disk, signal)) {
-      const read = reading.then(() => readGrains(disk, first, count, signal));
+      const buffer = spare.pop() ?? Buffer.allocUnsafe(GRAINS_PER_READ * GRAIN_BYTES);
+      const read = reading.then(() => readGrains(disk, first, buffer.subarray(0, count * GRAIN_BYTES), signal));
       reading = read;
-      const packed = read.then(async (bytes) => ({
-        first,
-        grains: await Promise.all(
+      const packed = read.then(async (bytes) => {
+        const grains = await Promise.all(
           Array.from({ length: count }, (_, i) =>
             packGrain(bytes.subarray(i * GRAIN_BYTES, (i + 1) * GRAIN_BYTES), level),
           ),
-        ),
-      }));
+        );
+        spare.push(buffer);
+        return { first, grains };
+      });
       // Its turn to be awaited comes later; until then a failure is not unheard.
       packed.catch(() => undefined);
       window.push(packed);
@@ -44,9 +47,9 @@ export async function* packedGrains(disk: BlockSource, level: number, signal?: A
   }
 }
 
-async function readGrains(disk: BlockSource, first: number, count: number, signal?: AbortSignal): Promise<Buffer> {
+/** Fills `bytes`, whole grains, with zeros after the disk's end. */
+async function readGrains(disk: BlockSource, first: number, bytes: Buffer, signal?: AbortSignal): Promise<Buffer> {
   signal?.throwIfAborted();
-  const bytes = Buffer.allocUnsafe(count * GRAIN_BYTES);
   const start = first * GRAIN_BYTES;
   const length = Math.min(bytes.length, disk.size - start);
   await disk.read(start, bytes.subarray(0, length), signal);

@@ -11,7 +11,9 @@ const SAMPLE_PART = 1024;
 /** A zlib stream of the grain, or null when it is all zeros. `grain` must not change until this settles. */
 export async function packGrain(grain: Buffer, level: number): Promise<Buffer | null> {
   if (grain.equals(ZEROS)) return null;
-  return deflateAsync(grain, { level: looksIncompressible(grain) ? 0 : level, memLevel: 9 });
+  const stored = looksIncompressible(grain);
+  // Room for the whole grain: zlib's pool is asked once, not once for every 16 KiB.
+  return deflateAsync(grain, { level: stored ? 0 : level, memLevel: stored ? 1 : 9, chunkSize: GRAIN_BYTES + 1024 });
 }
 
 /**
