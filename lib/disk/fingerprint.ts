@@ -16,8 +16,9 @@ export class Fingerprinter {
   /** The leaf being filled; only allocated when data comes in pieces. */
   #leaf: Buffer | null = null;
   #leafHasData = false;
-  #hashing = 0;
   #chain: Promise<void> = Promise.resolve();
+  /** The chain as it was after each leaf that may still be hashing, oldest first. */
+  readonly #hashing: Promise<void>[] = [];
 
   constructor(size: number) {
     this.#size = size;
@@ -48,7 +49,7 @@ export class Fingerprinter {
       }
       // Only at the end may there be a wait: until then `bytes` belong to the caller's buffer.
     }
-    if (this.#hashing >= MOST_HASHING) await this.#chain;
+    while (this.#hashing.length >= MOST_HASHING) await this.#hashing.shift();
   }
 
   zeros(length: number): void {
@@ -81,13 +82,12 @@ export class Fingerprinter {
 
   #digest(leaf: Uint8Array): void {
     if (isZero(leaf)) return this.#then(() => this.#tree.zeros(1));
-    this.#hashing++;
     // Web Crypto copies its input before it returns and hashes in the thread pool, beside the reads and writes.
     const digest = webcrypto.subtle.digest("SHA-256", leaf as Uint8Array<ArrayBuffer>);
     this.#chain = this.#chain.then(async () => {
       this.#tree.leaf(Buffer.from(await digest));
-      this.#hashing--;
     });
+    this.#hashing.push(this.#chain);
   }
 
   #then(step: () => void): void {

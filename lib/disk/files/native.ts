@@ -1,5 +1,6 @@
 /** System calls that Node does not offer, by FFI. Every caller has a way without them. */
 import { createRequire } from "node:module";
+import type Koffi from "koffi";
 
 interface Native {
   /** New offset, or -1 when the kernel refused. */
@@ -19,7 +20,7 @@ function native(): Native | null {
   // SEEK_DATA has other numbers elsewhere: only Linux was tried.
   if (process.platform !== "linux") return loaded;
   try {
-    const koffi = createRequire(import.meta.url)("koffi") as typeof import("koffi");
+    const koffi = createRequire(import.meta.url)("koffi") as typeof Koffi;
     loaded = { lseek: koffi.load(null).func("int64_t lseek(int fd, int64_t offset, int whence)") };
   } catch {
     // A platform without the prebuilt library: files are then read whole.

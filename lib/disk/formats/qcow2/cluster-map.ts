@@ -117,7 +117,7 @@ export class ClusterMap {
     const kind = kindsOnly && this.#kind === PACKED ? DATA : this.#kind;
     const at = this.#at;
     let plain = 0;
-    let packed: Packed[] | null = kind === PACKED ? [] : null;
+    const packed: Packed[] | null = kind === PACKED ? [] : null;
     for (;;) {
       if (this.#kind === DATA) plain += Math.min(this.#length, end - guest);
       packed?.push({ at: this.#at, size: this.#size });

@@ -16,12 +16,14 @@ export async function unpack(
   clusterBytes: number,
 ): Promise<Uint8Array> {
   let out: Uint8Array;
+  // Room for the whole cluster and a little more: one buffer, filled by one call.
+  const limits = { maxOutputLength: clusterBytes, chunkSize: clusterBytes + 64 };
   try {
     out =
       compression === "zlib"
         ? // The stream's end is inside `packed`, so what follows it must not count as damage.
-          await inflate(packed, { maxOutputLength: clusterBytes, finishFlush: constants.Z_SYNC_FLUSH })
-        : await unzstd(packed.subarray(0, zstdFrameBytes(packed)), { maxOutputLength: clusterBytes });
+          await inflate(packed, { ...limits, finishFlush: constants.Z_SYNC_FLUSH })
+        : await unzstd(packed.subarray(0, zstdFrameBytes(packed)), limits);
   } catch (error) {
     throw corrupt(name, at, `the compressed cluster at byte ${at} cannot be read`, error);
   }
