@@ -106,9 +106,12 @@ const qemuImg = (...args: string[]) => execFileSync("qemu-img", args, { cwd: wor
 async function makeDisk(): Promise<void> {
   await using file = await open(join(work, "disk.raw"), "w");
   await file.truncate(64 * MiB);
-  // The first sector boots: a BIOS finds its mark.
+  // Boot code, one active Linux partition and the mark: a BIOS boots it.
   const first = randomBytes(MiB);
   first.fill(0, 440, 512);
+  first.set([0x80, 0, 0, 0, 0x83, 0, 0, 0], 446);
+  first.writeUInt32LE(2048, 454);
+  first.writeUInt32LE(100_000, 458);
   first.set([0x55, 0xaa], 510);
   await file.write(first, 0, MiB, 0);
   await file.write(randomBytes(MiB), 0, MiB, 30 * MiB + 4096);
@@ -221,6 +224,8 @@ describe("an upload", () => {
     const located = await locateVersion(services, version.id);
     expect(located.disks).toMatchObject([{ format: "vmdk", virtualSize: 64 * MiB, fingerprint: disk?.fingerprint }]);
     expect(await readFile(located.disks[0]?.path ?? "")).toEqual(file);
+    expect(disk?.guest.boots).toEqual({ bios: true, uefi: false });
+    expect(version.hints.firmware).toBe("bios");
     fingerprint = disk?.fingerprint ?? "";
   });
 
