@@ -33,7 +33,7 @@ export class FingerprintFeed implements AsyncDisposable {
         return;
       }
       await this.#gap(offset);
-      await this.#fingerprinter.data(bytes);
+      this.#fingerprinter.data(bytes);
     });
     this.#turn = turn;
     // Whoever called sees the failure; the chain must not report it a second time.
@@ -68,7 +68,7 @@ export class FingerprintFeed implements AsyncDisposable {
     for (let at = extent.offset; at < end; at += buffer.length) {
       const part = buffer.subarray(0, Math.min(buffer.length, end - at));
       await this.#disk.read(at, part, this.#signal);
-      await this.#fingerprinter.data(part);
+      this.#fingerprinter.data(part);
     }
   }
 

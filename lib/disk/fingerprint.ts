@@ -1,14 +1,17 @@
 /** The fingerprint of a disk: the same for the same bytes in every format, however they are stored. */
-import { webcrypto } from "node:crypto";
+import { hash } from "node:crypto";
 import { FingerprintTree, LEAF_BYTES } from "./fingerprint-tree.ts";
 import type { BlockSource } from "./block-source.ts";
 import { isZero } from "./zeros.ts";
 
-/** Leaves being hashed at once by the thread pool. */
-const MOST_HASHING = 4;
 const READ_AHEAD = 4;
 
-/** Takes the disk's bytes in order, each once: data or zeros. */
+/**
+ * Takes the disk's bytes in order, each once: data or zeros.
+ *
+ * It hashes on the caller's own thread, which has little else to do while the pool reads and writes. Measured on two
+ * cores, the pool's threads hashing as well made a conversion slower: they took the cores from the copy.
+ */
 export class Fingerprinter {
   readonly #size: number;
   readonly #tree = new FingerprintTree();
@@ -16,9 +19,6 @@ export class Fingerprinter {
   /** The leaf being filled; only allocated when data comes in pieces. */
   #leaf: Buffer | null = null;
   #leafHasData = false;
-  #chain: Promise<void> = Promise.resolve();
-  /** The chain as it was after each leaf that may still be hashing, oldest first. */
-  readonly #hashing: Promise<void>[] = [];
 
   constructor(size: number) {
     this.#size = size;
@@ -29,8 +29,8 @@ export class Fingerprinter {
     return this.#at;
   }
 
-  /** The bytes may be reused at once; await the answer, it holds back a source that is faster than the hash. */
-  async data(bytes: Uint8Array): Promise<void> {
+  /** The bytes may be reused at once. */
+  data(bytes: Uint8Array): void {
     for (let pos = 0; pos < bytes.length; ) {
       const filled = this.#at % LEAF_BYTES;
       const part = bytes.subarray(pos, Math.min(bytes.length, pos + LEAF_BYTES - filled));
@@ -47,9 +47,7 @@ export class Fingerprinter {
         this.#at += part.length;
         if (this.#at % LEAF_BYTES === 0) this.#endLeaf();
       }
-      // Only at the end may there be a wait: until then `bytes` belong to the caller's buffer.
     }
-    while (this.#hashing.length >= MOST_HASHING) await this.#hashing.shift();
   }
 
   zeros(length: number): void {
@@ -62,36 +60,26 @@ export class Fingerprinter {
       if (this.#at % LEAF_BYTES === 0) this.#endLeaf();
     }
     const leaves = Math.floor(left / LEAF_BYTES);
-    if (leaves > 0) this.#then(() => this.#tree.zeros(leaves));
+    this.#tree.zeros(leaves);
     this.#at += left;
   }
 
   /** What was not given is zeros. */
-  async finish(): Promise<string> {
+  finish(): string {
     if (this.#at < this.#size) this.zeros(this.#size - this.#at);
     if (this.#at % LEAF_BYTES !== 0) this.zeros(LEAF_BYTES - (this.#at % LEAF_BYTES));
-    await this.#chain;
     return this.#tree.finish(this.#size);
   }
 
   #endLeaf(): void {
     if (this.#leafHasData && this.#leaf !== null) this.#digest(this.#leaf);
-    else this.#then(() => this.#tree.zeros(1));
+    else this.#tree.zeros(1);
     this.#leafHasData = false;
   }
 
   #digest(leaf: Uint8Array): void {
-    if (isZero(leaf)) return this.#then(() => this.#tree.zeros(1));
-    // Web Crypto copies its input before it returns and hashes in the thread pool, beside the reads and writes.
-    const digest = webcrypto.subtle.digest("SHA-256", leaf as Uint8Array<ArrayBuffer>);
-    this.#chain = this.#chain.then(async () => {
-      this.#tree.leaf(Buffer.from(await digest));
-    });
-    this.#hashing.push(this.#chain);
-  }
-
-  #then(step: () => void): void {
-    this.#chain = this.#chain.then(step);
+    if (isZero(leaf)) this.#tree.zeros(1);
+    else this.#tree.leaf(hash("sha256", leaf, "buffer"));
   }
 }
 
@@ -114,7 +102,7 @@ export async function fingerprintDisk(disk: BlockSource, options: FingerprintOpt
     if (next === undefined) return;
     await next.read;
     fingerprinter.zeros(next.offset - fingerprinter.position);
-    await fingerprinter.data(next.bytes);
+    fingerprinter.data(next.bytes);
     free.push(next.buffer);
     moved += next.bytes.length;
     onProgress?.({ done: fingerprinter.position, total: disk.size, moved });
@@ -129,7 +117,7 @@ export async function fingerprintDisk(disk: BlockSource, options: FingerprintOpt
       window.push({ offset, bytes, buffer, read });
     }
     while (window.length > 0) await takeOne();
-    const fingerprint = await fingerprinter.finish();
+    const fingerprint = fingerprinter.finish();
     onProgress?.({ done: disk.size, total: disk.size, moved });
     return fingerprint;
   } finally {
