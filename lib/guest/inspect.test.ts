@@ -120,7 +120,7 @@ describe("what a disk says of its guest", () => {
     }
   });
 
-  it("never fails or hangs on damage: a thousand mutants give facts by the schema", async () => {
+  it("never fails or hangs on damage: hundreds of mutants give facts by the schema", async () => {
     const whole = wholeGuest("ext4");
     let seed = 7;
     const random = (below: number) => {
@@ -135,7 +135,7 @@ describe("what a disk says of its guest", () => {
       [(4096 + 8 * 2048) * 512 + 1024, 1024],
       [(4096 + 8 * 2048) * 512 + 2048, 64 * 1024],
     ] as const;
-    for (let i = 0; i < 1000; i += 1) {
+    for (let i = 0; i < 300; i += 1) {
       const mutant = Buffer.from(whole);
       for (let j = 0; j < 1 + random(12); j += 1) {
         const [start, length] = places[random(places.length)]!;

@@ -1,0 +1,93 @@
+/** What this host's QEMU can do, from libvirt's capabilities as they are now: acceleration is found, not assumed. */
+import type { HostCapabilities } from "#lib/domain/capabilities.ts";
+import type { DiskBus } from "#lib/domain/hardware.ts";
+import { AppError } from "#lib/errors.ts";
+import type { LibvirtClient } from "../libvirt/client.ts";
+import { LibvirtError } from "../libvirt/libvirt-error.ts";
+import { all, at, parseXml, textAt, type Xml } from "./xml.ts";
+
+export interface KvmHost {
+  readonly capabilities: HostCapabilities;
+  readonly virtType: "kvm" | "qemu";
+  readonly arch: string;
+  readonly cpuModel: string | null;
+}
+
+const TiB = 1024 ** 4;
+
+function enumValues(node: Xml | undefined, name: string): string[] {
+  const found = all(node, "enum").find((each) => textAt(each, "@name") === name);
+  return all(found, "value").flatMap((value) => (typeof value === "string" ? [value] : (textAt(value) ?? [])));
+}
+
+async function domainCapabilities(client: LibvirtClient, arch: string, machine: string, virtType: string, signal?: AbortSignal): Promise<Xml | null> {
+  try {
+    return at(parseXml(await client.domainCapabilities({ arch, machine, virtType }, signal)), "domainCapabilities") ?? null;
+  } catch (error) {
+    if (error instanceof LibvirtError) return null;
+    throw error;
+  }
+}
+
+export async function readKvmHost(client: LibvirtClient, signal?: AbortSignal): Promise<KvmHost> {
+  const root = at(parseXml(await client.capabilities(signal)), "capabilities");
+  const arch = textAt(root, "host", "cpu", "arch") ?? "x86_64";
+  const guest = all(root, "guest").find((each) => textAt(each, "os_type") === "hvm" && textAt(each, "arch", "@name") === arch);
+  const types = all(at(guest, "arch"), "domain").flatMap((each) => textAt(each, "@type") ?? []);
+  // Offered is not usable: libvirt answers for kvm only where QEMU could open it.
+  const q35Kvm = types.includes("kvm") ? await domainCapabilities(client, arch, "q35", "kvm", signal) : null;
+  const virtType = q35Kvm === null ? "qemu" : "kvm";
+  const q35 = q35Kvm ?? (await domainCapabilities(client, arch, "q35", "qemu", signal));
+  const pc = await domainCapabilities(client, arch, "pc", virtType, signal);
+  if (q35 === null && pc === null) {
+    throw new AppError("unprocessable", "host.no-hypervisor", `${client.name} runs libvirt, but no QEMU for ${arch} guests is installed there.`, { hint: "Install qemu-system on the host." });
+  }
+  const modern = enumValues(at(q35 ?? undefined, "devices", "disk"), "bus");
+  const legacy = enumValues(at(pc ?? undefined, "devices", "disk"), "bus");
+  const buses: DiskBus[] = [
+    ...(modern.includes("virtio") ? (["virtio"] as const) : []),
+    ...(modern.includes("scsi") ? (["virtio-scsi"] as const) : []),
+    ...(modern.includes("sata") ? (["sata"] as const) : []),
+    ...(legacy.includes("ide") ? (["ide"] as const) : []),
+  ];
+  const efi = enumValues(at(q35 ?? undefined, "os"), "firmware").includes("efi");
+  const maxCpus = Number(textAt(q35 ?? pc ?? undefined, "vcpu", "@max")) || 64;
+  return {
+    virtType,
+    arch,
+    cpuModel: textAt(root, "host", "cpu", "model"),
+    capabilities: {
+      diskFormats: ["qcow2", "raw"],
+      buses,
+      nics: ["virtio", "e1000e", "e1000", "rtl8139"],
+      firmware: [
+        { firmware: "bios", available: true, reason: null, bootBuses: buses, label: "SeaBIOS" },
+        {
+          firmware: "uefi",
+          available: efi,
+          reason: efi ? null : "No UEFI firmware (OVMF) is installed on the host.",
+          bootBuses: buses.filter((bus) => bus !== "ide"),
+          label: "OVMF (UEFI)",
+        },
+      ],
+      limits: {
+        maxCpus,
+        maxMemory: 4 * TiB,
+        minMemory: 16 * 1024 ** 2,
+        maxDiskSize: {},
+        maxDisks: 24,
+        maxNics: 16,
+        // libvirt names the domain's files after it: 255 bytes less their endings.
+        nameMaxLength: 80,
+        namePattern: "^[^/\\u0000-\\u001f]+$",
+      },
+      acceleration: virtType === "kvm" ? "kvm" : "emulated",
+      canStartVms: true,
+      whyNotStart: null,
+      canReadBack: true,
+      sparseTransfer: true,
+      hasConsoleLog: false,
+      simulated: false,
+    },
+  };
+}

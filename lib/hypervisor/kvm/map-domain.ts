@@ -1,0 +1,105 @@
+/** A domain's XML and state as the product's VM. What libvirt does not say is null, never a guess. */
+import type { DiskFormatId } from "#lib/domain/disk-format.ts";
+import type { DiskBus, NicModel } from "#lib/domain/hardware.ts";
+import type { Vm, VmDisk, VmNic, VmSnapshot } from "#lib/domain/inventory.ts";
+import { all, at, parseXml, sizeAt, textAt, type Xml } from "./xml.ts";
+
+/** virDomainState */
+const STATE: Record<number, Vm["state"]> = { 1: "running", 2: "running", 3: "paused", 4: "running", 5: "stopped", 6: "crashed", 7: "suspended" };
+
+const BUS: Record<string, DiskBus> = { virtio: "virtio", sata: "sata", ide: "ide", nvme: "nvme", xen: "xen" };
+const NIC: Record<string, NicModel> = { virtio: "virtio", "virtio-net": "virtio", e1000: "e1000", e1000e: "e1000e", rtl8139: "rtl8139", vmxnet3: "vmxnet3" };
+const FORMAT: Record<string, DiskFormatId> = { raw: "raw", qcow2: "qcow2", vmdk: "vmdk", vpc: "vhd", vhdx: "vhdx", vdi: "vdi" };
+
+export const NAMESPACE = "https://supravisor.dev/ns/1";
+
+function diskBus(disk: Xml, controllerModel: string | null): DiskBus | null {
+  const bus = textAt(disk, "target", "@bus");
+  if (bus === "scsi") return controllerModel === "virtio-scsi" || controllerModel === null ? "virtio-scsi" : "scsi";
+  return bus === null ? null : (BUS[bus] ?? null);
+}
+
+function captureBlocker(disk: Xml): string | null {
+  const type = textAt(disk, "@type");
+  if (type === "file" || type === "volume") return null;
+  if (type === "block") return "The disk is a block device of the host; only volumes in a storage pool can be read.";
+  return `The disk is of the kind “${type ?? "unknown"}”; only volumes in a storage pool can be read.`;
+}
+
+function mapDisk(disk: Xml, controllerModel: string | null): VmDisk {
+  const target = textAt(disk, "target", "@dev") ?? "disk";
+  const pool = textAt(disk, "source", "@pool");
+  const volume = textAt(disk, "source", "@volume");
+  return {
+    id: target,
+    label: target,
+    bus: diskBus(disk, controllerModel),
+    source: textAt(disk, "source", "@file") ?? textAt(disk, "source", "@dev") ?? (pool === null ? null : `${pool}/${volume ?? ""}`),
+    storageRef: pool,
+    format: FORMAT[textAt(disk, "driver", "@type") ?? ""] ?? null,
+    capacity: null,
+    allocated: null,
+    readOnly: at(disk, "readonly") !== undefined,
+    captureBlocker: captureBlocker(disk),
+  };
+}
+
+function mapNic(nic: Xml, index: number): VmNic {
+  const raw = textAt(nic, "model", "@type");
+  const network = textAt(nic, "source", "@network") ?? textAt(nic, "source", "@bridge") ?? textAt(nic, "source", "@dev");
+  return {
+    id: textAt(nic, "mac", "@address") ?? `nic${index}`,
+    mac: textAt(nic, "mac", "@address"),
+    model: raw === null ? null : (NIC[raw] ?? null),
+    modelRaw: raw,
+    networkRef: textAt(nic, "source", "@network"),
+    networkName: network ?? (textAt(nic, "@type") === "user" ? "user-mode network" : null),
+    connected: textAt(nic, "link", "@state") !== "down",
+    addresses: [],
+  };
+}
+
+function mapSnapshot(text: string, current: string | null): VmSnapshot {
+  const snapshot = at(parseXml(text), "domainsnapshot");
+  const name = textAt(snapshot, "name") ?? "snapshot";
+  const created = Number(textAt(snapshot, "creationTime"));
+  return {
+    id: name,
+    name,
+    parentId: textAt(snapshot, "parent", "name"),
+    createdAt: Number.isFinite(created) && created > 0 ? new Date(created * 1000).toISOString() : null,
+    state: textAt(snapshot, "state"),
+    current: name === current,
+  };
+}
+
+export function mapDomain(xml: string, state: number, snapshotXmls: readonly string[]): Vm {
+  const domain = at(parseXml(xml), "domain");
+  const devices = at(domain, "devices");
+  const scsi = all(devices, "controller").find((controller) => textAt(controller, "@type") === "scsi");
+  const os = at(domain, "os");
+  const loader = textAt(os, "loader", "@type") ?? null;
+  const uefi = textAt(os, "@firmware") === "efi" || loader === "pflash";
+  const machine = textAt(os, "type", "@machine");
+  const disks = all(devices, "disk").filter((disk) => (textAt(disk, "@device") ?? "disk") === "disk");
+  const snapshots = snapshotXmls.map((text) => mapSnapshot(text, null));
+  const secure = textAt(os, "loader", "@secure");
+  return {
+    kind: "vm",
+    ref: textAt(domain, "uuid") ?? "",
+    name: textAt(domain, "name") ?? "",
+    state: STATE[state] ?? "unknown",
+    cpus: Number(textAt(domain, "vcpu", "@current") ?? textAt(domain, "vcpu")) || null,
+    memory: sizeAt(domain, "currentMemory") ?? sizeAt(domain, "memory"),
+    firmware: uefi ? "uefi" : "bios",
+    secureBoot: uefi ? secure === "yes" : false,
+    guestOs: textAt(domain, "metadata", "libosinfo:libosinfo", "libosinfo:os", "@id"),
+    machine,
+    description: textAt(domain, "description"),
+    startedAt: null,
+    disks: disks.map((disk) => mapDisk(disk, textAt(scsi, "@model"))),
+    nics: all(devices, "interface").map(mapNic),
+    snapshots,
+    tag: textAt(domain, "metadata", "supravisor:vm", "@tag"),
+  };
+}

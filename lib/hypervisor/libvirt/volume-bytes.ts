@@ -1,0 +1,118 @@
+/** A volume's file as bytes: read in windows at any place, written once from front to back. */
+import type { ByteSink, ByteSource } from "#lib/disk/io.ts";
+import { AppError } from "#lib/errors.ts";
+import type { LibvirtClient } from "./client.ts";
+import { asAppError } from "./libvirt-error.ts";
+import type { RpcStream } from "./rpc.ts";
+import type { VolumeRef } from "./types.ts";
+
+const WINDOW = 4 * 1024 * 1024;
+/** Memory for one open volume: 12 windows. */
+const KEPT = 12;
+/** Windows fetched before they are asked for, when reading goes forward. */
+const AHEAD = 3;
+
+/** Each window is one short download; neighbours are fetched ahead, so that reading in order runs at the wire's speed. */
+export function volumeSource(client: LibvirtClient, volume: VolumeRef, size: number): ByteSource {
+  const windows = new Map<number, Promise<Buffer>>();
+  let last = -1;
+
+  const fetch = async (index: number): Promise<Buffer> => {
+    const offset = index * WINDOW;
+    const length = Math.min(WINDOW, size - offset);
+    const bytes = Buffer.alloc(length);
+    const stream = await client.download(volume, offset, length);
+    try {
+      let at = 0;
+      for (let item = await stream.next(); item !== null; item = await stream.next()) {
+        if (item.type === "hole") at += item.length;
+        else {
+          if (at + item.bytes.length > length) throw new AppError("unavailable", "host.protocol", `${client.name} sent more than was asked for.`);
+          item.bytes.copy(bytes, at);
+          at += item.bytes.length;
+        }
+      }
+      await stream.finish();
+    } catch (error) {
+      stream.abort();
+      throw asAppError(error, `Reading ${volume.name} from pool ${volume.pool}`);
+    }
+    return bytes;
+  };
+  const window = (index: number): Promise<Buffer> => {
+    const known = windows.get(index);
+    if (known !== undefined) {
+      windows.delete(index);
+      windows.set(index, known);
+      return known;
+    }
+    const fresh = fetch(index);
+    // A window that failed is asked for again by the next reader.
+    fresh.catch(() => windows.delete(index));
+    windows.set(index, fresh);
+    for (const old of windows.keys()) {
+      if (windows.size <= KEPT) break;
+      windows.delete(old);
+    }
+    return fresh;
+  };
+  return {
+    size,
+    async read(offset, into, signal) {
+      if (offset < 0 || offset + into.length > size) throw new AppError("unprocessable", "io.short-read", `${volume.name} ends at ${size}.`);
+      for (let done = 0; done < into.length; ) {
+        signal?.throwIfAborted();
+        const index = Math.floor((offset + done) / WINDOW);
+        if (index === last + 1 || index === last) {
+          for (let next = index + 1; next <= index + AHEAD && next * WINDOW < size; next += 1) void window(next).catch(() => undefined);
+        }
+        last = index;
+        const bytes = await window(index);
+        const from = offset + done - index * WINDOW;
+        const length = Math.min(bytes.length - from, into.length - done);
+        into.set(bytes.subarray(from, from + length), done);
+        done += length;
+      }
+    },
+    [Symbol.asyncDispose]: async () => {
+      windows.clear();
+    },
+  };
+}
+
+/** Bytes go as they come; gaps go as holes. Disposing without commit breaks the upload off and leaves the volume. */
+export function volumeSink(client: LibvirtClient, stream: RpcStream, volume: VolumeRef): ByteSink {
+  const doing = `Writing ${volume.name} into pool ${volume.pool} of ${client.name}`;
+  let at = 0;
+  let over = false;
+  const skip = async (to: number): Promise<void> => {
+    if (to < at) throw new AppError("internal", "io.backwards", "A stream cannot go back.");
+    if (to > at) await stream.hole(to - at);
+    at = to;
+  };
+  const told = async <T>(work: Promise<T>): Promise<T> => {
+    try {
+      return await work;
+    } catch (error) {
+      throw asAppError(error, doing);
+    }
+  };
+  return {
+    seekable: false,
+    async write(offset, bytes, signal) {
+      signal?.throwIfAborted();
+      await told(skip(offset));
+      await told(stream.write(bytes));
+      at += bytes.length;
+    },
+    async commit(length, signal) {
+      await told(skip(length));
+      await told(stream.finish(signal));
+      over = true;
+    },
+    async [Symbol.asyncDispose]() {
+      if (!over) stream.abort();
+      over = true;
+    },
+  };
+}
