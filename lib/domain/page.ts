@@ -2,12 +2,6 @@ import { z } from "zod";
 
 /** Lists answer in pages: `next` is the cursor for the following one, null at the end. */
 export const pageOf = <T extends z.ZodType>(item: T) => z.object({ items: z.array(item), next: z.string().nullable(), total: z.number().int() });
-export interface Page<T> {
-  items: T[];
-  next: string | null;
-  total: number;
-}
-
 /** What the event stream says. The page refetches what it shows of the named thing; progress comes whole. */
 export const LiveEvent = z.discriminatedUnion("type", [
   z.object({ type: z.literal("host"), id: z.string() }),
