@@ -5,6 +5,7 @@ import { AppError } from "#lib/errors.ts";
 import { convertDisk, planConversion } from "./convert.ts";
 import { failReadsAt, failWritesAfter } from "./filters/fail-at.ts";
 import { slowReads, slowWrites } from "./filters/rate-limit.ts";
+import { shortReads } from "./filters/short-read.ts";
 import { fingerprintDisk } from "./fingerprint.ts";
 import { openImage } from "./registry.ts";
 import { memoryBytes, memoryDisk, memoryImage, MemorySink } from "./testing/memory.ts";
@@ -115,3 +116,11 @@ it.each(TARGETS)(
     await run(disk, new MemorySink(), (sink) => slowWrites(sink, 100_000), slowTarget);
   },
 );
+
+it("a source file that is cut while it is read ends the conversion", async () => {
+  const cut = shortReads(memoryBytes(filled(8 * MIB)), 3 * MIB);
+  await using opened = await openImage(memoryImage("cut.raw", cut), { from: "raw" });
+  const sink = new MemorySink();
+  await expect(convertDisk({ disk: opened.disk, to: "qcow2", sink })).rejects.toMatchObject({ code: "io.short-read" });
+  expect(sink.bytes).toBeNull();
+});
