@@ -1,6 +1,6 @@
 /** The whole HTTP API: who asks, what goes wrong, and every noun's routes. */
+import type { IncomingMessage } from "node:http";
 import { OpenAPIHono } from "@hono/zod-openapi";
-import { bodyLimit } from "hono/body-limit";
 import type { AuthSettings } from "#lib/auth/authenticate.ts";
 import { AppError } from "#lib/errors.ts";
 import type { Services } from "#lib/services/context.ts";
@@ -29,6 +29,14 @@ const PUBLIC = new Set(["/health", "/setup", "/login", "/openapi.json", "/docs",
 /** JSON only; images come in by tus, which has its own limits. */
 const MAX_BODY = 1024 * 1024;
 
+/** By its announced length; a body that does not announce one is refused, so that nothing has to be counted. */
+function refuseLargeBody(request: IncomingMessage): void {
+  if (request.headers["transfer-encoding"] !== undefined) {
+    throw new AppError("invalid", "request.length-required", "The request does not say how long its body is.", { hint: "Send a Content-Length instead of chunks." });
+  }
+  if (Number(request.headers["content-length"] ?? 0) > MAX_BODY) throw new AppError("invalid", "request.too-large", "The request is larger than 1 MiB.");
+}
+
 export function createApi(services: Services, settings: AuthSettings, driver: string): Api {
   const api: Api = new OpenAPIHono<ApiEnv>({
     defaultHook: (result) => {
@@ -43,7 +51,10 @@ export function createApi(services: Services, settings: AuthSettings, driver: st
     c.header("Cache-Control", "no-store");
     await next();
   });
-  api.use("*", bodyLimit({ maxSize: MAX_BODY, onError: () => { throw new AppError("invalid", "request.too-large", "The request is larger than 1 MiB."); } }));
+  api.use("*", async (c, next) => {
+    refuseLargeBody(c.env.incoming);
+    await next();
+  });
   api.use("*", async (c, next) => {
     if (!PUBLIC.has(c.req.path)) c.set("ctx", await identify(services, settings, c.env.incoming));
     await next();

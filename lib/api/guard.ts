@@ -13,7 +13,8 @@ export function peerAddress(request: IncomingMessage): string | null {
     const nearest = forwarded.split(",").at(-1)?.trim();
     if (nearest) return nearest;
   }
-  return request.socket.remoteAddress ?? null;
+  // IPv4 on a socket that takes both is told as ::ffff:192.0.2.1.
+  return request.socket.remoteAddress?.replace(/^::ffff:(?=\d+\.)/, "") ?? null;
 }
 
 /**

@@ -1,7 +1,7 @@
 import type { NextAuthOptions } from "next-auth";
 import CredentialsProvider from "next-auth/providers/credentials";
 import { ROLES, type Role } from "#lib/domain/role.ts";
-import { AppError } from "#lib/errors.ts";
+import type { ErrorKind } from "#lib/errors.ts";
 import { accountChecks } from "./registry.ts";
 import { SESSION_SECONDS, sessionCookieName } from "./session-cookie.ts";
 
@@ -65,8 +65,10 @@ export function nextAuthOptions(address: string | null): NextAuthOptions {
             return { id: user.id, epoch: user.epoch };
           } catch (error) {
             // next-auth hands the text of an Error to the page; null becomes "CredentialsSignin".
-            if (error instanceof AppError && error.kind === "too-many") throw new Error("too-many");
-            if (error instanceof AppError && error.kind === "unauthenticated") return null;
+            // The error comes from outside of this bundle: its class is another one here, its kind is the same.
+            const kind = typeof error === "object" && error !== null && "kind" in error ? (error.kind as ErrorKind) : null;
+            if (kind === "too-many") throw new Error("too-many");
+            if (kind === "unauthenticated") return null;
             throw error;
           }
         },

@@ -14,7 +14,8 @@ export function keysOf(event: Exclude<LiveEvent, { type: "job-progress" }>): rea
     case "request":
       return [["requests"], ["overview"]];
     case "job":
-      return [["jobs"], ["overview"]];
+      // A request shows the stages of its jobs.
+      return [["jobs"], ["requests"], ["overview"]];
     case "settings":
       return [["settings"]];
     case "audit":
