@@ -1,6 +1,6 @@
 import { randomUUID } from "node:crypto";
 import type { Command } from "commander";
-import { z } from "zod";
+import type { z } from "zod";
 import { Host } from "#lib/domain/host.ts";
 import { Image, ImageDetail } from "#lib/domain/image.ts";
 import { TargetChoice } from "#lib/domain/request.ts";

@@ -11,6 +11,8 @@ const GiB = 1024 ** 3;
 export function nameFrom(image: string, longest: number): string {
   const slug = image
     .normalize("NFKD")
+    // The accents that were split off their letters.
+    .replaceAll(/\p{M}+/gu, "")
     .toLowerCase()
     .replaceAll(/[^a-z0-9]+/g, "-")
     .replace(/^-+|-+$/g, "")

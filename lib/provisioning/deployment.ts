@@ -47,6 +47,7 @@ export async function openDeployment(io: JobIO, row: { request: RequestRow; targ
 export function diskName(target: Pick<TargetRow, "choice" | "tag">, position: number): string {
   const slug = target.choice.name
     .normalize("NFKD")
+    .replaceAll(/\p{M}+/gu, "")
     .replaceAll(/[^A-Za-z0-9._-]+/g, "-")
     .replace(/^[-._]+|[-._]+$/g, "")
     .slice(0, 48);

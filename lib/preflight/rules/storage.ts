@@ -11,7 +11,7 @@ function largestPool({ host }: KnownContext, needed: number) {
     .sort((a, b) => (b.free ?? 0) - (a.free ?? 0))[0];
 }
 
-const usePool = (ctx: KnownContext, needed: number) => {
+const otherPool = (ctx: KnownContext, needed: number) => {
   const pool = largestPool(ctx, needed);
   return pool === undefined || pool.ref === ctx.choice.poolRef ? null : { label: `Use ${pool.name}`, set: { poolRef: pool.ref } };
 };
@@ -67,7 +67,7 @@ export const storageRules: readonly PreflightRule[] = [
     check: (ctx) =>
       ctx.host.pools.some((pool) => pool.ref === ctx.choice.poolRef)
         ? []
-        : [{ severity: "blocker", field: "pool", message: `${ctx.host.name} has no storage pool “${ctx.choice.poolRef}”.`, source: "live host", remedy: usePool(ctx, ctx.storedBytes ?? 0) }],
+        : [{ severity: "blocker", field: "pool", message: `${ctx.host.name} has no storage pool “${ctx.choice.poolRef}”.`, source: "live host", remedy: otherPool(ctx, ctx.storedBytes ?? 0) }],
   },
   {
     id: "target.pool-not-writable",
@@ -81,7 +81,7 @@ export const storageRules: readonly PreflightRule[] = [
           field: "pool",
           message: pool.whyNotWritable ?? `The storage pool ${pool.name} is not active.`,
           source: "live host",
-          remedy: usePool(ctx, ctx.storedBytes ?? 0),
+          remedy: otherPool(ctx, ctx.storedBytes ?? 0),
         },
       ];
     },
@@ -98,7 +98,7 @@ export const storageRules: readonly PreflightRule[] = [
           field: "pool",
           message: `The disks take ${formatBytes(ctx.storedBytes)}, and ${pool.name} has ${formatBytes(pool.free)} free.`,
           source: "live host",
-          remedy: usePool(ctx, ctx.storedBytes),
+          remedy: otherPool(ctx, ctx.storedBytes),
         },
       ];
     },
@@ -111,7 +111,7 @@ export const storageRules: readonly PreflightRule[] = [
       if (pool?.free == null || pool.capacity === null || pool.capacity === 0 || ctx.storedBytes === null) return [];
       const left = pool.free - ctx.storedBytes;
       if (left < 0 || left >= pool.capacity * THIN_MARGIN) return [];
-      return [{ severity: "warning", field: "pool", message: `${formatBytes(left)} of ${formatBytes(pool.capacity)} will be left in ${pool.name}.`, source: "live host", remedy: usePool(ctx, ctx.storedBytes) }];
+      return [{ severity: "warning", field: "pool", message: `${formatBytes(left)} of ${formatBytes(pool.capacity)} will be left in ${pool.name}.`, source: "live host", remedy: otherPool(ctx, ctx.storedBytes) }];
     },
   },
   {

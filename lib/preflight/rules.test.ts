@@ -1,0 +1,187 @@
+import { readFileSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { describe, expect, it } from "vitest";
+import type { HostCapabilities } from "#lib/domain/capabilities.ts";
+import { Finding } from "#lib/domain/finding.ts";
+import type { GuestFacts } from "#lib/domain/guest.ts";
+import type { TargetChoice } from "#lib/domain/request.ts";
+import { TargetChoice as TargetChoiceSchema } from "#lib/domain/request.ts";
+import type { PreflightContext } from "./context.ts";
+import { defaultChoice, nameFrom } from "./defaults.ts";
+import { RULES, runPreflight } from "./run.ts";
+
+const GiB = 1024 ** 3;
+const hostId = "6a9d2a6e-8d4e-4a43-9a3f-0c5b0e9c0001";
+
+const guest = (more: Partial<GuestFacts> = {}): GuestFacts => ({
+  partitionTable: "gpt",
+  sectorSize: 512,
+  partitions: [],
+  boots: { bios: true, uefi: true },
+  bootEvidence: ["UEFI: EFI/BOOT/BOOTX64.EFI"],
+  os: { id: "debian", name: "Debian", version: "12", family: "linux" },
+  notes: [],
+  ...more,
+});
+const windows = guest({ os: { id: "windows", name: "Windows", version: null, family: "windows" } });
+
+const capabilities: HostCapabilities = {
+  diskFormats: ["qcow2", "raw"],
+  buses: ["virtio", "sata", "ide"],
+  nics: ["virtio", "e1000e"],
+  firmware: [
+    { firmware: "bios", available: true, reason: null, bootBuses: ["virtio", "sata", "ide"], label: "SeaBIOS" },
+    { firmware: "uefi", available: true, reason: null, bootBuses: ["virtio", "sata"], label: "OVMF" },
+  ],
+  limits: { maxCpus: 32, maxMemory: 256 * GiB, minMemory: 16 * 1024 ** 2, maxDiskSize: { raw: 1024 * GiB }, maxDisks: 2, maxNics: 8, nameMaxLength: 20, namePattern: "^[a-z0-9-]+$" },
+  acceleration: "kvm",
+  canStartVms: true,
+  whyNotStart: null,
+  canReadBack: true,
+  sparseTransfer: true,
+  hasConsoleLog: false,
+  simulated: false,
+};
+const choice: TargetChoice = {
+  hostId,
+  name: "web",
+  cpus: 2,
+  memory: 2 * GiB,
+  firmware: "uefi",
+  diskFormat: "qcow2",
+  bus: "virtio",
+  poolRef: "default",
+  nic: { networkRef: "lan", model: "virtio" },
+  start: true,
+};
+const pool = (name: string, free: number, more: object = {}) => ({
+  kind: "pool" as const, ref: name, name, type: "dir", capacity: 100 * GiB, free, path: null, active: true, writable: true, whyNotWritable: null, ...more,
+});
+const good: PreflightContext = {
+  image: {
+    name: "golden",
+    hints: { cpus: null, memory: null, firmware: null, bus: null, nic: null },
+    disks: [{ virtualSize: 8 * GiB, format: "vmdk", guest: guest(), dataBytes: 2 * GiB }],
+  },
+  host: {
+    id: hostId,
+    name: "kvm-1",
+    vendor: "kvm",
+    simulated: false,
+    online: true,
+    staleSince: null,
+    facts: { kind: "host", ref: "h", name: "h", product: "p", version: "1", cpus: 16, cpuModel: null, arch: "x86_64", memory: 64 * GiB, memoryFree: 32 * GiB },
+    capabilities,
+    pools: [pool("default", 50 * GiB), pool("big", 90 * GiB)],
+    networks: [
+      { kind: "network", ref: "lan", name: "lan", type: "bridge", active: true, bridge: null },
+      { kind: "network", ref: "down", name: "down", type: "nat", active: false, bridge: null },
+    ],
+    vmNames: ["taken"],
+  },
+  choice,
+  storedBytes: 2 * GiB,
+};
+const withChoice = (more: Partial<TargetChoice>): PreflightContext => ({ ...good, choice: { ...choice, ...more } });
+const withHost = (more: Partial<PreflightContext["host"]>): PreflightContext => ({ ...good, host: { ...good.host, ...more } });
+const withCaps = (more: Partial<HostCapabilities>): PreflightContext => withHost({ capabilities: { ...capabilities, ...more } });
+const withGuest = (facts: GuestFacts, more: Partial<TargetChoice> = {}): PreflightContext => ({
+  ...good,
+  image: { ...good.image, disks: [{ ...good.image.disks[0]!, guest: facts }] },
+  choice: { ...choice, ...more },
+});
+
+/** A case in which the rule speaks, its severity, and what its remedy sets. */
+const FIRES: Record<string, readonly [PreflightContext, string, Record<string, unknown> | null]> = {
+  "host.offline": [withHost({ online: false }), "blocker", null],
+  "host.stale": [withHost({ staleSince: "2026-01-01T00:00:00Z" }), "warning", null],
+  "host.simulated": [withHost({ simulated: true }), "info", null],
+  "host.emulated": [withCaps({ acceleration: "emulated" }), "info", null],
+  "host.cannot-start": [withCaps({ canStartVms: false, whyNotStart: "no driver" }), "warning", { start: false }],
+  "target.firmware-unavailable": [withCaps({ firmware: [capabilities.firmware[0]!, { ...capabilities.firmware[1]!, available: false, reason: "no OVMF" }] }), "blocker", { firmware: "bios" }],
+  "guest.firmware-mismatch": [withGuest(guest({ boots: { bios: true, uefi: false } })), "blocker", { firmware: "bios" }],
+  "guest.no-boot-loader": [withGuest(guest({ boots: { bios: false, uefi: false } })), "warning", null],
+  "target.bus-cannot-boot": [withChoice({ bus: "ide" }), "blocker", { bus: "virtio" }],
+  "target.bus-not-offered": [withChoice({ bus: "pvscsi" }), "blocker", { bus: "virtio" }],
+  "guest.bus-needs-driver": [withGuest(windows), "warning", { bus: "sata" }],
+  "target.nic-not-offered": [withChoice({ nic: { networkRef: "lan", model: "vmxnet3" } }), "blocker", { nic: { networkRef: "lan", model: "virtio" } }],
+  "guest.nic-needs-driver": [withGuest(windows), "warning", { nic: { networkRef: "lan", model: "e1000e" } }],
+  "target.network-missing": [withChoice({ nic: { networkRef: "nowhere", model: "virtio" } }), "blocker", { nic: { networkRef: "lan", model: "virtio" } }],
+  "target.network-inactive": [withChoice({ nic: { networkRef: "down", model: "virtio" } }), "blocker", { nic: { networkRef: "lan", model: "virtio" } }],
+  "target.no-network": [withChoice({ nic: null }), "info", null],
+  "target.format-not-taken": [withChoice({ diskFormat: "vhdx" }), "blocker", { diskFormat: "qcow2" }],
+  "target.disk-too-large": [
+    { ...withChoice({ diskFormat: "raw" }), image: { ...good.image, disks: [{ ...good.image.disks[0]!, virtualSize: 2048 * GiB }] } },
+    "blocker",
+    { diskFormat: "qcow2" },
+  ],
+  "target.too-many-disks": [{ ...good, image: { ...good.image, disks: [1, 2, 3].map(() => good.image.disks[0]!) } }, "blocker", null],
+  "target.pool-missing": [withChoice({ poolRef: "nowhere" }), "blocker", { poolRef: "big" }],
+  "target.pool-not-writable": [withHost({ pools: [pool("default", 50 * GiB, { writable: false, whyNotWritable: "read-only" }), pool("big", 90 * GiB)] }), "blocker", { poolRef: "big" }],
+  "target.pool-no-room": [withHost({ pools: [pool("default", GiB), pool("big", 90 * GiB)] }), "blocker", { poolRef: "big" }],
+  "target.pool-nearly-full": [withHost({ pools: [pool("default", 5 * GiB), pool("big", 90 * GiB)] }), "warning", { poolRef: "big" }],
+  "target.pool-thin-overcommit": [withHost({ pools: [pool("default", 5 * GiB)] }), "info", null],
+  "image.odd-size": [{ ...good, image: { ...good.image, disks: [{ ...good.image.disks[0]!, virtualSize: 8 * GiB + 1 }] } }, "warning", null],
+  "target.name-exists": [withChoice({ name: "taken" }), "blocker", { name: "taken-2" }],
+  "target.name-not-allowed": [withChoice({ name: "Not Allowed" }), "blocker", null],
+  "target.too-many-cpus": [withChoice({ cpus: 64 }), "blocker", { cpus: 32 }],
+  "target.cpus-over-host": [withChoice({ cpus: 20 }), "warning", { cpus: 16 }],
+  "target.memory-limits": [withChoice({ memory: 512 * GiB }), "blocker", { memory: 256 * GiB }],
+  "target.memory-over-free": [withChoice({ memory: 48 * GiB }), "warning", null],
+};
+
+describe("preflight", () => {
+  it("has nothing to say about a good choice", () => {
+    expect(runPreflight(good)).toEqual([]);
+  });
+
+  it("has a case for every rule, and every rule its own identifier", () => {
+    expect(Object.keys(FIRES).sort()).toEqual(RULES.map((rule) => rule.id).sort());
+    expect(new Set(RULES.map((rule) => rule.id)).size).toBe(RULES.length);
+  });
+
+  for (const [id, [ctx, severity, set]] of Object.entries(FIRES)) {
+    it(`${id} speaks`, () => {
+      const finding = runPreflight(ctx).find((each) => each.rule === id);
+      expect(finding).toBeDefined();
+      expect(Finding.parse(finding)).toEqual(finding);
+      expect(finding?.severity).toBe(severity);
+      expect(finding?.remedy?.set ?? null).toEqual(set);
+      if (set === null) return;
+      // One click settles it, and what the click sets is a choice that the API takes.
+      const after = { ...ctx, choice: TargetChoiceSchema.parse({ ...ctx.choice, ...set }) };
+      expect(runPreflight(after).map((each) => each.rule)).not.toContain(id);
+    });
+  }
+
+  it("blocks a host that has told nothing", () => {
+    expect(runPreflight(withHost({ capabilities: null }))).toMatchObject([{ rule: "host.unknown", severity: "blocker" }]);
+  });
+
+  it("names every rule in the documentation", () => {
+    const path = join(import.meta.dirname, "..", "..", "docs", "preflight-rules.md");
+    const text = ["# Preflight rules", "", "What a deploy is checked against, before it is requested and again before it runs.", "", "| rule | what it says |", "| --- | --- |", ...RULES.map((rule) => `| \`${rule.id}\` | ${rule.about} |`), "| `host.unknown` | The host has not told yet what it can take. |", "| `request.name-twice` | Two targets of one request have the same name on the same host. |", ""].join("\n");
+    if (process.env["UPDATE_DOCS"] === "1") writeFileSync(path, text);
+    expect(readFileSync(path, "utf8")).toBe(text);
+  });
+});
+
+describe("first choices", () => {
+  it("block nothing and boot for sure", () => {
+    const first = defaultChoice(good.image, good.host);
+    expect(TargetChoiceSchema.parse(first)).toEqual(first);
+    expect(first).toMatchObject({ bus: "virtio", poolRef: "big", name: "golden", diskFormat: "qcow2", nic: { networkRef: "lan", model: "virtio" } });
+    expect(runPreflight({ ...good, choice: first }).filter((finding) => finding.severity === "blocker")).toEqual([]);
+  });
+
+  it("give Windows devices that it has drivers for, and its own firmware", () => {
+    const image = { ...good.image, disks: [{ ...good.image.disks[0]!, guest: { ...windows, boots: { bios: false, uefi: true } } }] };
+    expect(defaultChoice(image, good.host)).toMatchObject({ firmware: "uefi", bus: "sata", nic: { model: "e1000e" } });
+  });
+
+  it("make a name that the host takes and nobody has", () => {
+    expect(nameFrom("Débian 12 (golden)!", 20)).toBe("debian-12-golden");
+    expect(nameFrom("東京", 20)).toBe("vm");
+    expect(defaultChoice({ ...good.image, name: "Taken" }, good.host).name).toBe("taken-2");
+  });
+});
