@@ -1,8 +1,8 @@
 /** The row that people watch: stages, progress and log of one running job, written no oftener than eyes need it. */
-import { eq } from "drizzle-orm";
 import { jobLog, jobs } from "#lib/db/schema.ts";
 import type { Job } from "#lib/domain/job.ts";
 import type { Services } from "#lib/services/context.ts";
+import { ownRow } from "./lease.ts";
 import { rateMeter, type ProgressReport } from "./rate.ts";
 
 type StageState = Job["stages"][number]["state"];
@@ -33,7 +33,7 @@ export function jobRecord(services: Services, row: typeof jobs.$inferSelect): Jo
   const save = async (): Promise<void> => {
     if (!dirty) return;
     dirty = false;
-    await services.db.update(jobs).set({ progress: latest }).where(eq(jobs.id, row.id));
+    await services.db.update(jobs).set({ progress: latest }).where(ownRow(row));
   };
   return {
     async stage(id, state, label) {
@@ -51,9 +51,9 @@ export function jobRecord(services: Services, row: typeof jobs.$inferSelect): Jo
         meter = rateMeter();
         latest = null;
         dirty = false;
-        await services.db.update(jobs).set({ stages, progress: null }).where(eq(jobs.id, row.id));
+        await services.db.update(jobs).set({ stages, progress: null }).where(ownRow(row));
       } else {
-        await services.db.update(jobs).set({ stages }).where(eq(jobs.id, row.id));
+        await services.db.update(jobs).set({ stages }).where(ownRow(row));
       }
       changed();
     },

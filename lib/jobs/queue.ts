@@ -1,4 +1,5 @@
 /** Putting work into the queue, in the same transaction as the change that wants it. */
+import { randomUUID } from "node:crypto";
 import { and, eq, inArray, sql, type SQL } from "drizzle-orm";
 import { fromDrizzle, fromPglite, PgBoss } from "pg-boss";
 import type { Database, Tx } from "#lib/db/client.ts";
@@ -37,10 +38,14 @@ export interface OpenJobQueue extends JobQueue {
 /** A worker that is silent for so long is taken for dead; its job goes to another one. Seconds; pg-boss wants 10 at least. */
 const HEARTBEAT = 10;
 const LONGEST_JOB = 23 * 3600;
+/** How often a job is tried at most is for lib/jobs/perform.ts to say; the queue must not give up before. */
+const RETRIES = 1000;
 
 export async function openJobQueue(database: Database): Promise<OpenJobQueue> {
   const boss = new PgBoss({
-    ...(database.pglite === null ? { connectionString: database.url ?? "", max: 4, application_name: "supravisor jobs" } : { db: fromPglite(database.pglite), backend: "pglite" as const }),
+    ...(database.pglite === null
+      ? { connectionString: database.url ?? "", max: 4, application_name: "supravisor jobs" }
+      : { db: fromPglite(database.pglite), backend: "pglite" as const }),
     schema: "pgboss",
     monitorIntervalSeconds: 2,
     superviseIntervalSeconds: 2,
@@ -49,29 +54,36 @@ export async function openJobQueue(database: Database): Promise<OpenJobQueue> {
   // Without a listener an error event would end the process; what matters of it comes back from the calls themselves.
   boss.on("error", () => undefined);
   await boss.start();
+  const rules = {
+    retryLimit: RETRIES,
+    retryDelay: 1,
+    expireInSeconds: LONGEST_JOB,
+    heartbeatSeconds: HEARTBEAT,
+    retentionSeconds: 14 * 24 * 3600,
+  };
   for (const kind of JOB_KINDS) {
-    await boss.createQueue(kind, { retryLimit: 20, retryDelay: 1, expireInSeconds: LONGEST_JOB, heartbeatSeconds: HEARTBEAT, retentionSeconds: 14 * 24 * 3600 });
+    await boss.createQueue(kind, rules);
+    // A queue that an older version made keeps its rules until told otherwise.
+    await boss.updateQueue(kind, rules);
   }
   return {
     boss,
     database,
     async enqueue(tx, job) {
-      const [row] = await tx
-        .insert(jobs)
-        .values({
-          kind: job.kind,
-          title: job.title,
-          subjectKind: job.subject.kind,
-          subjectId: job.subject.id,
-          input: job.input,
-          stages: job.stages ?? [],
-          createdBy: job.actor.id,
-          createdByName: job.actor.name,
-        })
-        .returning({ id: jobs.id });
-      if (row === undefined) throw new Error("insert answered without a row");
-      await boss.send(job.kind, { jobId: row.id }, { db: fromDrizzle(asExecutor(tx), sql) });
-      return row.id;
+      const id = randomUUID();
+      await tx.insert(jobs).values({
+        id,
+        kind: job.kind,
+        title: job.title,
+        subjectKind: job.subject.kind,
+        subjectId: job.subject.id,
+        input: job.input,
+        stages: job.stages ?? [],
+        createdBy: job.actor.id,
+        createdByName: job.actor.name,
+      });
+      await boss.send(job.kind, { jobId: id }, { id, db: fromDrizzle(asExecutor(tx), sql) });
+      return id;
     },
     async requestCancel(tx, jobId, actor) {
       const mark = { cancelRequestedAt: new Date(), cancelRequestedBy: actor.name };

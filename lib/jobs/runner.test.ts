@@ -21,13 +21,21 @@ afterEach(async () => {
 });
 
 async function start(handler: JobHandler): Promise<void> {
-  const handlers = Object.fromEntries(["deploy", "image.analyse", "image.import", "image.capture"].map((kind) => [kind, handler])) as Record<JobKind, JobHandler>;
+  const handlers = Object.fromEntries(
+    ["deploy", "image.analyse", "image.import", "image.capture"].map((kind) => [kind, handler]),
+  ) as Record<JobKind, JobHandler>;
   runner = await startRunner(services, services.jobs as OpenJobQueue, handlers, { concurrency: 2 });
 }
 
 const enqueue = () =>
   services.db.transaction((tx) =>
-    services.jobs.enqueue(tx, { kind: "deploy", title: "Deploy", subject: { kind: "request", id: "r" }, input: { a: 1 }, actor }),
+    services.jobs.enqueue(tx, {
+      kind: "deploy",
+      title: "Deploy",
+      subject: { kind: "request", id: "r" },
+      input: { a: 1 },
+      actor,
+    }),
   );
 
 async function ended(id: string) {
@@ -101,7 +109,13 @@ describe("the runner", () => {
   it("does not run what was enqueued in a transaction that failed", async () => {
     await expect(
       services.db.transaction(async (tx) => {
-        await services.jobs.enqueue(tx, { kind: "deploy", title: "Never", subject: { kind: "request", id: "r" }, input: {}, actor });
+        await services.jobs.enqueue(tx, {
+          kind: "deploy",
+          title: "Never",
+          subject: { kind: "request", id: "r" },
+          input: {},
+          actor,
+        });
         throw new Error("no");
       }),
     ).rejects.toThrow("no");

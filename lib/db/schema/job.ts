@@ -21,7 +21,10 @@ export const jobs = pgTable(
     /** Input of the handler; identifiers only, never a secret. */
     input: jsonb("input").$type<Record<string, unknown>>().notNull(),
     attempt: integer("attempt").notNull().default(0),
+    /** Who runs it; null again when that worker gave it back. */
     worker: text("worker"),
+    /** How many workers died in the middle of it. */
+    crashes: integer("crashes").notNull().default(0),
     cancelRequestedAt: at("cancel_requested_at"),
     cancelRequestedBy: text("cancel_requested_by"),
     createdBy: uuid("created_by"),
