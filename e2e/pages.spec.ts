@@ -108,7 +108,8 @@ test("every page on a phone", async ({ browser }) => {
   await page.getByLabel("Email").fill(ADMIN.email);
   await page.getByLabel("Password").fill(ADMIN.password);
   await page.getByRole("button", { name: "Sign in", exact: true }).click();
-  await expect(page.locator("h1").first()).toBeVisible();
+  await expect(page).not.toHaveURL(/sign-in/);
+  await expect(page.getByRole("heading", { name: "Overview" })).toBeVisible();
   const wide: string[] = [];
   for (const { name, path } of paths) {
     await page.goto(`${stage.console.url}${path}`);
