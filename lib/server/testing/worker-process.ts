@@ -1,0 +1,74 @@
+/**
+ * A worker as a process of its own, for tests that kill it. Says one line of JSON on stdout for everything it does.
+ * Arguments: data folder, "-" or a Postgres address, name of the worker, how many jobs to enqueue first, what its
+ * handler does: "hang" for ever, "finish" at once.
+ */
+import { join } from "node:path";
+import { pino } from "pino";
+import type { JobKind } from "#lib/domain/job.ts";
+import { startRunner, type JobHandler } from "#lib/jobs/runner.ts";
+import { openServices } from "#lib/server/services.ts";
+
+export const WORKER_PROGRAM = join(import.meta.dirname, "worker-process.ts");
+
+/** What the process says. */
+export type Said =
+  | { readonly event: "ready" }
+  | { readonly event: "enqueued"; readonly id: string }
+  | { readonly event: "begun" | "left"; readonly id: string; readonly attempt: number };
+
+const say = (line: Said): void => {
+  process.stdout.write(`${JSON.stringify(line)}\n`);
+};
+
+async function main([
+  dataDir = "",
+  url = "-",
+  name = "worker",
+  count = "0",
+  behaviour = "finish",
+]: string[]): Promise<void> {
+  const base = await openServices({
+    dataDir,
+    log: pino({ level: "silent" }),
+    ...(url === "-" ? {} : { databaseUrl: url }),
+  });
+  for (let i = 0; i < Number(count); i += 1) {
+    const id = await base.services.db.transaction((tx) =>
+      base.services.jobs.enqueue(tx, {
+        kind: "deploy",
+        title: `Job ${i}`,
+        subject: { kind: "request", id: String(i) },
+        input: {},
+        actor: { id: null, name: "test" },
+      }),
+    );
+    say({ event: "enqueued", id });
+  }
+  const handler: JobHandler = async (io) => {
+    say({ event: "begun", id: io.jobId, attempt: io.attempt });
+    if (behaviour === "finish") return;
+    await new Promise((_, reject) => {
+      io.signal.addEventListener("abort", () => {
+        say({ event: "left", id: io.jobId, attempt: io.attempt });
+        reject(io.signal.reason as Error);
+      });
+    });
+  };
+  const handlers: Record<JobKind, JobHandler> = {
+    deploy: handler,
+    "image.analyse": handler,
+    "image.import": handler,
+    "image.capture": handler,
+  };
+  const runner = await startRunner(base.services, base.queue, handlers, { concurrency: 2, name });
+  say({ event: "ready" });
+  process.on("SIGTERM", () => {
+    void runner
+      .close()
+      .then(() => base.close())
+      .then(() => process.exit(0));
+  });
+}
+
+if (import.meta.main) await main(process.argv.slice(2));
