@@ -68,7 +68,8 @@ async function fill(page: Page, name: string): Promise<void> {
     await page.getByRole("menuitem").nth(index).click();
     await expect(page.getByLabel("VM name").nth(index)).not.toHaveValue("");
   }
-  await expect(page.getByRole("button", { name: "Deploy now" })).toBeVisible();
+  // Enabled: the findings of the last change are there.
+  await expect(page.getByRole("button", { name: "Deploy now" })).toBeEnabled();
 }
 
 for (const scheme of ["light", "dark"] as const) {

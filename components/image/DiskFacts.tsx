@@ -14,6 +14,12 @@ import { bootsWith } from "./boots-with.ts";
 /** "3.5 GiB (3758096384 bytes)" */
 const exact = (bytes: number): string => `${formatBytes(bytes)} (${bytes.toLocaleString("en")} bytes)`;
 
+/** `clusterSize` → "Cluster size": names of format details as people say them. */
+function inWords(name: string): string {
+  const words = name.replaceAll(/([a-z])([A-Z])/g, "$1 $2").toLowerCase();
+  return words.charAt(0).toUpperCase() + words.slice(1);
+}
+
 /** All that is known of one disk. */
 export function DiskFacts({ imageId, versionId, disk }: { readonly imageId: string; readonly versionId: string; readonly disk: ImageDisk }) {
   const { guest } = disk;
@@ -27,10 +33,11 @@ export function DiskFacts({ imageId, versionId, disk }: { readonly imageId: stri
             { key: "Stored size", value: exact(disk.storedSize) },
             { key: "Boots with", value: <span title={guest.bootEvidence.join("; ")}>{bootsWith(guest)}</span> },
             { key: "Guest", value: guest.os?.name ?? "not recognised" },
-            ...Object.entries(disk.details).map(([key, value]) => ({ key, value: String(value) })),
+            ...Object.entries(disk.details).map(([key, value]) => ({ key: inWords(key), value: String(value) })),
           ]}
         />
         <KeyValue
+          className="content-start"
           facts={[
             ...disk.files.map((file, index) => ({
               key: index === 0 ? "SHA-256 of the file" : `SHA-256 of ${file}`,
