@@ -32,22 +32,23 @@ async function measure(url: string, token: string, count: number, stop: () => bo
 const at = (times: number[], share: number) => times[Math.min(times.length - 1, Math.floor(times.length * share))] ?? Number.NaN;
 
 const folder = mkdtempSync(join(tmpdir(), "supravisor-bench-"));
+// Before the console is there: making it blocks this process, and the console closes idle connections.
+const raw = join(folder, "bench.raw");
+const file = openSync(raw, "w");
+const block = Buffer.alloc(1024 * 1024);
+for (let i = 0; i < gib * 1024; i += 1) {
+  randomFillSync(block, 0, 4096);
+  writeSync(file, block);
+}
+truncateSync(raw, (gib + 1) * 1024 ** 3);
+const source = join(folder, "bench.qcow2");
+execFileSync("qemu-img", ["convert", "-f", "raw", "-O", "qcow2", raw, source]);
+rmSync(raw);
 const console_ = await startConsole();
 try {
   const api = await signInByApi(console_.url, ADMIN.email, ADMIN.password);
   await api.ok("PATCH", "/settings", { waiveApproval: true, importFolders: [folder] });
   await api.ok("POST", "/hosts/demo", {});
-  const raw = join(folder, "bench.raw");
-  const file = openSync(raw, "w");
-  const block = Buffer.alloc(1024 * 1024);
-  for (let i = 0; i < gib * 1024; i += 1) {
-    randomFillSync(block, 0, 4096);
-    writeSync(file, block);
-  }
-  truncateSync(raw, (gib + 1) * 1024 ** 3);
-  const source = join(folder, "bench.qcow2");
-  execFileSync("qemu-img", ["convert", "-f", "raw", "-O", "qcow2", raw, source]);
-  rmSync(raw);
   const { image, jobId } = await api.ok<{ image: { id: string }; jobId: string }>("POST", "/images/import-folder", { path: source, name: "bench" });
   await until("import", () => api.ok<{ latest: { state: string } }>("GET", `/images/${image.id}`), (i) => i.latest.state === "ready", 600_000);
   void jobId;
