@@ -25,28 +25,45 @@ import { registerUserRoutes } from "./user.ts";
 import { registerVmRoutes } from "./vm.ts";
 
 const BASE = "/api/v1";
-const PUBLIC = new Set(["/health", "/setup", "/login", "/openapi.json", "/docs", "/docs/reader.js"].map((path) => `${BASE}${path}`));
+const PUBLIC = new Set(
+  ["/health", "/setup", "/login", "/openapi.json", "/docs", "/docs/reader.js"].map((path) => `${BASE}${path}`),
+);
 /** JSON only; images come in by tus, which has its own limits. */
 const MAX_BODY = 1024 * 1024;
 
 /** By its announced length; a body that does not announce one is refused, so that nothing has to be counted. */
 function refuseLargeBody(request: IncomingMessage): void {
   if (request.headers["transfer-encoding"] !== undefined) {
-    throw new AppError("invalid", "request.length-required", "The request does not say how long its body is.", { hint: "Send a Content-Length instead of chunks." });
+    throw new AppError("invalid", "request.length-required", "The request does not say how long its body is.", {
+      hint: "Send a Content-Length instead of chunks.",
+    });
   }
-  if (Number(request.headers["content-length"] ?? 0) > MAX_BODY) throw new AppError("invalid", "request.too-large", "The request is larger than 1 MiB.");
+  if (Number(request.headers["content-length"] ?? 0) > MAX_BODY)
+    throw new AppError("invalid", "request.too-large", "The request is larger than 1 MiB.");
 }
 
 export function createApi(services: Services, settings: AuthSettings, driver: string): Api {
   const api: Api = new OpenAPIHono<ApiEnv>({
     defaultHook: (result) => {
       if (result.success) return;
-      const issues = result.error.issues.slice(0, 20).map((issue) => `${issue.path.join(".") || result.target}: ${issue.message}`);
-      throw new AppError("invalid", "request.invalid", `The request is not understood: ${issues.join("; ")}.`, { details: { issues } });
+      const issues = result.error.issues
+        .slice(0, 20)
+        .map((issue) => `${issue.path.join(".") || result.target}: ${issue.message}`);
+      throw new AppError("invalid", "request.invalid", `The request is not understood: ${issues.join("; ")}.`, {
+        details: { issues },
+      });
     },
   }).basePath(BASE) as Api;
   api.onError((error, c) => answerError(c, error, services.log));
-  api.notFound((c) => answerError(c, new AppError("not-found", "api.no-route", `There is no ${c.req.method} ${c.req.path}.`, { hint: "/api/v1/docs lists what there is." }), services.log));
+  api.notFound((c) =>
+    answerError(
+      c,
+      new AppError("not-found", "api.no-route", `There is no ${c.req.method} ${c.req.path}.`, {
+        hint: "/api/v1/docs lists what there is.",
+      }),
+      services.log,
+    ),
+  );
   api.use("*", async (c, next) => {
     c.header("Cache-Control", "no-store");
     await next();

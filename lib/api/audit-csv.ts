@@ -1,18 +1,45 @@
 import type { AuditEntry } from "#lib/domain/audit.ts";
 
-export const AUDIT_COLUMNS = ["seq", "at", "actor", "actor_id", "role", "via", "address", "action", "subject_kind", "subject_id", "subject", "result", "details", "hash"] as const;
+export const AUDIT_COLUMNS = [
+  "seq",
+  "at",
+  "actor",
+  "actor_id",
+  "role",
+  "via",
+  "address",
+  "action",
+  "subject_kind",
+  "subject_id",
+  "subject",
+  "result",
+  "details",
+  "hash",
+] as const;
 
 /** RFC 4180; a cell that a spreadsheet would run as a formula gets an apostrophe before it. */
 export function csvCell(value: string | number | null): string {
   const text = value === null ? "" : String(value);
-  const harmless = typeof value === "string" && /^[=+\-@\t\r]/.test(text) ? `'${text}` : text;
+  const harmless = typeof value === "string" && /^[=+\-@\t\r\n]/.test(text) ? `'${text}` : text;
   return /[",\r\n]/.test(harmless) ? `"${harmless.replaceAll('"', '""')}"` : harmless;
 }
 
 export function auditCsvLine(entry: AuditEntry): string {
   const cells = [
-    entry.seq, entry.at, entry.actor.name, entry.actor.id, entry.actor.role, entry.via, entry.address, entry.action,
-    entry.subject.kind, entry.subject.id, entry.subject.name, entry.result, JSON.stringify(entry.details), entry.hash,
+    entry.seq,
+    entry.at,
+    entry.actor.name,
+    entry.actor.id,
+    entry.actor.role,
+    entry.via,
+    entry.address,
+    entry.action,
+    entry.subject.kind,
+    entry.subject.id,
+    entry.subject.name,
+    entry.result,
+    JSON.stringify(entry.details),
+    entry.hash,
   ];
   return `${cells.map(csvCell).join(",")}\r\n`;
 }

@@ -18,13 +18,47 @@ const moment = z
   .transform((text) => new Date(text))
   .optional();
 const word = z.string().max(200).optional();
-const filter = { actor: word, action: word, subjectKind: word, subjectId: word, result: z.enum(["ok", "refused", "failed"]).optional(), from: moment, to: moment, q: word };
-const Verdict = z.object({ ok: z.boolean(), entries: z.number().int(), head: z.string(), firstBad: z.number().int().nullable() });
+const filter = {
+  actor: word,
+  action: word,
+  subjectKind: word,
+  subjectId: word,
+  result: z.enum(["ok", "refused", "failed"]).optional(),
+  from: moment,
+  to: moment,
+  q: word,
+};
+const Verdict = z.object({
+  ok: z.boolean(),
+  entries: z.number().int(),
+  head: z.string(),
+  firstBad: z.number().int().nullable(),
+});
 
 const routes = {
-  list: createRoute({ method: "get", path: "/audit", tags, summary: "The audit trail, newest first", request: { query: z.object({ ...filter, ...paging(500, 100) }) }, responses: answers(pageOf(AuditEntry), "A page of entries") }),
-  verify: createRoute({ method: "get", path: "/audit/verify", tags, summary: "Walk the hash chain from its beginning", responses: answers(Verdict, "Whether every entry fits; `head` is the newest hash") }),
-  export: createRoute({ method: "get", path: "/audit/export", tags, summary: "Everything that fits, as a file", request: { query: z.object({ ...filter, format: z.enum(["csv", "json"]) }) }, responses: { 200: { description: "CSV (RFC 4180) or a JSON array" } } }),
+  list: createRoute({
+    method: "get",
+    path: "/audit",
+    tags,
+    summary: "The audit trail, newest first",
+    request: { query: z.object({ ...filter, ...paging(500, 100) }) },
+    responses: answers(pageOf(AuditEntry), "A page of entries"),
+  }),
+  verify: createRoute({
+    method: "get",
+    path: "/audit/verify",
+    tags,
+    summary: "Walk the hash chain from its beginning",
+    responses: answers(Verdict, "Whether every entry fits; `head` is the newest hash"),
+  }),
+  export: createRoute({
+    method: "get",
+    path: "/audit/export",
+    tags,
+    summary: "Everything that fits, as a file",
+    request: { query: z.object({ ...filter, format: z.enum(["csv", "json"]) }) },
+    responses: { 200: { description: "CSV (RFC 4180) or a JSON array" } },
+  }),
 };
 
 export function registerAuditRoutes(api: Api): void {

@@ -7,7 +7,12 @@ import { productVersion } from "#lib/version.ts";
 import type { Api } from "./types.ts";
 
 function readerPath(): string {
-  return join(dirname(createRequire(import.meta.url).resolve("@scalar/api-reference/package.json")), "dist", "browser", "standalone.js");
+  return join(
+    dirname(createRequire(import.meta.url).resolve("@scalar/api-reference/package.json")),
+    "dist",
+    "browser",
+    "standalone.js",
+  );
 }
 
 const PAGE = `<!doctype html>
@@ -26,13 +31,23 @@ const PAGE = `<!doctype html>
 `;
 
 /** The reader compiles templates and styles at run time; nothing of it may load from or send to another origin. */
-const CSP = "default-src 'self'; script-src 'self' 'unsafe-eval' 'unsafe-inline'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; font-src 'self' data:; connect-src 'self'; frame-ancestors 'none'; base-uri 'none'; form-action 'none'";
+const CSP =
+  "default-src 'self'; script-src 'self' 'unsafe-eval' 'unsafe-inline'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; font-src 'self' data:; connect-src 'self'; frame-ancestors 'none'; base-uri 'none'; form-action 'none'";
 
 export function registerDocsRoutes(api: Api): void {
-  api.openAPIRegistry.registerComponent("securitySchemes", "token", { type: "http", scheme: "bearer", description: "A personal token, `svt_…`" });
+  api.openAPIRegistry.registerComponent("securitySchemes", "token", {
+    type: "http",
+    scheme: "bearer",
+    description: "A personal token, `svt_…`",
+  });
   api.doc31("/openapi.json", {
     openapi: "3.1.0",
-    info: { title: "Supravisor", version: productVersion, description: "Everything that the console's pages do. Errors answer `{error: {code, message, hint}}`; codes are stable." },
+    info: {
+      title: "Supravisor",
+      version: productVersion,
+      description:
+        "Everything that the console's pages do. Errors answer `{error: {code, message, hint}}`; codes are stable.",
+    },
     servers: [{ url: "/api/v1" }],
     security: [{ token: [] }],
   });

@@ -1,5 +1,6 @@
 /** The one place where an error becomes an answer. */
 import type { Context } from "hono";
+import { HTTPException } from "hono/http-exception";
 import type { ContentfulStatusCode } from "hono/utils/http-status";
 import type { Logger } from "pino";
 import { AppError, errorToJson, type ErrorKind } from "#lib/errors.ts";
@@ -21,7 +22,34 @@ export function statusOf(kind: ErrorKind): ContentfulStatusCode {
   return STATUS[kind];
 }
 
-export function answerError(c: Context, error: unknown, log: Logger): Response {
+/** Postgres refuses the value itself: NUL in a text, half a surrogate pair in JSON, a number or an id out of its range. */
+const UNSTORABLE = new Set(["22021", "22P05", "22P02", "22003"]);
+
+function unstorable(error: unknown): boolean {
+  for (let at = error; at instanceof Error; at = at.cause) {
+    if ("code" in at && typeof at.code === "string" && UNSTORABLE.has(at.code)) return true;
+  }
+  return false;
+}
+
+/** What the libraries below us throw for a request that is wrong. */
+function translated(error: unknown): unknown {
+  if (error instanceof HTTPException && error.status < 500) {
+    return new AppError("invalid", "request.invalid", `The request is not understood: ${error.message}.`, {
+      cause: error,
+    });
+  }
+  if (!(error instanceof AppError) && unstorable(error)) {
+    return new AppError("invalid", "request.unstorable", "The request holds a value that cannot be stored.", {
+      hint: "Look for control characters in texts, and for numbers or identifiers of the wrong form.",
+      cause: error,
+    });
+  }
+  return error;
+}
+
+export function answerError(c: Context, thrown: unknown, log: Logger): Response {
+  const error = translated(thrown);
   const known = error instanceof AppError;
   if (!known) log.error({ err: error, path: c.req.path, method: c.req.method }, "request failed");
   else if (error.kind === "internal") log.error({ err: error, path: c.req.path }, error.message);

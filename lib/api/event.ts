@@ -25,32 +25,40 @@ export function registerEventRoutes(api: Api, services: Services, settings: Auth
     const request = c.env.incoming;
     c.header("X-Accel-Buffering", "no");
     return streamSSE(c, async (out) => {
-      const waiting: LiveEvent[] = [];
+      let waiting: LiveEvent[] = [];
       let wake: () => void = () => undefined;
       const unsubscribe = services.events.subscribe((event) => {
         waiting.push(event);
         wake();
+        if (waiting.length <= MOST_WAITING) return;
+        // The loop below may hang in a write that nobody reads: only the socket itself ends that.
+        unsubscribe();
+        waiting = [];
+        c.env.outgoing.destroy();
       });
       out.onAbort(() => wake());
       try {
         await out.writeSSE({ event: "hello", data: JSON.stringify({ version: productVersion }) });
-        while (!out.aborted && waiting.length < MOST_WAITING) {
+        let checkedAt = Date.now();
+        while (!out.aborted) {
+          if (Date.now() - checkedAt >= PING_MS) {
+            // Signed out, disabled or expired since: the stream ends, and the page finds out why.
+            await identify(services, settings, request);
+            checkedAt = Date.now();
+            await out.write(": ping\n\n");
+          }
           const event = waiting.shift();
           if (event !== undefined) {
             await out.writeSSE({ event: event.type, data: JSON.stringify(event) });
             continue;
           }
-          const timedOut = await new Promise<boolean>((resolve) => {
-            const timer = setTimeout(() => resolve(true), PING_MS);
+          await new Promise<void>((resolve) => {
+            const timer = setTimeout(resolve, Math.max(0, PING_MS - (Date.now() - checkedAt)));
             wake = () => {
               clearTimeout(timer);
-              resolve(false);
+              resolve();
             };
           });
-          if (!timedOut) continue;
-          // Signed out, disabled or expired since: the stream ends, and the page finds out why.
-          await identify(services, settings, request);
-          await out.write(": ping\n\n");
         }
       } catch (error) {
         services.log.debug({ err: error }, "event stream ended");

@@ -18,7 +18,10 @@ const route = createRoute({
   tags: ["Health"],
   security: [],
   summary: "Version, database and workers",
-  responses: { ...responses, 503: { description: "The database does not answer", content: { "application/json": { schema: Health } } } },
+  responses: {
+    ...responses,
+    503: { description: "The database does not answer", content: { "application/json": { schema: Health } } },
+  },
 });
 
 export function registerHealthRoutes(api: Api, services: Services, driver: string): void {

@@ -235,17 +235,15 @@ describe("hosts", () => {
         planHash: "0".repeat(64),
       })
       .returning();
-    await services.db
-      .insert(requestTargets)
-      .values({
-        requestId: request?.id ?? "",
-        position: 0,
-        hostId,
-        choice,
-        findings: [],
-        estimate: { bytesToMove: 0, fileLength: null, seconds: 0, error: 0, basis: "" },
-        status: "running",
-      });
+    await services.db.insert(requestTargets).values({
+      requestId: request?.id ?? "",
+      position: 0,
+      hostId,
+      choice,
+      findings: [],
+      estimate: { bytesToMove: 0, fileLength: null, seconds: 0, error: 0, basis: "" },
+      status: "running",
+    });
     const refused = await api.call("admin", "DELETE", `/hosts/${hostId}`);
     expect(refused.status).toBe(409);
     expect(errorOf(refused.json).code).toBe("host.in-use");

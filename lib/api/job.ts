@@ -11,9 +11,38 @@ const tags = ["Jobs"];
 const params = z.object({ id: z.uuid() });
 const word = z.string().max(200).optional();
 const routes = {
-  list: createRoute({ method: "get", path: "/jobs", tags, summary: "Jobs, newest first", request: { query: z.object({ state: z.enum(["active", "finished", "all"]).default("all"), subjectKind: word, subjectId: word, q: word, ...paging(200, 50) }) }, responses: answers(pageOf(Job), "A page of jobs") }),
-  get: createRoute({ method: "get", path: "/jobs/{id}", tags, summary: "A job with the last lines of its log", request: { params }, responses: answers(JobDetail, "The job") }),
-  cancel: createRoute({ method: "post", path: "/jobs/{id}/cancel", tags, summary: "Cancel a job; what it made is removed", request: { params }, responses: answers204("It will stop") }),
+  list: createRoute({
+    method: "get",
+    path: "/jobs",
+    tags,
+    summary: "Jobs, newest first",
+    request: {
+      query: z.object({
+        state: z.enum(["active", "finished", "all"]).default("all"),
+        subjectKind: word,
+        subjectId: word,
+        q: word,
+        ...paging(200, 50),
+      }),
+    },
+    responses: answers(pageOf(Job), "A page of jobs"),
+  }),
+  get: createRoute({
+    method: "get",
+    path: "/jobs/{id}",
+    tags,
+    summary: "A job with the last lines of its log",
+    request: { params },
+    responses: answers(JobDetail, "The job"),
+  }),
+  cancel: createRoute({
+    method: "post",
+    path: "/jobs/{id}/cancel",
+    tags,
+    summary: "Cancel a job; what it made is removed",
+    request: { params },
+    responses: answers204("It will stop"),
+  }),
 };
 
 export function registerJobRoutes(api: Api): void {

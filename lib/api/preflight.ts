@@ -7,8 +7,22 @@ import type { Api } from "./types.ts";
 
 const tags = ["Preflight"];
 const routes = {
-  check: createRoute({ method: "post", path: "/preflight", tags, summary: "Findings and estimate for each choice", request: { body: body(PreflightAsk) }, responses: answers(PreflightAnswer, "One answer a target, in their order") }),
-  defaults: createRoute({ method: "post", path: "/preflight/defaults", tags, summary: "Sensible first choices for an image on a host", request: { body: body(DefaultsAsk) }, responses: answers(TargetChoice, "The choices") }),
+  check: createRoute({
+    method: "post",
+    path: "/preflight",
+    tags,
+    summary: "Findings and estimate for each choice",
+    request: { body: body(PreflightAsk) },
+    responses: answers(PreflightAnswer, "One answer a target, in their order"),
+  }),
+  defaults: createRoute({
+    method: "post",
+    path: "/preflight/defaults",
+    tags,
+    summary: "Sensible first choices for an image on a host",
+    request: { body: body(DefaultsAsk) },
+    responses: answers(TargetChoice, "The choices"),
+  }),
 };
 
 export function registerPreflightRoutes(api: Api): void {

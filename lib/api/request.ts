@@ -15,13 +15,64 @@ import type { Api } from "./types.ts";
 const tags = ["Requests"];
 const params = z.object({ id: z.uuid() });
 const routes = {
-  list: createRoute({ method: "get", path: "/requests", tags, summary: "Requests, newest first", request: { query: z.object({ status: RequestStatus.optional(), mine: z.enum(["0", "1"]).default("0"), ...paging(200, 50) }) }, responses: answers(pageOf(ProvisionRequest), "A page of requests") }),
-  create: createRoute({ method: "post", path: "/requests", tags, summary: "Ask for VMs from an image", request: { body: body(NewRequest) }, responses: answers201(ProvisionRequest, "The request, frozen under its plan's hash") }),
-  get: createRoute({ method: "get", path: "/requests/{id}", tags, summary: "A request with the logs of its targets", request: { params }, responses: answers(RequestDetail, "The request") }),
-  approve: createRoute({ method: "post", path: "/requests/{id}/approve", tags, summary: "Approve: exactly this plan runs", request: { params, body: body(Decision) }, responses: answers(ProvisionRequest, "The request") }),
-  deny: createRoute({ method: "post", path: "/requests/{id}/deny", tags, summary: "Deny, with the reason", request: { params, body: body(Denial) }, responses: answers(ProvisionRequest, "The request") }),
-  cancel: createRoute({ method: "post", path: "/requests/{id}/cancel", tags, summary: "Cancel a request or one of its targets", request: { params, body: body(z.object({ targetId: z.uuid().optional() })) }, responses: answers(ProvisionRequest, "The request") }),
-  retry: createRoute({ method: "post", path: "/requests/{id}/retry", tags, summary: "Ask again for what did not succeed", request: { params }, responses: answers201(ProvisionRequest, "The new request") }),
+  list: createRoute({
+    method: "get",
+    path: "/requests",
+    tags,
+    summary: "Requests, newest first",
+    request: {
+      query: z.object({ status: RequestStatus.optional(), mine: z.enum(["0", "1"]).default("0"), ...paging(200, 50) }),
+    },
+    responses: answers(pageOf(ProvisionRequest), "A page of requests"),
+  }),
+  create: createRoute({
+    method: "post",
+    path: "/requests",
+    tags,
+    summary: "Ask for VMs from an image",
+    request: { body: body(NewRequest) },
+    responses: answers201(ProvisionRequest, "The request, frozen under its plan's hash"),
+  }),
+  get: createRoute({
+    method: "get",
+    path: "/requests/{id}",
+    tags,
+    summary: "A request with the logs of its targets",
+    request: { params },
+    responses: answers(RequestDetail, "The request"),
+  }),
+  approve: createRoute({
+    method: "post",
+    path: "/requests/{id}/approve",
+    tags,
+    summary: "Approve: exactly this plan runs",
+    request: { params, body: body(Decision) },
+    responses: answers(ProvisionRequest, "The request"),
+  }),
+  deny: createRoute({
+    method: "post",
+    path: "/requests/{id}/deny",
+    tags,
+    summary: "Deny, with the reason",
+    request: { params, body: body(Denial) },
+    responses: answers(ProvisionRequest, "The request"),
+  }),
+  cancel: createRoute({
+    method: "post",
+    path: "/requests/{id}/cancel",
+    tags,
+    summary: "Cancel a request or one of its targets",
+    request: { params, body: body(z.object({ targetId: z.uuid().optional() })) },
+    responses: answers(ProvisionRequest, "The request"),
+  }),
+  retry: createRoute({
+    method: "post",
+    path: "/requests/{id}/retry",
+    tags,
+    summary: "Ask again for what did not succeed",
+    request: { params },
+    responses: answers201(ProvisionRequest, "The new request"),
+  }),
 };
 
 export function registerRequestRoutes(api: Api): void {

@@ -13,8 +13,21 @@ const Change = z.object({
   allowPrivateUrls: z.boolean().optional(),
 });
 const routes = {
-  read: createRoute({ method: "get", path: "/settings", tags, summary: "The settings", responses: answers(Settings, "The settings") }),
-  change: createRoute({ method: "patch", path: "/settings", tags, summary: "Change settings; what is not named stays", request: { body: body(Change) }, responses: answers(Settings, "The settings") }),
+  read: createRoute({
+    method: "get",
+    path: "/settings",
+    tags,
+    summary: "The settings",
+    responses: answers(Settings, "The settings"),
+  }),
+  change: createRoute({
+    method: "patch",
+    path: "/settings",
+    tags,
+    summary: "Change settings; what is not named stays",
+    request: { body: body(Change) },
+    responses: answers(Settings, "The settings"),
+  }),
 };
 
 export function registerSettingsRoutes(api: Api): void {

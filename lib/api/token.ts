@@ -8,9 +8,29 @@ import type { Api } from "./types.ts";
 
 const tags = ["Tokens"];
 const routes = {
-  list: createRoute({ method: "get", path: "/tokens", tags, summary: "One's own tokens", responses: answers(z.object({ items: z.array(ApiToken) }), "The tokens, newest first") }),
-  add: createRoute({ method: "post", path: "/tokens", tags, summary: "Make a token", request: { body: body(NewApiToken) }, responses: answers201(z.object({ token: ApiToken, secret: z.string() }), "The token; its secret is shown once") }),
-  revoke: createRoute({ method: "delete", path: "/tokens/{id}", tags, summary: "Revoke a token", request: { params: z.object({ id: z.uuid() }) }, responses: answers204("Revoked") }),
+  list: createRoute({
+    method: "get",
+    path: "/tokens",
+    tags,
+    summary: "One's own tokens",
+    responses: answers(z.object({ items: z.array(ApiToken) }), "The tokens, newest first"),
+  }),
+  add: createRoute({
+    method: "post",
+    path: "/tokens",
+    tags,
+    summary: "Make a token",
+    request: { body: body(NewApiToken) },
+    responses: answers201(z.object({ token: ApiToken, secret: z.string() }), "The token; its secret is shown once"),
+  }),
+  revoke: createRoute({
+    method: "delete",
+    path: "/tokens/{id}",
+    tags,
+    summary: "Revoke a token",
+    request: { params: z.object({ id: z.uuid() }) },
+    responses: answers204("Revoked"),
+  }),
 };
 
 export function registerTokenRoutes(api: Api): void {

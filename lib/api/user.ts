@@ -10,13 +10,35 @@ import type { Api } from "./types.ts";
 
 const tags = ["People"];
 const routes = {
-  list: createRoute({ method: "get", path: "/users", tags, summary: "All accounts", responses: answers(z.object({ items: z.array(User) }), "The accounts by name") }),
-  add: createRoute({ method: "post", path: "/users", tags, summary: "Add an account", request: { body: body(NewUser) }, responses: answers201(User, "The account") }),
-  change: createRoute({ method: "patch", path: "/users/{id}", tags, summary: "Change an account; accounts are disabled, never deleted", request: { params: z.object({ id: z.uuid() }), body: body(UserChange) }, responses: answers(User, "The account") }),
+  list: createRoute({
+    method: "get",
+    path: "/users",
+    tags,
+    summary: "All accounts",
+    responses: answers(z.object({ items: z.array(User) }), "The accounts by name"),
+  }),
+  add: createRoute({
+    method: "post",
+    path: "/users",
+    tags,
+    summary: "Add an account",
+    request: { body: body(NewUser) },
+    responses: answers201(User, "The account"),
+  }),
+  change: createRoute({
+    method: "patch",
+    path: "/users/{id}",
+    tags,
+    summary: "Change an account; accounts are disabled, never deleted",
+    request: { params: z.object({ id: z.uuid() }), body: body(UserChange) },
+    responses: answers(User, "The account"),
+  }),
 };
 
 export function registerUserRoutes(api: Api): void {
   api.openapi(routes.list, async (c) => c.json({ items: (await listUsers(c.get("ctx"))).map(presentUser) }, 200));
   api.openapi(routes.add, async (c) => c.json(presentUser(await createUser(c.get("ctx"), c.req.valid("json"))), 201));
-  api.openapi(routes.change, async (c) => c.json(presentUser(await changeUser(c.get("ctx"), c.req.valid("param").id, c.req.valid("json"))), 200));
+  api.openapi(routes.change, async (c) =>
+    c.json(presentUser(await changeUser(c.get("ctx"), c.req.valid("param").id, c.req.valid("json"))), 200),
+  );
 }

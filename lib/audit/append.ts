@@ -35,24 +35,35 @@ export function hashEntry(entry: HashedEntry): string {
     .digest("hex");
 }
 
+/** Text as Postgres keeps it: no NUL, no half of a surrogate pair. Names come from people; the chain must hold anyway. */
+function storable(text: string): string {
+  return text.replaceAll("\0", "").toWellFormed();
+}
+
 export async function appendAudit(tx: Tx, actor: AuditActor, fact: AuditFact): Promise<void> {
   await tx.execute(sql`select pg_advisory_xact_lock(${AUDIT_LOCK})`);
-  const [last] = await tx.select({ seq: auditEntries.seq, hash: auditEntries.hash }).from(auditEntries).orderBy(desc(auditEntries.seq)).limit(1);
+  const [last] = await tx
+    .select({ seq: auditEntries.seq, hash: auditEntries.hash })
+    .from(auditEntries)
+    .orderBy(desc(auditEntries.seq))
+    .limit(1);
   const entry: HashedEntry = {
     seq: (last?.seq ?? 0) + 1,
     at: new Date(),
     actorId: actor.id,
-    actorName: actor.name,
+    actorName: storable(actor.name),
     actorRole: actor.role,
     via: actor.via,
     address: actor.address,
     action: fact.action,
     subjectKind: fact.subject.kind,
     subjectId: fact.subject.id,
-    subjectName: fact.subject.name,
+    subjectName: storable(fact.subject.name),
     result: fact.result ?? "ok",
     // Through JSON once, as the database will give it back: undefined and dates would hash differently.
-    details: JSON.parse(JSON.stringify(fact.details ?? {})) as Record<string, unknown>,
+    details: JSON.parse(JSON.stringify(fact.details ?? {}), (_, value: unknown) =>
+      typeof value === "string" ? storable(value) : value,
+    ) as Record<string, unknown>,
     prevHash: last?.hash ?? GENESIS,
   };
   await tx.insert(auditEntries).values({ ...entry, hash: hashEntry(entry) });

@@ -19,7 +19,12 @@ export async function verifyAudit(db: Db): Promise<AuditVerdict> {
   let head = GENESIS;
   let seq = 0;
   for (;;) {
-    const batch = await db.select().from(auditEntries).where(gt(auditEntries.seq, seq)).orderBy(asc(auditEntries.seq)).limit(BATCH);
+    const batch = await db
+      .select()
+      .from(auditEntries)
+      .where(gt(auditEntries.seq, seq))
+      .orderBy(asc(auditEntries.seq))
+      .limit(BATCH);
     for (const { hash, ...entry } of batch) {
       if (entry.seq !== seq + 1 || entry.prevHash !== head || hashEntry(entry) !== hash) {
         return { ok: false, entries: seq, head, firstBad: entry.seq };

@@ -1,23 +1,33 @@
 /** Who somebody is: by password, or by what a single sign-on provider vouches for. */
 import { eq, or } from "drizzle-orm";
 import { appendAudit } from "#lib/audit/append.ts";
+import type { Tx } from "#lib/db/client.ts";
 import { users } from "#lib/db/schema.ts";
 import { Email } from "#lib/domain/user.ts";
 import type { Role } from "#lib/domain/role.ts";
 import { AppError } from "#lib/errors.ts";
 import type { Services } from "#lib/services/context.ts";
+import { isLastAdministrator, lockAdministrators } from "./administrators.ts";
 import { checkPassword } from "./password.ts";
-import { countAttempt, forgiveAttempts } from "./rate-limit.ts";
+import { countAttempt, forgiveAttempts, returnAttempt } from "./rate-limit.ts";
 
 export type UserRow = typeof users.$inferSelect;
 
-/** Tries in 15 minutes. An address may hold a whole office; an account is one person. */
-const PER_ADDRESS = 30;
+/** Failed tries in 15 minutes. */
+const PER_ADDRESS = 10;
 const PER_ACCOUNT = 10;
 
-async function recordSignIn(services: Services, user: UserRow | null, name: string, result: "ok" | "refused", how: string, address: string | null): Promise<void> {
+async function recordSignIn(
+  services: Services,
+  user: UserRow | null,
+  name: string,
+  result: "ok" | "refused",
+  how: string,
+  address: string | null,
+): Promise<void> {
   await services.db.transaction(async (tx) => {
-    if (user !== null && result === "ok") await tx.update(users).set({ lastSignInAt: new Date() }).where(eq(users.id, user.id));
+    if (user !== null && result === "ok")
+      await tx.update(users).set({ lastSignInAt: new Date() }).where(eq(users.id, user.id));
     await appendAudit(
       tx,
       { id: user?.id ?? null, name: user?.name ?? name, role: user?.role ?? null, via: "web", address },
@@ -28,7 +38,10 @@ async function recordSignIn(services: Services, user: UserRow | null, name: stri
 }
 
 /** Throws `auth.wrong-credentials` (whatever of the two was wrong) or `auth.too-many-attempts`. */
-export async function signInByPassword(services: Services, input: { email: string; password: string; address: string | null }): Promise<UserRow> {
+export async function signInByPassword(
+  services: Services,
+  input: { email: string; password: string; address: string | null },
+): Promise<UserRow> {
   const parsed = Email.safeParse(input.email);
   const email = parsed.success ? parsed.data : "";
   if (input.address !== null) await countAttempt(services.db, `address:${input.address}`, PER_ADDRESS);
@@ -42,35 +55,84 @@ export async function signInByPassword(services: Services, input: { email: strin
     });
   }
   await forgiveAttempts(services.db, `account:${email}`);
+  if (input.address !== null) await returnAttempt(services.db, `address:${input.address}`);
   await recordSignIn(services, user, user.email, "ok", "password", input.address);
   return user;
 }
 
-/** The account of somebody that the provider vouches for; made at their first visit. Their role follows the provider's claim. */
-export async function signInByOidc(services: Services, input: { subject: string; email: string; name: string; role: Role | null }): Promise<UserRow | null> {
+/** The browser said good-bye: nothing but the trail changes, its cookie is gone on the other side. */
+export async function signOut(services: Services, input: { userId: string; address: string | null }): Promise<void> {
+  const [user] = await services.db.select().from(users).where(eq(users.id, input.userId));
+  if (user === undefined) return;
+  await services.db.transaction((tx) =>
+    appendAudit(
+      tx,
+      { id: user.id, name: user.name, role: user.role, via: "web", address: input.address },
+      { action: "session.ended", subject: { kind: "user", id: user.id, name: user.email } },
+    ),
+  );
+  services.events.publish({ type: "audit" });
+}
+
+export interface Vouched {
+  /** The provider's own, unchanging name of the person. */
+  readonly subject: string;
+  readonly email: string;
+  readonly name: string;
+  /** Null: roles are given in Supravisor. */
+  readonly role: Role | null;
+  readonly address: string | null;
+}
+
+/**
+ * The account of somebody that the provider vouches for; made at their first visit. Their role follows the
+ * provider's claim, except that the last administrator stays one. Null: the account is disabled or not theirs.
+ */
+export async function signInByOidc(services: Services, input: Vouched): Promise<UserRow | null> {
   const email = Email.parse(input.email);
   const user = await services.db.transaction(async (tx) => {
-    const [known] = await tx
+    await lockAdministrators(tx);
+    const found = await tx
       .select()
       .from(users)
       .where(or(eq(users.oidcSubject, input.subject), eq(users.email, email)));
-    if (known === undefined) {
-      const [made] = await tx
-        .insert(users)
-        .values({ email, name: input.name, role: input.role ?? "requester", oidcSubject: input.subject })
-        .returning();
-      return made ?? null;
-    }
+    // Who the provider says it is comes before which address they have now.
+    const known = found.find((row) => row.oidcSubject === input.subject) ?? found[0];
+    if (known === undefined) return addVouched(tx, input, email);
     // An account with a password is not taken over by whoever owns the same address at the provider.
     if (known.oidcSubject !== input.subject && (known.oidcSubject !== null || known.passwordHash !== null)) return null;
+    const role = input.role === null || (await isLastAdministrator(tx, known)) ? known.role : input.role;
     const [changed] = await tx
       .update(users)
-      .set({ oidcSubject: input.subject, ...(input.role === null ? {} : { role: input.role }) })
+      .set({ oidcSubject: input.subject, role })
       .where(eq(users.id, known.id))
       .returning();
+    if (role !== known.role) {
+      await appendAudit(tx, PROVIDER, {
+        action: "user.changed",
+        subject: { kind: "user", id: known.id, name: known.email },
+        details: { role: { from: known.role, to: role }, by: "the provider's claim" },
+      });
+    }
     return changed ?? null;
   });
   const welcome = user !== null && !user.disabled ? user : null;
-  await recordSignIn(services, welcome, email, welcome === null ? "refused" : "ok", "oidc", null);
+  await recordSignIn(services, welcome, email, welcome === null ? "refused" : "ok", "oidc", input.address);
   return welcome;
+}
+
+const PROVIDER = { id: null, name: "Single sign-on", role: null, via: "system", address: null } as const;
+
+async function addVouched(tx: Tx, input: Vouched, email: string): Promise<UserRow | null> {
+  const [made] = await tx
+    .insert(users)
+    .values({ email, name: input.name.slice(0, 120), role: input.role ?? "requester", oidcSubject: input.subject })
+    .returning();
+  if (made === undefined) return null;
+  await appendAudit(tx, PROVIDER, {
+    action: "user.created",
+    subject: { kind: "user", id: made.id, name: made.email },
+    details: { role: made.role },
+  });
+  return made;
 }

@@ -30,11 +30,17 @@ export function cappedRole(token: Role, owner: Role): Role | null {
 const STALE_USE_MS = 60_000;
 
 /** Null: nobody. Throws `auth.token-invalid` for a token that is unknown, expired, revoked or of a disabled person. */
-export async function authenticate(services: Services, settings: AuthSettings, credentials: Credentials): Promise<Actor | null> {
+export async function authenticate(
+  services: Services,
+  settings: AuthSettings,
+  credentials: Credentials,
+): Promise<Actor | null> {
   const bearer = /^Bearer (svt_[A-Za-z0-9_-]{20,100})$/.exec(credentials.authorization ?? "")?.[1];
   if (bearer !== undefined) return byToken(services, bearer, credentials.address);
   if (credentials.authorization !== undefined) {
-    throw new AppError("unauthenticated", "auth.token-invalid", "The Authorization header holds no Supravisor token.", { hint: "Send: Authorization: Bearer svt_…" });
+    throw new AppError("unauthenticated", "auth.token-invalid", "The Authorization header holds no Supravisor token.", {
+      hint: "Send: Authorization: Bearer svt_…",
+    });
   }
   const claims = await readSessionCookie(credentials.cookie, settings.secret, settings.secureCookies);
   if (claims === null) return null;
@@ -48,18 +54,34 @@ async function byToken(services: Services, secret: string, address: string | nul
     .select({ token: apiTokens, user: users })
     .from(apiTokens)
     .innerJoin(users, eq(users.id, apiTokens.userId))
-    .where(and(eq(apiTokens.hash, hashToken(secret)), isNull(apiTokens.revokedAt), gt(apiTokens.expiresAt, new Date()), eq(users.disabled, false)));
+    .where(
+      and(
+        eq(apiTokens.hash, hashToken(secret)),
+        isNull(apiTokens.revokedAt),
+        gt(apiTokens.expiresAt, new Date()),
+        eq(users.disabled, false),
+      ),
+    );
   if (row === undefined) {
-    throw new AppError("unauthenticated", "auth.token-invalid", "The token is unknown, expired or revoked.", { hint: "Make a new one in Settings, or run `supravisor login`." });
+    throw new AppError("unauthenticated", "auth.token-invalid", "The token is unknown, expired or revoked.", {
+      hint: "Make a new one in Settings, or run `supravisor login`.",
+    });
   }
   const now = new Date();
   await services.db
     .update(apiTokens)
     .set({ lastUsedAt: now })
-    .where(and(eq(apiTokens.id, row.token.id), or(isNull(apiTokens.lastUsedAt), lt(apiTokens.lastUsedAt, new Date(now.getTime() - STALE_USE_MS)))));
+    .where(
+      and(
+        eq(apiTokens.id, row.token.id),
+        or(isNull(apiTokens.lastUsedAt), lt(apiTokens.lastUsedAt, new Date(now.getTime() - STALE_USE_MS))),
+      ),
+    );
   const role = cappedRole(row.token.role, row.user.role);
   if (role === null) {
-    throw new AppError("unauthenticated", "auth.token-invalid", "The owner of this token has another role now.", { hint: "Make a new token in Settings." });
+    throw new AppError("unauthenticated", "auth.token-invalid", "The owner of this token has another role now.", {
+      hint: "Make a new token in Settings.",
+    });
   }
   return { id: row.user.id, name: row.user.name, role, via: "token", address };
 }

@@ -1,18 +1,10 @@
 import type { NextAuthOptions } from "next-auth";
 import CredentialsProvider from "next-auth/providers/credentials";
-import { ROLES, type Role } from "#lib/domain/role.ts";
+import type { Role } from "#lib/domain/role.ts";
 import type { ErrorKind } from "#lib/errors.ts";
+import { oidcRoleRules, roleFromClaim } from "./oidc-role.ts";
 import { accountChecks } from "./registry.ts";
 import { SESSION_SECONDS, sessionCookieName } from "./session-cookie.ts";
-
-/** The first of our roles that the claim names, strongest first; null: the claim says nothing. */
-function roleFromClaim(profile: Record<string, unknown>): Role | null {
-  const claim = process.env["SUPRAVISOR_OIDC_ROLES_CLAIM"];
-  if (claim === undefined || claim === "") return null;
-  const value = claim.split(".").reduce<unknown>((at, key) => (typeof at === "object" && at !== null ? Reflect.get(at, key) : undefined), profile);
-  const names = (Array.isArray(value) ? value : [value]).map((name) => String(name).replace(/^supravisor[-:]/, ""));
-  return ROLES.find((role) => names.includes(role)) ?? null;
-}
 
 function oidcProvider(): NextAuthOptions["providers"] {
   const issuer = process.env["SUPRAVISOR_OIDC_ISSUER"];
@@ -34,7 +26,7 @@ function oidcProvider(): NextAuthOptions["providers"] {
         id: String(profile["sub"]),
         email: typeof profile["email"] === "string" ? profile["email"] : null,
         name: String(profile["name"] ?? profile["preferred_username"] ?? profile["email"] ?? profile["sub"]),
-        role: roleFromClaim(profile),
+        role: roleFromClaim(profile, oidcRoleRules(process.env)),
         verified: profile["email_verified"] !== false,
       }),
     },
@@ -61,12 +53,17 @@ export function nextAuthOptions(address: string | null): NextAuthOptions {
         credentials: { email: { label: "Email", type: "email" }, password: { label: "Password", type: "password" } },
         async authorize(credentials) {
           try {
-            const user = await checks.byPassword({ email: credentials?.email ?? "", password: credentials?.password ?? "", address });
+            const user = await checks.byPassword({
+              email: credentials?.email ?? "",
+              password: credentials?.password ?? "",
+              address,
+            });
             return { id: user.id, epoch: user.epoch };
           } catch (error) {
             // next-auth hands the text of an Error to the page; null becomes "CredentialsSignin".
             // The error comes from outside of this bundle: its class is another one here, its kind is the same.
-            const kind = typeof error === "object" && error !== null && "kind" in error ? (error.kind as ErrorKind) : null;
+            const kind =
+              typeof error === "object" && error !== null && "kind" in error ? (error.kind as ErrorKind) : null;
             if (kind === "too-many") throw new Error("too-many");
             if (kind === "unauthenticated") return null;
             throw error;
@@ -75,12 +72,30 @@ export function nextAuthOptions(address: string | null): NextAuthOptions {
       }),
       ...oidcProvider(),
     ],
+    events: {
+      async signOut({ token }) {
+        if (token.sub !== undefined) await checks.signedOut({ userId: token.sub, address });
+      },
+    },
     callbacks: {
       async signIn({ user, account }) {
         if (account?.provider !== "oidc") return true;
-        const given = user as { id: string; email?: string | null; name?: string | null; role?: Role | null; verified?: boolean; epoch?: number };
+        const given = user as {
+          id: string;
+          email?: string | null;
+          name?: string | null;
+          role?: Role | null;
+          verified?: boolean;
+          epoch?: number;
+        };
         if (!given.email || given.verified === false) return false;
-        const known = await checks.byOidc({ subject: given.id, email: given.email, name: given.name ?? given.email, role: given.role ?? null });
+        const known = await checks.byOidc({
+          subject: given.id,
+          email: given.email,
+          name: given.name ?? given.email,
+          role: given.role ?? null,
+          address,
+        });
         if (known === null) return false;
         given.id = known.id;
         given.epoch = known.epoch;

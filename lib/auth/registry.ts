@@ -14,7 +14,14 @@ export interface AccountChecks {
   readonly secureCookies: boolean;
   /** Throws an AppError with the reason. */
   byPassword(input: { email: string; password: string; address: string | null }): Promise<SignedIn>;
-  byOidc(input: { subject: string; email: string; name: string; role: Role | null }): Promise<SignedIn | null>;
+  byOidc(input: {
+    subject: string;
+    email: string;
+    name: string;
+    role: Role | null;
+    address: string | null;
+  }): Promise<SignedIn | null>;
+  signedOut(input: { userId: string; address: string | null }): Promise<void>;
 }
 
 const KEY = Symbol.for("supravisor.account-checks");

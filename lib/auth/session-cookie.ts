@@ -14,7 +14,11 @@ export interface SessionClaims {
 }
 
 /** Null for anything that is not a valid, unexpired session of ours. */
-export async function readSessionCookie(cookieHeader: string | undefined, secret: string, secure: boolean): Promise<SessionClaims | null> {
+export async function readSessionCookie(
+  cookieHeader: string | undefined,
+  secret: string,
+  secure: boolean,
+): Promise<SessionClaims | null> {
   const name = sessionCookieName(secure);
   const parts = (cookieHeader ?? "").split(/;\s*/).map((pair) => pair.split("="));
   // next-auth cuts a long token into `name.0`, `name.1`, …

@@ -73,7 +73,17 @@ async function openEmbedded(dataDir: string | null): Promise<Database> {
 }
 
 async function openPostgres(url: string): Promise<Database> {
-  const pool = new pg.Pool({ connectionString: url, max: 12, connectionTimeoutMillis: 10_000, application_name: "supravisor" });
+  const pool = new pg.Pool({
+    connectionString: url,
+    max: 12,
+    connectionTimeoutMillis: 10_000,
+    application_name: "supravisor",
+    keepAlive: true,
+    // A network that swallows packets must not keep anybody waiting for ever, nor a process that hangs the audit's lock.
+    statement_timeout: 120_000,
+    query_timeout: 130_000,
+    idle_in_transaction_session_timeout: 60_000,
+  });
   // A connection that dies while idle must not end the process; the next query gets another one.
   pool.on("error", () => undefined);
   const db = drizzlePg(pool, { schema });
@@ -88,10 +98,15 @@ async function openPostgres(url: string): Promise<Database> {
     }
   } catch (cause) {
     await pool.end();
-    throw new AppError("unavailable", "db.unreachable", "The Postgres database that DATABASE_URL names cannot be used.", {
-      hint: "Check that it runs, that the address and password are right, and that its user may create tables.",
-      cause,
-    });
+    throw new AppError(
+      "unavailable",
+      "db.unreachable",
+      "The Postgres database that DATABASE_URL names cannot be used.",
+      {
+        hint: "Check that it runs, that the address and password are right, and that its user may create tables.",
+        cause,
+      },
+    );
   }
   return {
     db: db as unknown as Db,
@@ -110,7 +125,11 @@ async function openPostgres(url: string): Promise<Database> {
 }
 
 /** A connection of its own, since LISTEN belongs to a session; opened anew when it breaks. */
-async function listenPostgres(url: string, channel: string, callback: (payload: string) => void): Promise<() => Promise<void>> {
+async function listenPostgres(
+  url: string,
+  channel: string,
+  callback: (payload: string) => void,
+): Promise<() => Promise<void>> {
   let client: pg.Client | null = null;
   let closed = false;
   let retry: NodeJS.Timeout | null = null;

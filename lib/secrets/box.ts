@@ -1,7 +1,5 @@
 /** Secrets at rest: AES-256-GCM under one key of this installation, each box bound to what it belongs to. */
 import { createCipheriv, createDecipheriv, randomBytes } from "node:crypto";
-import { chmod, mkdir, open, readFile } from "node:fs/promises";
-import { dirname } from "node:path";
 import { AppError } from "#lib/errors.ts";
 
 export interface SecretBox {
@@ -15,47 +13,40 @@ const VERSION = "v1";
 
 export function secretBox(key: Buffer): SecretBox {
   if (key.length !== 32) {
-    throw new AppError("invalid", "secret.bad-key", "The secret key must be 32 bytes, in base64.", { hint: "Make one with: openssl rand -base64 32" });
+    throw new AppError("invalid", "secret.bad-key", "The secret key must be 32 bytes, in base64.", {
+      hint: "Make one with: openssl rand -base64 32",
+    });
   }
   return {
     seal(plain, bind) {
       const nonce = randomBytes(12);
       const cipher = createCipheriv("aes-256-gcm", key, nonce).setAAD(Buffer.from(bind, "utf8"));
       const body = Buffer.concat([cipher.update(plain, "utf8"), cipher.final()]);
-      return [VERSION, nonce.toString("base64"), cipher.getAuthTag().toString("base64"), body.toString("base64")].join(".");
+      return [VERSION, nonce.toString("base64"), cipher.getAuthTag().toString("base64"), body.toString("base64")].join(
+        ".",
+      );
     },
     open(box, bind) {
       const [version, nonce, tag, body] = box.split(".");
       try {
-        if (version !== VERSION || nonce === undefined || tag === undefined || body === undefined) throw new Error("not a box");
-        const decipher = createDecipheriv("aes-256-gcm", key, Buffer.from(nonce, "base64"), { authTagLength: 16 }).setAAD(Buffer.from(bind, "utf8"));
+        if (version !== VERSION || nonce === undefined || tag === undefined || body === undefined)
+          throw new Error("not a box");
+        const decipher = createDecipheriv("aes-256-gcm", key, Buffer.from(nonce, "base64"), {
+          authTagLength: 16,
+        }).setAAD(Buffer.from(bind, "utf8"));
         decipher.setAuthTag(Buffer.from(tag, "base64"));
         return Buffer.concat([decipher.update(Buffer.from(body, "base64")), decipher.final()]).toString("utf8");
       } catch (cause) {
-        throw new AppError("internal", "secret.unreadable", "A stored secret cannot be decrypted with this installation's key.", {
-          hint: "The key file was replaced, or the database comes from another installation. Enter the host's secret again.",
-          cause,
-        });
+        throw new AppError(
+          "internal",
+          "secret.unreadable",
+          "A stored secret cannot be decrypted with this installation's key.",
+          {
+            hint: "The key file was replaced, or the database comes from another installation. Enter the host's secret again.",
+            cause,
+          },
+        );
       }
     },
   };
-}
-
-/** A key file of 32 bytes in base64, made at first use, readable by its owner only. */
-export async function keyFile(path: string): Promise<Buffer> {
-  await mkdir(dirname(path), { recursive: true, mode: 0o700 });
-  try {
-    // "wx": of two processes that start together only one makes the key.
-    const file = await open(path, "wx", 0o600);
-    try {
-      await file.writeFile(`${randomBytes(32).toString("base64")}\n`);
-      await file.sync();
-    } finally {
-      await file.close();
-    }
-  } catch (error) {
-    if (!(error instanceof Error && "code" in error && error.code === "EEXIST")) throw error;
-  }
-  await chmod(path, 0o600);
-  return Buffer.from((await readFile(path, "utf8")).trim(), "base64");
 }

@@ -8,9 +8,17 @@ export async function administratorFromEnvironment(services: Services): Promise<
   const email = process.env["SUPRAVISOR_ADMIN_EMAIL"];
   const password = process.env["SUPRAVISOR_ADMIN_PASSWORD"];
   if (!email || !password || !(await setupNeeded(services))) return;
-  const input = NewUser.omit({ role: true }).safeParse({ email, password, name: email.split("@")[0] || "Administrator" });
+  const input = NewUser.omit({ role: true }).safeParse({
+    email,
+    password,
+    name: email.split("@")[0] || "Administrator",
+  });
   if (!input.success) {
-    throw new AppError("invalid", "setup.bad-environment", `SUPRAVISOR_ADMIN_EMAIL or SUPRAVISOR_ADMIN_PASSWORD cannot be used: ${input.error.issues.map((issue) => issue.message).join("; ")}.`);
+    throw new AppError(
+      "invalid",
+      "setup.bad-environment",
+      `SUPRAVISOR_ADMIN_EMAIL or SUPRAVISOR_ADMIN_PASSWORD cannot be used: ${input.error.issues.map((issue) => issue.message).join("; ")}.`,
+    );
   }
   await createFirstAdministrator(services, input.data, null);
 }

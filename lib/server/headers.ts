@@ -16,6 +16,9 @@ export function setCommonHeaders(response: ServerResponse, secure: boolean): voi
   if (secure) response.setHeader("Strict-Transport-Security", "max-age=31536000");
 }
 
+/** Answers of the API are data: should one be opened as a page all the same, it can do nothing. */
+export const DATA_POLICY = "default-src 'none'; frame-ancestors 'none'; sandbox";
+
 /**
  * The policy of one page. Next reads the nonce from the request's own header and puts it on its scripts.
  * Styles may be inline: sizes of bars and rows of virtual tables are set that way.

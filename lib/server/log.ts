@@ -1,4 +1,4 @@
-import { pino, type Logger } from "pino";
+import { pino, stdSerializers, type Logger } from "pino";
 
 /** JSON lines on stderr: stdout belongs to what a person asked for. Fields that could hold a secret are cut out wherever they stand. */
 export function openLog(): Logger {
@@ -6,11 +6,29 @@ export function openLog(): Logger {
     {
       level: process.env["SUPRAVISOR_LOG"] ?? "warn",
       base: null,
+      serializers: { err: serializeError },
       redact: {
-        paths: ["password", "secret", "token", "privateKey", "passphrase", "clientKey", "authorization", "cookie"].flatMap((name) => [name, `*.${name}`, `*.*.${name}`]),
+        paths: [
+          "password",
+          "secret",
+          "token",
+          "privateKey",
+          "passphrase",
+          "clientKey",
+          "authorization",
+          "cookie",
+        ].flatMap((name) => [name, `*.${name}`, `*.*.${name}`]),
         censor: "[secret]",
       },
     },
     pino.destination({ dest: 2, sync: true }),
   );
+}
+
+/** A failed query tells its parameters, and among those are hashes and sealed secrets. Its text is enough. */
+export function serializeError(error: Error): unknown {
+  const plain = stdSerializers.err(error) as { message: string; stack?: string; params?: unknown };
+  const cut = (text: string): string => text.replaceAll(/(Failed query: [\s\S]*?)\n?params: [^\n]*/g, "$1");
+  const { params: _, ...rest } = plain;
+  return { ...rest, message: cut(plain.message), ...(plain.stack === undefined ? {} : { stack: cut(plain.stack) }) };
 }

@@ -1,28 +1,28 @@
 /** Composition root of the console: one process with the API, the pages, the inventory and an embedded worker. */
-import { readFile } from "node:fs/promises";
-import { createServer as createHttpServer, type IncomingMessage, type RequestListener, type Server, type ServerResponse } from "node:http";
-import { createServer as createHttpsServer } from "node:https";
+import type { IncomingMessage, RequestListener, ServerResponse } from "node:http";
 import { join } from "node:path";
 import { getRequestListener } from "@hono/node-server";
 import next from "next";
 import { createApi } from "#lib/api/app.ts";
 import { identify, peerAddress } from "#lib/api/guard.ts";
 import { statusOf } from "#lib/api/errors.ts";
-import { signInByOidc, signInByPassword } from "#lib/auth/accounts.ts";
+import { signInByOidc, signInByPassword, signOut } from "#lib/auth/accounts.ts";
 import { provideAccountChecks } from "#lib/auth/registry.ts";
 import type { AuthSettings } from "#lib/auth/authenticate.ts";
 import { lockDataDir } from "#lib/db/lock.ts";
-import { AppError, errorToJson } from "#lib/errors.ts";
+import { errorToJson } from "#lib/errors.ts";
 import { startInventorySync } from "#lib/inventory/sync.ts";
 import { startRunner } from "#lib/jobs/runner.ts";
 import { startLibrarySweep } from "#lib/library/sweep.ts";
 import { createUploadHandler } from "#lib/library/uploads.ts";
 import { startSweep } from "#lib/provisioning/sweep.ts";
-import { keyFile } from "#lib/secrets/box.ts";
+import { keyFile } from "#lib/secrets/key-file.ts";
 import type { Services } from "#lib/services/context.ts";
+import { openClosers } from "./closers.ts";
 import { administratorFromEnvironment } from "./first-administrator.ts";
 import { CONCURRENCY, HANDLERS } from "./handlers.ts";
-import { pagePolicy, setCommonHeaders } from "./headers.ts";
+import { DATA_POLICY, pagePolicy, setCommonHeaders } from "./headers.ts";
+import { addressOf, closeListener, createListener, listen, tlsFiles } from "./listen.ts";
 import { openLog } from "./log.ts";
 import { openServices } from "./services.ts";
 
@@ -42,31 +42,22 @@ export interface RunningServer {
 }
 
 const root = join(import.meta.dirname, "..", "..");
-const CLOSE_MS = 10_000;
-
-interface Closer {
-  readonly name: string;
-  close(): Promise<void>;
-}
+/** The worker gives its jobs ten seconds to stop. */
+const WORKER_CLOSE_MS = 11_000;
 
 /** Throws `data.in-use`, `db.*`, `server.port-taken`, and closes whatever it had opened. */
 export async function startServer(options: ServerOptions): Promise<RunningServer> {
   const log = openLog();
-  const opened: Closer[] = [];
-  const closeAll = async (): Promise<void> => {
-    for (const { name, close } of opened.splice(0).reverse()) {
-      await close().catch((error: unknown) => log.error({ err: error }, `closing ${name} failed`));
-    }
-  };
+  const opened = openClosers(log);
   try {
+    const tls = await tlsFiles();
     const lock = await lockDataDir(options.dataDir);
-    opened.push({ name: "lock", close: () => lock.release() });
+    opened.add("lock", () => lock.release());
     const base = await openServices({ ...options, log });
-    opened.push({ name: "services", close: () => base.close() });
+    opened.add("services", () => base.close());
     const { services } = base;
     await administratorFromEnvironment(services);
 
-    const tls = await tlsFiles();
     const secure = tls !== null || (process.env["SUPRAVISOR_URL"] ?? "").startsWith("https://");
     const settings: AuthSettings = {
       secret: process.env["NEXTAUTH_SECRET"] ?? (await keyFile(join(options.dataDir, "auth.key"))).toString("base64"),
@@ -76,7 +67,7 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
 
     const pages = next({ dev: options.dev, dir: root, customServer: true });
     await pages.prepare();
-    opened.push({ name: "pages", close: () => pages.close() });
+    opened.add("pages", () => pages.close());
     const api = createApi(services, settings, base.database.driver);
     const listener = route({
       services,
@@ -89,24 +80,22 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
     });
 
     const inventory = await startInventorySync(services);
-    opened.push({ name: "inventory", close: () => inventory.close() });
+    opened.add("inventory", () => inventory.close());
     const librarySweep = await startLibrarySweep(services);
-    opened.push({ name: "library", close: () => librarySweep.close() });
+    opened.add("library", () => librarySweep.close());
     const runner = await startRunner(services, base.queue, HANDLERS, { concurrency: CONCURRENCY });
-    opened.push({ name: "worker", close: () => runner.close() });
+    opened.add("worker", () => runner.close(), WORKER_CLOSE_MS);
     const sweep = startSweep(services);
-    opened.push({ name: "sweep", close: () => sweep.close() });
+    opened.add("sweep", () => sweep.close());
 
-    const server = tls === null ? createHttpServer(listener) : createHttpsServer(tls, listener);
-    // An upload of a hundred gigabytes is one request; idle and slow-header limits stay.
-    server.requestTimeout = 0;
+    const server = createListener(tls, listener, log);
     await listen(server, options);
-    opened.push({ name: "http", close: () => closeHttp(server) });
+    opened.add("http", () => closeListener(server));
     const url = process.env["SUPRAVISOR_URL"] ?? addressOf(server, tls !== null, options.hostname);
     await lock.announce(url);
-    return { url, close: closeAll };
+    return { url, close: () => opened.closeAll() };
   } catch (error) {
-    await closeAll();
+    await opened.closeAll();
     throw error;
   }
 }
@@ -127,6 +116,7 @@ function provideSignIn(services: Services, settings: AuthSettings): void {
       const user = await signInByOidc(services, input);
       return user === null ? null : { id: user.id, epoch: user.sessionEpoch };
     },
+    signedOut: (input) => signOut(services, input),
   });
 }
 
@@ -145,14 +135,19 @@ function route(routes: Routes): RequestListener {
   return (request, response) => {
     const path = (request.url ?? "/").split("?", 1)[0] ?? "/";
     setCommonHeaders(response, secure);
-    const work = path === "/api/v1/uploads" || path.startsWith("/api/v1/uploads/")
-      ? answerUpload(routes, request, response)
-      : path.startsWith("/api/v1/")
-        ? routes.api(request, response)
-        : answerPage(routes, request, response, path);
+    if (path.startsWith("/api/v1/")) response.setHeader("Content-Security-Policy", DATA_POLICY);
+    const work =
+      path === "/api/v1/uploads" || path.startsWith("/api/v1/uploads/")
+        ? answerUpload(routes, request, response)
+        : path.startsWith("/api/v1/")
+          ? routes.api(request, response)
+          : answerPage(routes, request, response, path);
     work.catch((error: unknown) => {
       services.log.error({ err: error, path }, "request failed");
-      if (!response.headersSent) response.writeHead(500, { "content-type": "application/json" }).end(JSON.stringify({ error: errorToJson(error) }));
+      if (!response.headersSent)
+        response
+          .writeHead(500, { "content-type": "application/json" })
+          .end(JSON.stringify({ error: errorToJson(error) }));
       else response.destroy();
     });
   };
@@ -170,11 +165,18 @@ async function answerUpload(routes: Routes, request: IncomingMessage, response: 
       response.destroy();
       return;
     }
-    response.writeHead(statusOf(json.kind), { "content-type": "application/json" }).end(JSON.stringify({ error: json }));
+    response
+      .writeHead(statusOf(json.kind), { "content-type": "application/json" })
+      .end(JSON.stringify({ error: json }));
   }
 }
 
-async function answerPage(routes: Routes, request: IncomingMessage, response: ServerResponse, path: string): Promise<void> {
+async function answerPage(
+  routes: Routes,
+  request: IncomingMessage,
+  response: ServerResponse,
+  path: string,
+): Promise<void> {
   const policy = pagePolicy(routes.dev);
   response.setHeader("Content-Security-Policy", policy.csp);
   request.headers["content-security-policy"] = policy.csp;
@@ -185,46 +187,4 @@ async function answerPage(routes: Routes, request: IncomingMessage, response: Se
     request.headers["x-forwarded-proto"] ??= routes.secure ? "https" : "http";
   }
   await routes.pages(request, response);
-}
-
-async function tlsFiles(): Promise<{ cert: Buffer; key: Buffer } | null> {
-  const cert = process.env["SUPRAVISOR_TLS_CERT"];
-  const key = process.env["SUPRAVISOR_TLS_KEY"];
-  if (!cert || !key) return null;
-  return { cert: await readFile(cert), key: await readFile(key) };
-}
-
-function listen(server: Server, options: ServerOptions): Promise<void> {
-  return new Promise((resolve, reject) => {
-    server.once("error", (cause: NodeJS.ErrnoException) => {
-      const taken = cause.code === "EADDRINUSE";
-      reject(
-        new AppError(
-          taken ? "conflict" : "unavailable",
-          taken ? "server.port-taken" : "server.cannot-listen",
-          taken ? `Port ${options.port} is in use by another program.` : `Cannot listen on port ${options.port}: ${cause.message}`,
-          { hint: "Give another one by PORT.", cause },
-        ),
-      );
-    });
-    server.listen({ port: options.port, ...(options.hostname === undefined ? {} : { host: options.hostname }) }, () => {
-      server.removeAllListeners("error");
-      resolve();
-    });
-  });
-}
-
-function addressOf(server: Server, secure: boolean, hostname: string | undefined): string {
-  const address = server.address();
-  const port = typeof address === "object" && address !== null ? address.port : 0;
-  return `${secure ? "https" : "http"}://${hostname ?? "localhost"}:${port}`;
-}
-
-async function closeHttp(server: Server): Promise<void> {
-  const closed = new Promise<void>((resolve) => server.close(() => resolve()));
-  server.closeIdleConnections();
-  // Event streams never end by themselves.
-  const timer = setTimeout(() => server.closeAllConnections(), Math.min(1000, CLOSE_MS));
-  await closed;
-  clearTimeout(timer);
 }

@@ -10,9 +10,12 @@ import { openLog } from "#lib/server/log.ts";
 import { openServices } from "#lib/server/services.ts";
 import type { Services } from "#lib/services/context.ts";
 
-/** Throws `worker.other-library` when the data folder here does not hold the console's image library. */
-export async function startWorker(options: { databaseUrl: string; dataDir: string }): Promise<{ close(): Promise<void> }> {
-  const base = await openServices({ ...options, log: openLog() });
+/** Throws `worker.no-key`, `worker.other-key`, and `worker.other-library` when the data folder here does not hold the console's image library. */
+export async function startWorker(options: {
+  databaseUrl: string;
+  dataDir: string;
+}): Promise<{ close(): Promise<void> }> {
+  const base = await openServices({ ...options, log: openLog(), joins: true });
   try {
     await checkLibrary(base.services);
     const runner = await startRunner(base.services, base.queue, HANDLERS, { concurrency: CONCURRENCY });
@@ -37,7 +40,12 @@ async function checkLibrary(services: Services): Promise<void> {
     () => null,
   );
   if (wanted !== undefined && here === wanted) return;
-  throw new AppError("unprocessable", "worker.other-library", `The image library of this console is not in ${join(services.dataDir, "library")}.`, {
-    hint: "Put the console's library folder on shared storage and point SUPRAVISOR_DATA_DIR at it; start the console once before its workers.",
-  });
+  throw new AppError(
+    "unprocessable",
+    "worker.other-library",
+    `The image library of this console is not in ${join(services.dataDir, "library")}.`,
+    {
+      hint: "Put the console's library folder on shared storage and point SUPRAVISOR_DATA_DIR at it; start the console once before its workers.",
+    },
+  );
 }

@@ -36,7 +36,9 @@ export const hosts = pgTable(
 export const inventoryItems = pgTable(
   "inventory_items",
   {
-    hostId: uuid("host_id").notNull().references(() => hosts.id, { onDelete: "cascade" }),
+    hostId: uuid("host_id")
+      .notNull()
+      .references(() => hosts.id, { onDelete: "cascade" }),
     kind: text("kind").$type<InventoryKind>().notNull(),
     ref: text("ref").notNull(),
     name: text("name").notNull(),

@@ -26,7 +26,9 @@ export const imageVersions = pgTable(
   "image_versions",
   {
     id: uuid("id").primaryKey().defaultRandom(),
-    imageId: uuid("image_id").notNull().references(() => images.id, { onDelete: "cascade" }),
+    imageId: uuid("image_id")
+      .notNull()
+      .references(() => images.id, { onDelete: "cascade" }),
     number: integer("number").notNull(),
     state: text("state").$type<"receiving" | "analysing" | "ready" | "failed">().notNull(),
     error: jsonb("error").$type<ErrorJson>(),
@@ -50,7 +52,9 @@ export const imageDisks = pgTable(
   "image_disks",
   {
     id: uuid("id").primaryKey().defaultRandom(),
-    versionId: uuid("version_id").notNull().references(() => imageVersions.id, { onDelete: "cascade" }),
+    versionId: uuid("version_id")
+      .notNull()
+      .references(() => imageVersions.id, { onDelete: "cascade" }),
     position: integer("position").notNull(),
     /** Relative to the version's folder. */
     fileName: text("file_name").notNull(),

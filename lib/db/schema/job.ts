@@ -40,7 +40,9 @@ export const jobLog = pgTable(
   "job_log",
   {
     seq: bigserial("seq", { mode: "number" }).primaryKey(),
-    jobId: uuid("job_id").notNull().references(() => jobs.id, { onDelete: "cascade" }),
+    jobId: uuid("job_id")
+      .notNull()
+      .references(() => jobs.id, { onDelete: "cascade" }),
     at: at("at").notNull().defaultNow(),
     level: text("level").$type<"info" | "warn" | "error">().notNull(),
     text: text("text").notNull(),
@@ -56,7 +58,9 @@ export const ledger = pgTable(
   "ledger",
   {
     seq: bigserial("seq", { mode: "number" }).primaryKey(),
-    jobId: uuid("job_id").notNull().references(() => jobs.id),
+    jobId: uuid("job_id")
+      .notNull()
+      .references(() => jobs.id),
     /** Null: a file on this side (`kind` file). */
     hostId: uuid("host_id"),
     kind: text("kind").$type<"disk" | "vm" | "file">().notNull(),

@@ -15,8 +15,12 @@ export const requests = pgTable(
     /** What people say aloud: "request 17". */
     number: bigserial("number", { mode: "number" }).notNull(),
     status: text("status").$type<RequestStatus>().notNull(),
-    imageVersionId: uuid("image_version_id").notNull().references(() => imageVersions.id),
-    requesterId: uuid("requester_id").notNull().references(() => users.id),
+    imageVersionId: uuid("image_version_id")
+      .notNull()
+      .references(() => imageVersions.id),
+    requesterId: uuid("requester_id")
+      .notNull()
+      .references(() => users.id),
     note: text("note").notNull().default(""),
     idempotencyKey: uuid("idempotency_key").notNull(),
     plan: jsonb("plan").$type<FrozenPlan>().notNull(),
@@ -39,9 +43,13 @@ export const requestTargets = pgTable(
   "request_targets",
   {
     id: uuid("id").primaryKey().defaultRandom(),
-    requestId: uuid("request_id").notNull().references(() => requests.id, { onDelete: "cascade" }),
+    requestId: uuid("request_id")
+      .notNull()
+      .references(() => requests.id, { onDelete: "cascade" }),
     position: integer("position").notNull(),
-    hostId: uuid("host_id").notNull().references(() => hosts.id),
+    hostId: uuid("host_id")
+      .notNull()
+      .references(() => hosts.id),
     choice: jsonb("choice").$type<TargetChoice>().notNull(),
     findings: jsonb("findings").$type<Finding[]>().notNull(),
     estimate: jsonb("estimate").$type<Estimate>().notNull(),
@@ -55,5 +63,8 @@ export const requestTargets = pgTable(
     startedAt: at("started_at"),
     finishedAt: at("finished_at"),
   },
-  (t) => [uniqueIndex("request_targets_position").on(t.requestId, t.position), index("request_targets_job").on(t.jobId)],
+  (t) => [
+    uniqueIndex("request_targets_position").on(t.requestId, t.position),
+    index("request_targets_job").on(t.jobId),
+  ],
 );

@@ -21,7 +21,9 @@ const like = (text: string) => `%${text.replace(/[\\%_]/g, "\\$&")}%`;
 
 function condition(filter: AuditFilter): SQL | undefined {
   return and(
-    filter.actor === undefined ? undefined : or(eq(auditEntries.actorId, filter.actor), ilike(auditEntries.actorName, like(filter.actor))),
+    filter.actor === undefined
+      ? undefined
+      : or(eq(auditEntries.actorId, filter.actor), ilike(auditEntries.actorName, like(filter.actor))),
     filter.action === undefined ? undefined : ilike(auditEntries.action, like(filter.action)),
     filter.subjectKind === undefined ? undefined : eq(auditEntries.subjectKind, filter.subjectKind),
     filter.subjectId === undefined ? undefined : eq(auditEntries.subjectId, filter.subjectId),
@@ -30,12 +32,20 @@ function condition(filter: AuditFilter): SQL | undefined {
     filter.to === undefined ? undefined : lte(auditEntries.at, filter.to),
     filter.q === undefined
       ? undefined
-      : or(ilike(auditEntries.subjectName, like(filter.q)), ilike(auditEntries.actorName, like(filter.q)), ilike(auditEntries.action, like(filter.q))),
+      : or(
+          ilike(auditEntries.subjectName, like(filter.q)),
+          ilike(auditEntries.actorName, like(filter.q)),
+          ilike(auditEntries.action, like(filter.q)),
+        ),
   );
 }
 
 /** Newest first; the cursor is the number of the last entry seen. */
-export async function listAudit(ctx: Ctx, filter: AuditFilter, page: { cursor?: string | undefined; limit: number }): Promise<{ rows: AuditRow[]; next: string | null; total: number }> {
+export async function listAudit(
+  ctx: Ctx,
+  filter: AuditFilter,
+  page: { cursor?: string | undefined; limit: number },
+): Promise<{ rows: AuditRow[]; next: string | null; total: number }> {
   await authorise(ctx, "audit.read");
   const where = condition(filter);
   const before = Number(page.cursor);
@@ -55,12 +65,19 @@ const BATCH = 500;
 /** Every entry that fits, newest first, read in batches so that a long trail needs no memory. */
 export async function* exportAudit(ctx: Ctx, filter: AuditFilter): AsyncGenerator<AuditRow> {
   await authorise(ctx, "audit.read");
-  let cursor: string | undefined;
-  do {
-    const page = await listAudit(ctx, filter, { cursor, limit: BATCH });
-    yield* page.rows;
-    cursor = page.next ?? undefined;
-  } while (cursor !== undefined);
+  const where = condition(filter);
+  let before: number | undefined;
+  for (;;) {
+    const rows = await ctx.db
+      .select()
+      .from(auditEntries)
+      .where(and(where, before === undefined ? undefined : lt(auditEntries.seq, before)))
+      .orderBy(desc(auditEntries.seq))
+      .limit(BATCH);
+    yield* rows;
+    before = rows.at(-1)?.seq;
+    if (before === undefined || rows.length < BATCH) return;
+  }
 }
 
 export async function checkAudit(ctx: Ctx): Promise<AuditVerdict> {

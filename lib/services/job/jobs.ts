@@ -1,4 +1,5 @@
-import { and, count, desc, eq, ilike, inArray, lt, or, type SQL } from "drizzle-orm";
+import { and, count, desc, eq, ilike, inArray, sql, type SQL } from "drizzle-orm";
+import { z } from "zod";
 import { appendAudit } from "#lib/audit/append.ts";
 import { jobLog, jobs } from "#lib/db/schema.ts";
 import { AppError } from "#lib/errors.ts";
@@ -21,8 +22,11 @@ const ACTIVE = ["queued", "running", "cancelling"] as const;
 const ENDED = ["succeeded", "failed", "cancelled"] as const;
 const LOG_LINES = 500;
 
-/** Newest first; the cursor is "<time>_<id>" of the last one seen. */
-export async function listJobs(ctx: Ctx, filter: JobFilter): Promise<{ rows: JobRow[]; next: string | null; total: number }> {
+/** Newest first; the cursor is the last one seen, whose time is asked of the database: ours is rounded. */
+export async function listJobs(
+  ctx: Ctx,
+  filter: JobFilter,
+): Promise<{ rows: JobRow[]; next: string | null; total: number }> {
   await authorise(ctx, "job.read");
   const where: (SQL | undefined)[] = [
     filter.state === "all" ? undefined : inArray(jobs.state, filter.state === "active" ? [...ACTIVE] : [...ENDED]),
@@ -30,23 +34,38 @@ export async function listJobs(ctx: Ctx, filter: JobFilter): Promise<{ rows: Job
     filter.subjectId === undefined ? undefined : eq(jobs.subjectId, filter.subjectId),
     filter.q === undefined ? undefined : ilike(jobs.title, `%${filter.q.replace(/[\\%_]/g, "\\$&")}%`),
   ];
-  const [at, id] = filter.cursor?.split("_") ?? [];
+  const cursor = filter.cursor === undefined ? null : z.uuid().safeParse(filter.cursor);
+  if (cursor !== null && !cursor.success)
+    throw new AppError("invalid", "request.invalid", "The cursor is not one that this list gave.");
   const after =
-    at === undefined || id === undefined || Number.isNaN(Date.parse(at))
+    cursor === null
       ? undefined
-      : or(lt(jobs.createdAt, new Date(at)), and(eq(jobs.createdAt, new Date(at)), lt(jobs.id, id)));
-  const rows = await ctx.db.select().from(jobs).where(and(...where, after)).orderBy(desc(jobs.createdAt), desc(jobs.id)).limit(filter.limit + 1);
-  const [total] = await ctx.db.select({ n: count() }).from(jobs).where(and(...where));
+      : sql`(${jobs.createdAt}, ${jobs.id}) < (select seen.created_at, seen.id from ${jobs} seen where seen.id = ${cursor.data})`;
+  const rows = await ctx.db
+    .select()
+    .from(jobs)
+    .where(and(...where, after))
+    .orderBy(desc(jobs.createdAt), desc(jobs.id))
+    .limit(filter.limit + 1);
+  const [total] = await ctx.db
+    .select({ n: count() })
+    .from(jobs)
+    .where(and(...where));
   const page = rows.slice(0, filter.limit);
   const last = page.at(-1);
-  return { rows: page, next: rows.length > filter.limit && last !== undefined ? `${last.createdAt.toISOString()}_${last.id}` : null, total: total?.n ?? 0 };
+  return { rows: page, next: rows.length > filter.limit && last !== undefined ? last.id : null, total: total?.n ?? 0 };
 }
 
 export async function getJob(ctx: Ctx, id: string): Promise<{ row: JobRow; log: (typeof jobLog.$inferSelect)[] }> {
   await authorise(ctx, "job.read");
   const [row] = await ctx.db.select().from(jobs).where(eq(jobs.id, id));
   if (row === undefined) throw new AppError("not-found", "job.not-found", "There is no such job.");
-  const newest = await ctx.db.select().from(jobLog).where(eq(jobLog.jobId, id)).orderBy(desc(jobLog.seq)).limit(LOG_LINES);
+  const newest = await ctx.db
+    .select()
+    .from(jobLog)
+    .where(eq(jobLog.jobId, id))
+    .orderBy(desc(jobLog.seq))
+    .limit(LOG_LINES);
   return { row, log: newest.reverse() };
 }
 
@@ -62,7 +81,10 @@ export async function cancelJob(ctx: Ctx, id: string): Promise<void> {
     const [now] = await tx.select({ state: jobs.state }).from(jobs).where(eq(jobs.id, id));
     if (now?.state === "cancelled" && job.kind === "deploy") await settleCancelledJob(tx, id);
     if (job.state !== "cancelling") {
-      await appendAudit(tx, ctx.actor, { action: "job.cancel-requested", subject: { kind: "job", id, name: job.title } });
+      await appendAudit(tx, ctx.actor, {
+        action: "job.cancel-requested",
+        subject: { kind: "job", id, name: job.title },
+      });
     }
     return job;
   });
@@ -70,4 +92,3 @@ export async function cancelJob(ctx: Ctx, id: string): Promise<void> {
   if (row.subjectKind === "request") ctx.events.publish({ type: "request", id: row.subjectId });
   ctx.events.publish({ type: "audit" });
 }
-

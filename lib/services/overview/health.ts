@@ -28,7 +28,12 @@ export async function readHealth(services: Services, driver: string): Promise<He
       heartbeatAt: row.heartbeatAt.toISOString(),
       alive: now - row.heartbeatAt.getTime() < ALIVE_MS,
     }));
-    return { status: list.some((worker) => worker.alive) ? "ok" : "degraded", version: productVersion, database: { driver, ok: true }, workers: list };
+    return {
+      status: list.some((worker) => worker.alive) ? "ok" : "degraded",
+      version: productVersion,
+      database: { driver, ok: true },
+      workers: list,
+    };
   } catch (error) {
     services.log.error({ err: error }, "health check: the database does not answer");
     return { status: "degraded", version: productVersion, database: { driver, ok: false }, workers: [] };

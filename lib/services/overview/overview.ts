@@ -9,12 +9,25 @@ export async function readOverview(ctx: Ctx): Promise<Overview> {
   await authorise(ctx, "host.read");
   const { db } = ctx;
   const [hostRows, vmRows, imageCount, readyCount, requestRows, jobCount, pools] = await Promise.all([
-    db.select({ id: hosts.id, state: hosts.state, simulated: hosts.simulated }).from(hosts).where(isNull(hosts.removedAt)),
-    db.select({ state: inventoryItems.state, n: count() }).from(inventoryItems).where(eq(inventoryItems.kind, "vm")).groupBy(inventoryItems.state),
+    db
+      .select({ id: hosts.id, state: hosts.state, simulated: hosts.simulated })
+      .from(hosts)
+      .where(isNull(hosts.removedAt)),
+    db
+      .select({ state: inventoryItems.state, n: count() })
+      .from(inventoryItems)
+      .where(eq(inventoryItems.kind, "vm"))
+      .groupBy(inventoryItems.state),
     db.select({ n: count() }).from(images).where(isNull(images.removedAt)),
-    db.select({ n: sql<number>`count(distinct ${imageVersions.imageId})::int` }).from(imageVersions).where(eq(imageVersions.state, "ready")),
+    db
+      .select({ n: sql<number>`count(distinct ${imageVersions.imageId})::int` })
+      .from(imageVersions)
+      .where(eq(imageVersions.state, "ready")),
     db.select({ status: requests.status, n: count() }).from(requests).groupBy(requests.status),
-    db.select({ n: count() }).from(jobs).where(inArray(jobs.state, ["queued", "running", "cancelling"])),
+    db
+      .select({ n: count() })
+      .from(jobs)
+      .where(inArray(jobs.state, ["queued", "running", "cancelling"])),
     db
       .select({
         hostId: hosts.id,
@@ -36,7 +49,10 @@ export async function readOverview(ctx: Ctx): Promise<Overview> {
       offline: hostRows.filter((host) => host.state === "offline").length,
       simulated: hostRows.filter((host) => host.simulated).length,
     },
-    vms: { total: vmRows.reduce((sum, row) => sum + row.n, 0), running: vmRows.find((row) => row.state === "running")?.n ?? 0 },
+    vms: {
+      total: vmRows.reduce((sum, row) => sum + row.n, 0),
+      running: vmRows.find((row) => row.state === "running")?.n ?? 0,
+    },
     images: { total: imageCount[0]?.n ?? 0, ready: readyCount[0]?.n ?? 0 },
     requests: { pending: of("pending"), running: of("running") + of("approved") },
     jobs: { active: jobCount[0]?.n ?? 0 },

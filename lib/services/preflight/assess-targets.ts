@@ -14,7 +14,11 @@ export interface Assessment {
   readonly estimate: Estimate;
 }
 
-export async function assessTargets(db: Db, version: VersionFacts, targets: readonly TargetChoice[]): Promise<Assessment[]> {
+export async function assessTargets(
+  db: Db,
+  version: VersionFacts,
+  targets: readonly TargetChoice[],
+): Promise<Assessment[]> {
   const known = new Map<string, PreflightHost>();
   const virtualSize = version.image.disks.reduce((sum, disk) => sum + disk.virtualSize, 0);
   const taken = new Set<string>();
@@ -22,7 +26,12 @@ export async function assessTargets(db: Db, version: VersionFacts, targets: read
   for (const choice of targets) {
     const host = known.get(choice.hostId) ?? (await loadHostFacts(db, choice.hostId));
     known.set(choice.hostId, host);
-    const findings = runPreflight({ image: version.image, host, choice, storedBytes: storedBytes(version.dataBytes, virtualSize, choice.diskFormat) });
+    const findings = runPreflight({
+      image: version.image,
+      host,
+      choice,
+      storedBytes: storedBytes(version.dataBytes, virtualSize, choice.diskFormat),
+    });
     const key = `${choice.hostId}\0${choice.name}`;
     if (taken.has(key)) {
       findings.unshift({
@@ -35,7 +44,12 @@ export async function assessTargets(db: Db, version: VersionFacts, targets: read
       });
     }
     taken.add(key);
-    result.push({ choice, host, findings, estimate: await estimateDeploy(db, { hostId: choice.hostId, dataBytes: version.dataBytes, virtualSize }) });
+    result.push({
+      choice,
+      host,
+      findings,
+      estimate: await estimateDeploy(db, { hostId: choice.hostId, dataBytes: version.dataBytes, virtualSize }),
+    });
   }
   return result;
 }

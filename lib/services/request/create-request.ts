@@ -44,7 +44,12 @@ export async function createRequest(ctx: Ctx, input: z.infer<typeof NewRequest>)
     imageVersionId: version.versionId,
     imageName: version.image.name,
     fingerprints: [...version.fingerprints],
-    targets: assessed.map(({ choice, host, findings, estimate }) => ({ choice, hostName: host.name, findings, estimate })),
+    targets: assessed.map(({ choice, host, findings, estimate }) => ({
+      choice,
+      hostName: host.name,
+      findings,
+      estimate,
+    })),
   };
   const request = await ctx.db.transaction(async (tx) => {
     const { waiveApproval } = await loadSettings(tx);
@@ -58,28 +63,56 @@ export async function createRequest(ctx: Ctx, input: z.infer<typeof NewRequest>)
         idempotencyKey: input.idempotencyKey,
         plan,
         planHash: hashPlan(plan),
-        ...(waiveApproval ? { decision: "waived" as const, decidedAt: new Date(), decisionReason: "Approval is waived by policy." } : {}),
+        ...(waiveApproval
+          ? { decision: "waived" as const, decidedAt: new Date(), decisionReason: "Approval is waived by policy." }
+          : {}),
       })
       .onConflictDoNothing({ target: [requests.requesterId, requests.idempotencyKey] })
       .returning();
     if (made === undefined) return null;
-    await tx.insert(requestTargets).values(
-      assessed.map(({ choice, findings, estimate }, position) => ({ requestId: made.id, position, hostId: choice.hostId, choice, findings, estimate, status: "waiting" as const })),
-    );
+    await tx
+      .insert(requestTargets)
+      .values(
+        assessed.map(({ choice, findings, estimate }, position) => ({
+          requestId: made.id,
+          position,
+          hostId: choice.hostId,
+          choice,
+          findings,
+          estimate,
+          status: "waiting" as const,
+        })),
+      );
     const subject = { kind: "request", id: made.id, name: `request ${made.number}` };
     await appendAudit(tx, ctx.actor, {
       action: "request.created",
       subject,
-      details: { image: plan.imageName, version: version.number, targets: plan.targets.map((target) => `${target.choice.name} on ${target.hostName}`), planHash: made.planHash },
+      details: {
+        image: plan.imageName,
+        version: version.number,
+        targets: plan.targets.map((target) => `${target.choice.name} on ${target.hostName}`),
+        planHash: made.planHash,
+      },
     });
     if (waiveApproval) {
-      await appendAudit(tx, ctx.actor, { action: "request.approval-waived", subject, details: { planHash: made.planHash } });
+      await appendAudit(tx, ctx.actor, {
+        action: "request.approval-waived",
+        subject,
+        details: { planHash: made.planHash },
+      });
       await enqueueTargets(ctx, tx, made);
     }
     return made;
   });
   // Two clicks at once: the other one made it.
-  const row = request ?? (await ctx.db.select().from(requests).where(and(eq(requests.requesterId, requesterId), eq(requests.idempotencyKey, input.idempotencyKey))))[0];
+  const row =
+    request ??
+    (
+      await ctx.db
+        .select()
+        .from(requests)
+        .where(and(eq(requests.requesterId, requesterId), eq(requests.idempotencyKey, input.idempotencyKey)))
+    )[0];
   if (row === undefined) throw new AppError("internal", "request.lost", "The request was not stored.");
   ctx.events.publish({ type: "request", id: row.id });
   ctx.events.publish({ type: "audit" });

@@ -23,18 +23,32 @@ async function decide(ctx: Ctx, id: string, outcome: "approved" | "denied", deci
   if (allowed !== true) {
     if (allowed.code === "request.already-decided") throw await alreadyDecided(ctx, known);
     await ctx.db.transaction((tx) =>
-      appendAudit(tx, ctx.actor, { action: `request.${outcome}`, result: "refused", subject: { kind: "request", id, name: `request ${known.number}` }, details: { reason: allowed.reason } }),
+      appendAudit(tx, ctx.actor, {
+        action: `request.${outcome}`,
+        result: "refused",
+        subject: { kind: "request", id, name: `request ${known.number}` },
+        details: { reason: allowed.reason },
+      }),
     );
     throw new AppError("forbidden", allowed.code, allowed.reason);
   }
   if (decision.planHash !== known.planHash || hashPlan(known.plan) !== known.planHash) {
-    throw new AppError("conflict", "request.plan-changed", "What you saw is not what this request asks for now.", { hint: "Reload the page and look again." });
+    throw new AppError("conflict", "request.plan-changed", "What you saw is not what this request asks for now.", {
+      hint: "Reload the page and look again.",
+    });
   }
   const row = await ctx.db.transaction(async (tx) => {
     // Of two decisions at the same moment one finds the request pending; the other changes nothing.
     const [decided] = await tx
       .update(requests)
-      .set({ status: outcome, decision: outcome, decidedBy: ctx.actor.id, decidedAt: new Date(), decisionReason: decision.reason, ...(outcome === "denied" ? { finishedAt: new Date() } : {}) })
+      .set({
+        status: outcome,
+        decision: outcome,
+        decidedBy: ctx.actor.id,
+        decidedAt: new Date(),
+        decisionReason: decision.reason,
+        ...(outcome === "denied" ? { finishedAt: new Date() } : {}),
+      })
       .where(and(eq(requests.id, id), eq(requests.status, "pending"), eq(requests.planHash, decision.planHash)))
       .returning();
     if (decided === undefined) return null;
@@ -57,10 +71,17 @@ async function decide(ctx: Ctx, id: string, outcome: "approved" | "denied", deci
 }
 
 async function alreadyDecided(ctx: Ctx, request: RequestRow): Promise<AppError> {
-  const [by] = request.decidedBy === null ? [] : await ctx.db.select({ name: users.name }).from(users).where(eq(users.id, request.decidedBy));
+  const [by] =
+    request.decidedBy === null
+      ? []
+      : await ctx.db.select({ name: users.name }).from(users).where(eq(users.id, request.decidedBy));
   const who = by === undefined ? "" : ` by ${by.name}`;
   const when = request.decidedAt === null ? "" : ` at ${request.decidedAt.toISOString()}`;
-  return new AppError("conflict", "request.already-decided", `Request ${request.number} was ${request.decision ?? request.status}${who}${when}.`);
+  return new AppError(
+    "conflict",
+    "request.already-decided",
+    `Request ${request.number} was ${request.decision ?? request.status}${who}${when}.`,
+  );
 }
 
 /** Runs exactly what was frozen. Throws `request.own`, `request.already-decided`, `request.plan-changed`. */

@@ -6,9 +6,21 @@ import type { Ctx } from "../context.ts";
 
 /** One job a target, in the transaction that decides. */
 export async function enqueueTargets(ctx: Ctx, tx: Tx, request: typeof requests.$inferSelect): Promise<void> {
-  const targets = await tx.select().from(requestTargets).where(eq(requestTargets.requestId, request.id)).orderBy(requestTargets.position);
-  const [disk] = await tx.select({ format: imageDisks.format }).from(imageDisks).where(eq(imageDisks.versionId, request.imageVersionId)).orderBy(imageDisks.position).limit(1);
-  const [version] = await tx.select({ number: imageVersions.number }).from(imageVersions).where(eq(imageVersions.id, request.imageVersionId));
+  const targets = await tx
+    .select()
+    .from(requestTargets)
+    .where(eq(requestTargets.requestId, request.id))
+    .orderBy(requestTargets.position);
+  const [disk] = await tx
+    .select({ format: imageDisks.format })
+    .from(imageDisks)
+    .where(eq(imageDisks.versionId, request.imageVersionId))
+    .orderBy(imageDisks.position)
+    .limit(1);
+  const [version] = await tx
+    .select({ number: imageVersions.number })
+    .from(imageVersions)
+    .where(eq(imageVersions.id, request.imageVersionId));
   for (const target of targets) {
     const hostName = request.plan.targets[target.position]?.hostName ?? "a host";
     const jobId = await ctx.jobs.enqueue(tx, {

@@ -35,7 +35,13 @@ async function facts(ctx: Ctx, ids: readonly string[]): Promise<RequestFacts[]> 
   const requester = alias(users, "requester");
   const decider = alias(users, "decider");
   const rows = await ctx.db
-    .select({ request: requests, requesterName: requester.name, deciderName: decider.name, imageId: imageVersions.imageId, versionNumber: imageVersions.number })
+    .select({
+      request: requests,
+      requesterName: requester.name,
+      deciderName: decider.name,
+      imageId: imageVersions.imageId,
+      versionNumber: imageVersions.number,
+    })
     .from(requests)
     .innerJoin(requester, eq(requester.id, requests.requesterId))
     .leftJoin(decider, eq(decider.id, requests.decidedBy))
@@ -43,7 +49,11 @@ async function facts(ctx: Ctx, ids: readonly string[]): Promise<RequestFacts[]> 
     .where(inArray(requests.id, [...ids]))
     .orderBy(desc(requests.number));
   const targets = await ctx.db
-    .select({ target: requestTargets, host: { name: hosts.name, vendor: hosts.vendor, simulated: hosts.simulated }, job: { stages: jobs.stages, progress: jobs.progress } })
+    .select({
+      target: requestTargets,
+      host: { name: hosts.name, vendor: hosts.vendor, simulated: hosts.simulated },
+      job: { stages: jobs.stages, progress: jobs.progress },
+    })
     .from(requestTargets)
     .innerJoin(hosts, eq(hosts.id, requestTargets.hostId))
     .leftJoin(jobs, eq(jobs.id, requestTargets.jobId))
@@ -53,7 +63,10 @@ async function facts(ctx: Ctx, ids: readonly string[]): Promise<RequestFacts[]> 
 }
 
 /** Newest first; the cursor is the number of the last request seen. */
-export async function listRequests(ctx: Ctx, filter: RequestFilter): Promise<{ rows: RequestFacts[]; next: string | null; total: number }> {
+export async function listRequests(
+  ctx: Ctx,
+  filter: RequestFilter,
+): Promise<{ rows: RequestFacts[]; next: string | null; total: number }> {
   await authorise(ctx, "request.read");
   const where = and(
     filter.status === undefined ? undefined : eq(requests.status, filter.status),
@@ -69,7 +82,10 @@ export async function listRequests(ctx: Ctx, filter: RequestFilter): Promise<{ r
   const [total] = await ctx.db.select({ n: count() }).from(requests).where(where);
   const page = found.slice(0, filter.limit);
   return {
-    rows: await facts(ctx, page.map((row) => row.id)),
+    rows: await facts(
+      ctx,
+      page.map((row) => row.id),
+    ),
     next: found.length > filter.limit ? String(page.at(-1)?.number ?? "") : null,
     total: total?.n ?? 0,
   };
@@ -84,11 +100,19 @@ export async function getRequest(ctx: Ctx, id: string): Promise<RequestFacts> {
 }
 
 /** The last lines of each target's job, by target. */
-export async function requestLogs(ctx: Ctx, request: RequestFacts): Promise<Map<string, (typeof jobLog.$inferSelect)[]>> {
+export async function requestLogs(
+  ctx: Ctx,
+  request: RequestFacts,
+): Promise<Map<string, (typeof jobLog.$inferSelect)[]>> {
   const logs = new Map<string, (typeof jobLog.$inferSelect)[]>();
   for (const { target } of request.targets) {
     if (target.jobId === null) continue;
-    const newest = await ctx.db.select().from(jobLog).where(eq(jobLog.jobId, target.jobId)).orderBy(desc(jobLog.seq)).limit(LOG_LINES);
+    const newest = await ctx.db
+      .select()
+      .from(jobLog)
+      .where(eq(jobLog.jobId, target.jobId))
+      .orderBy(desc(jobLog.seq))
+      .limit(LOG_LINES);
     logs.set(target.id, newest.reverse());
   }
   return logs;

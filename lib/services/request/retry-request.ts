@@ -14,7 +14,11 @@ export async function retryRequest(ctx: Ctx, id: string): Promise<typeof request
   if (request === undefined) throw new AppError("not-found", "request.not-found", "There is no such request.");
   const allowed = canRetry(request, ctx.actor);
   if (allowed !== true) throw new AppError("conflict", allowed.code, allowed.reason);
-  const targets = await ctx.db.select().from(requestTargets).where(eq(requestTargets.requestId, id)).orderBy(requestTargets.position);
+  const targets = await ctx.db
+    .select()
+    .from(requestTargets)
+    .where(eq(requestTargets.requestId, id))
+    .orderBy(requestTargets.position);
   return createRequest(ctx, {
     imageVersionId: request.imageVersionId,
     targets: targets.filter((target) => target.status !== "succeeded").map((target) => target.choice),

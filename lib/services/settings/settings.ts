@@ -3,6 +3,7 @@ import { appendAudit } from "#lib/audit/append.ts";
 import type { Db } from "#lib/db/client.ts";
 import { settings } from "#lib/db/schema.ts";
 import { Settings } from "#lib/domain/settings.ts";
+import { may } from "#lib/domain/role.ts";
 import { authorise } from "../authorise.ts";
 import type { Ctx } from "../context.ts";
 
@@ -15,8 +16,11 @@ export async function loadSettings(db: Db): Promise<Settings> {
   return Settings.parse(row?.value ?? {});
 }
 
+/** Everybody sees the policy that their requests go by; paths of the server are for those who use or review them. */
 export async function readSettings(ctx: Ctx): Promise<Settings> {
-  return loadSettings(ctx.db);
+  const all = await loadSettings(ctx.db);
+  const { role } = ctx.actor;
+  return may(role, "settings.read") || may(role, "image.add") ? all : { ...all, importFolders: [] };
 }
 
 export async function changeSettings(ctx: Ctx, change: Partial<Settings>): Promise<Settings> {
@@ -26,7 +30,11 @@ export async function changeSettings(ctx: Ctx, change: Partial<Settings>): Promi
     const old = await loadSettings(tx);
     const value = Settings.parse({ ...old, ...change });
     await tx.insert(settings).values({ key: KEY, value }).onConflictDoUpdate({ target: settings.key, set: { value } });
-    await appendAudit(tx, ctx.actor, { action: "settings.changed", subject: { kind: "settings", id: null, name: Object.keys(change).join(", ") }, details: { from: old, to: value } });
+    await appendAudit(tx, ctx.actor, {
+      action: "settings.changed",
+      subject: { kind: "settings", id: null, name: Object.keys(change).join(", ") },
+      details: { from: old, to: value },
+    });
     return value;
   });
   ctx.events.publish({ type: "settings" });

@@ -20,18 +20,30 @@ export async function createFirstAdministrator(
   input: Omit<z.infer<typeof NewUser>, "role">,
   address: string | null,
 ): Promise<typeof users.$inferSelect> {
+  // Asked before the hash, which is work that nobody should be able to order without a name; and again under the lock.
+  if (!(await setupNeeded(services))) throw done();
   const passwordHash = await hashPassword(input.password);
   return services.db.transaction(async (tx) => {
     await tx.execute(sql`select pg_advisory_xact_lock(${SETUP_LOCK})`);
     const [any] = await tx.select({ id: users.id }).from(users).limit(1);
-    if (any !== undefined) throw new AppError("conflict", "setup.done", "The first administrator exists already.", { hint: "Sign in instead." });
-    const [user] = await tx.insert(users).values({ email: input.email, name: input.name, role: "administrator", passwordHash }).returning();
+    if (any !== undefined) throw done();
+    const [user] = await tx
+      .insert(users)
+      .values({ email: input.email, name: input.name, role: "administrator", passwordHash })
+      .returning();
     if (user === undefined) throw new Error("insert answered without a row");
     await appendAudit(
       tx,
       { id: user.id, name: user.name, role: user.role, via: address === null ? "system" : "web", address },
-      { action: "user.created", subject: { kind: "user", id: user.id, name: user.email }, details: { role: user.role, first: true } },
+      {
+        action: "user.created",
+        subject: { kind: "user", id: user.id, name: user.email },
+        details: { role: user.role, first: true },
+      },
     );
     return user;
   });
 }
+
+const done = (): AppError =>
+  new AppError("conflict", "setup.done", "The first administrator exists already.", { hint: "Sign in instead." });

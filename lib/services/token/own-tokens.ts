@@ -23,7 +23,10 @@ export async function listOwnTokens(ctx: Ctx): Promise<TokenRow[]> {
 }
 
 /** The secret is answered once and cannot be read again. Throws `token.role-too-strong`. */
-export async function createOwnToken(ctx: Ctx, input: z.infer<typeof NewApiToken>): Promise<{ row: TokenRow; secret: string }> {
+export async function createOwnToken(
+  ctx: Ctx,
+  input: z.infer<typeof NewApiToken>,
+): Promise<{ row: TokenRow; secret: string }> {
   await authorise(ctx, "token.manage-own");
   const user = await ownAccount(ctx);
   // A token made with a token must not outgrow it either.
@@ -34,10 +37,21 @@ export async function createOwnToken(ctx: Ctx, input: z.infer<typeof NewApiToken
   const row = await ctx.db.transaction(async (tx) => {
     const [made] = await tx
       .insert(apiTokens)
-      .values({ userId: user.id, name: input.name, role: input.role, hash, prefix, expiresAt: new Date(Date.now() + input.expiresInDays * 86_400_000) })
+      .values({
+        userId: user.id,
+        name: input.name,
+        role: input.role,
+        hash,
+        prefix,
+        expiresAt: new Date(Date.now() + input.expiresInDays * 86_400_000),
+      })
       .returning();
     if (made === undefined) throw new Error("insert answered without a row");
-    await appendAudit(tx, ctx.actor, { action: "token.created", subject: { kind: "token", id: made.id, name: made.name }, details: { role: made.role, expiresAt: made.expiresAt.toISOString() } });
+    await appendAudit(tx, ctx.actor, {
+      action: "token.created",
+      subject: { kind: "token", id: made.id, name: made.name },
+      details: { role: made.role, expiresAt: made.expiresAt.toISOString() },
+    });
     return made;
   });
   ctx.events.publish({ type: "audit" });

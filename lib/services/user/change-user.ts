@@ -1,6 +1,7 @@
-import { and, eq, ne, sql } from "drizzle-orm";
+import { eq } from "drizzle-orm";
 import type { z } from "zod";
 import { appendAudit } from "#lib/audit/append.ts";
+import { isLastAdministrator, lockAdministrators } from "#lib/auth/administrators.ts";
 import { hashPassword } from "#lib/auth/password.ts";
 import { users } from "#lib/db/schema.ts";
 import type { UserChange } from "#lib/domain/user.ts";
@@ -8,25 +9,26 @@ import { AppError } from "#lib/errors.ts";
 import { authorise } from "../authorise.ts";
 import type { Ctx } from "../context.ts";
 
-/** Two administrators who demote each other at the same time must not both succeed. */
-const ADMINISTRATORS_LOCK = 7_245_004;
-
 /** Role, state and password changes end the person's sessions. Throws `user.last-administrator`. */
-export async function changeUser(ctx: Ctx, id: string, change: z.infer<typeof UserChange>): Promise<typeof users.$inferSelect> {
+export async function changeUser(
+  ctx: Ctx,
+  id: string,
+  change: z.infer<typeof UserChange>,
+): Promise<typeof users.$inferSelect> {
   await authorise(ctx, "user.manage");
   const passwordHash = change.password === undefined ? undefined : await hashPassword(change.password);
   const user = await ctx.db.transaction(async (tx) => {
-    await tx.execute(sql`select pg_advisory_xact_lock(${ADMINISTRATORS_LOCK})`);
+    await lockAdministrators(tx);
     const [old] = await tx.select().from(users).where(eq(users.id, id));
     if (old === undefined) throw new AppError("not-found", "user.not-found", "There is no such account.");
     const loses = (change.role !== undefined && change.role !== "administrator") || change.disabled === true;
-    if (old.role === "administrator" && !old.disabled && loses) {
-      const [other] = await tx.select({ id: users.id }).from(users).where(and(eq(users.role, "administrator"), eq(users.disabled, false), ne(users.id, id))).limit(1);
-      if (other === undefined) {
-        throw new AppError("conflict", "user.last-administrator", `${old.name} is the last administrator.`, { hint: "Make somebody else an administrator first." });
-      }
+    if (loses && (await isLastAdministrator(tx, old))) {
+      throw new AppError("conflict", "user.last-administrator", `${old.name} is the last administrator.`, {
+        hint: "Make somebody else an administrator first.",
+      });
     }
-    const endsSessions = passwordHash !== undefined || (change.role !== undefined && change.role !== old.role) || change.disabled === true;
+    const endsSessions =
+      passwordHash !== undefined || (change.role !== undefined && change.role !== old.role) || change.disabled === true;
     const [next] = await tx
       .update(users)
       .set({

@@ -11,9 +11,18 @@ export async function createUser(ctx: Ctx, input: z.infer<typeof NewUser>): Prom
   await authorise(ctx, "user.manage");
   const passwordHash = await hashPassword(input.password);
   const user = await ctx.db.transaction(async (tx) => {
-    const [made] = await tx.insert(users).values({ email: input.email, name: input.name, role: input.role, passwordHash }).onConflictDoNothing().returning();
-    if (made === undefined) throw new AppError("conflict", "user.exists", `There is an account for ${input.email} already.`);
-    await appendAudit(tx, ctx.actor, { action: "user.created", subject: { kind: "user", id: made.id, name: made.email }, details: { role: made.role } });
+    const [made] = await tx
+      .insert(users)
+      .values({ email: input.email, name: input.name, role: input.role, passwordHash })
+      .onConflictDoNothing()
+      .returning();
+    if (made === undefined)
+      throw new AppError("conflict", "user.exists", `There is an account for ${input.email} already.`);
+    await appendAudit(tx, ctx.actor, {
+      action: "user.created",
+      subject: { kind: "user", id: made.id, name: made.email },
+      details: { role: made.role },
+    });
     return made;
   });
   ctx.events.publish({ type: "audit" });

@@ -21,8 +21,15 @@ export async function changeOwnPassword(ctx: Ctx, input: { current: string; next
   }
   const passwordHash = await hashPassword(input.next);
   await ctx.db.transaction(async (tx) => {
-    await tx.update(users).set({ passwordHash, sessionEpoch: user.sessionEpoch + 1 }).where(eq(users.id, user.id));
-    await appendAudit(tx, ctx.actor, { action: "user.changed", subject: { kind: "user", id: user.id, name: user.email }, details: { password: "set anew by its owner" } });
+    await tx
+      .update(users)
+      .set({ passwordHash, sessionEpoch: user.sessionEpoch + 1 })
+      .where(eq(users.id, user.id));
+    await appendAudit(tx, ctx.actor, {
+      action: "user.changed",
+      subject: { kind: "user", id: user.id, name: user.email },
+      details: { password: "set anew by its owner" },
+    });
   });
   ctx.events.publish({ type: "audit" });
 }

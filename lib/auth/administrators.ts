@@ -1,0 +1,25 @@
+/** There is always one administrator. */
+import { and, eq, ne, sql } from "drizzle-orm";
+import type { Tx } from "#lib/db/client.ts";
+import { users } from "#lib/db/schema.ts";
+
+const ADMINISTRATORS_LOCK = 7_245_004;
+
+/** Two administrators who demote each other at the same time must not both succeed: to the end of the transaction. */
+export async function lockAdministrators(tx: Tx): Promise<void> {
+  await tx.execute(sql`select pg_advisory_xact_lock(${ADMINISTRATORS_LOCK})`);
+}
+
+/** Is this one an administrator, and the only one who can sign in? Under the lock. */
+export async function isLastAdministrator(
+  tx: Tx,
+  user: Pick<typeof users.$inferSelect, "id" | "role" | "disabled">,
+): Promise<boolean> {
+  if (user.role !== "administrator" || user.disabled) return false;
+  const [other] = await tx
+    .select({ id: users.id })
+    .from(users)
+    .where(and(eq(users.role, "administrator"), eq(users.disabled, false), ne(users.id, user.id)))
+    .limit(1);
+  return other === undefined;
+}
