@@ -19,13 +19,21 @@ export default tseslint.config(
       "react-hooks/incompatible-library": "off",
       "@typescript-eslint/no-invalid-void-type": "off",
       "@typescript-eslint/unified-signatures": "off",
-      "no-restricted-syntax": ["error", { selector: "TSEnumDeclaration", message: "Types are stripped, not compiled: use a const object or a union." }],
+      "no-restricted-syntax": [
+        "error",
+        { selector: "TSEnumDeclaration", message: "Types are stripped, not compiled: use a const object or a union." },
+      ],
       "max-lines": ["error", { max: 420, skipBlankLines: true, skipComments: true }],
     },
   },
   {
     files: ["**/*.test.ts", "**/*.spec.ts", "e2e/**/*.ts", "lib/hypervisor/contract.ts"],
-    rules: { "@typescript-eslint/no-non-null-assertion": "off", "max-lines": "off", "react-hooks/rules-of-hooks": "off", "@next/next/no-assign-module-variable": "off" },
+    rules: {
+      "@typescript-eslint/no-non-null-assertion": "off",
+      "max-lines": "off",
+      "react-hooks/rules-of-hooks": "off",
+      "@next/next/no-assign-module-variable": "off",
+    },
   },
   { files: ["**/*.mjs"], ...tseslint.configs.disableTypeChecked },
 );

@@ -23,9 +23,14 @@ function run(command, args, label) {
   const result = spawnSync(command, args, {
     cwd: root,
     stdio: ["ignore", 2, 2],
-    env: { ...process.env, PATH: `${join(root, "node_modules", ".bin")}:${process.env.PATH}`, NEXT_TELEMETRY_DISABLED: "1" },
+    env: {
+      ...process.env,
+      PATH: `${join(root, "node_modules", ".bin")}:${process.env.PATH}`,
+      NEXT_TELEMETRY_DISABLED: "1",
+    },
   });
-  if (result.status !== 0) fail(`${label} failed (${[command, ...args].join(" ")}, exit ${result.status ?? result.signal}).`);
+  if (result.status !== 0)
+    fail(`${label} failed (${[command, ...args].join(" ")}, exit ${result.status ?? result.signal}).`);
   process.stderr.write(`supravisor: ${label}: ${((Date.now() - started) / 1000).toFixed(0)} s\n`);
 }
 
@@ -52,7 +57,16 @@ function treeDigest() {
     if (/\.(test|spec)\.tsx?$/.test(path)) return;
     hash.update(relative(root, path)).update("\0").update(readFileSync(path)).update("\0");
   };
-  for (const name of ["app", "components", "lib", "public", "next.config.ts", "postcss.config.mjs", "tsconfig.json", "package-lock.json"]) {
+  for (const name of [
+    "app",
+    "components",
+    "lib",
+    "public",
+    "next.config.ts",
+    "postcss.config.mjs",
+    "tsconfig.json",
+    "package-lock.json",
+  ]) {
     if (existsSync(join(root, name))) walk(join(root, name));
   }
   return hash.digest("hex");
@@ -60,7 +74,8 @@ function treeDigest() {
 
 function build() {
   const want = treeDigest();
-  const have = existsSync(buildMark) && existsSync(join(root, ".next", "BUILD_ID")) ? readFileSync(buildMark, "utf8") : "";
+  const have =
+    existsSync(buildMark) && existsSync(join(root, ".next", "BUILD_ID")) ? readFileSync(buildMark, "utf8") : "";
   if (want === have) return;
   run("next", ["build"], "building the pages");
   writeFileSync(buildMark, want);

@@ -21,7 +21,9 @@ test.afterAll(async () => {
 /** Files in the pools of the simulated host. */
 function poolFiles(vendor: string): string[] {
   const folder = join(stage.console.dataDir, "demo", vendor);
-  return existsSync(folder) ? readdirSync(folder, { recursive: true, encoding: "utf8" }).filter((path) => path.includes("crash-vm")) : [];
+  return existsSync(folder)
+    ? readdirSync(folder, { recursive: true, encoding: "utf8" }).filter((path) => path.includes("crash-vm"))
+    : [];
 }
 
 test("killed during a deploy, the restarted console ends it cleanly", async () => {
@@ -36,20 +38,29 @@ test("killed during a deploy, the restarted console ends it cleanly", async () =
   const ready = await settled(stage.admin, image.id);
   expect(ready.latest.error).toBeNull();
   const host = (await demoHosts(stage.admin)).find((h) => h.vendor === "virtualbox")!;
-  const choice = await stage.admin.ok<object>("POST", "/preflight/defaults", { imageVersionId: ready.latest.id, hostId: host.id });
+  const choice = await stage.admin.ok<object>("POST", "/preflight/defaults", {
+    imageVersionId: ready.latest.id,
+    hostId: host.id,
+  });
   const request = await stage.admin.ok<{ id: string }>("POST", "/requests", {
     imageVersionId: ready.latest.id,
     targets: [{ ...choice, name: "crash-vm" }],
     note: "",
     idempotencyKey: crypto.randomUUID(),
   });
-  await until("bytes on the host", async () => poolFiles("virtualbox"), (files) => files.length > 0, 60_000);
+  await until(
+    "bytes on the host",
+    async () => poolFiles("virtualbox"),
+    (files) => files.length > 0,
+    60_000,
+  );
   await stage.console.kill();
   await stage.console.restart();
   const admin = await signInByApi(stage.console.url, ADMIN.email, ADMIN.password);
   const ended = await until(
     "request ended",
-    () => admin.ok<{ status: string; targets: { receipt: { equal: boolean } | null }[] }>("GET", `/requests/${request.id}`),
+    () =>
+      admin.ok<{ status: string; targets: { receipt: { equal: boolean } | null }[] }>("GET", `/requests/${request.id}`),
     (r) => ["succeeded", "failed", "cancelled"].includes(r.status),
     120_000,
   );

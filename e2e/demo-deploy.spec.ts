@@ -25,7 +25,11 @@ interface RequestAnswer {
   number: number;
   status: string;
   planHash: string;
-  targets: { hostName: string; status: string; receipt: { equal: boolean | null; diskRef: string; format: string } | null }[];
+  targets: {
+    hostName: string;
+    status: string;
+    receipt: { equal: boolean | null; diskRef: string; format: string } | null;
+  }[];
 }
 
 test("an operator drags an image in and the page tells what it is", async ({ page }) => {
@@ -73,14 +77,24 @@ test("one request puts it on hosts of all five vendors, and each receipt is equa
   expect(request.status).toBe("succeeded");
 
   // A foreign eye on the bytes that lie in the simulated hosts' pools.
-  const drivers: Record<string, string> = { raw: "raw", qcow2: "qcow2", vmdk: "vmdk", vhdx: "vhdx", vdi: "vdi", vhd: "vpc" };
+  const drivers: Record<string, string> = {
+    raw: "raw",
+    qcow2: "qcow2",
+    vmdk: "vmdk",
+    vhdx: "vhdx",
+    vdi: "vdi",
+    vhd: "vpc",
+  };
   const files = readdirSync(join(stage.console.dataDir, "demo"), { recursive: true, encoding: "utf8" });
   for (const target of request.targets) {
     const name = target.receipt?.diskRef.split(/[\\/]/).pop() ?? "?";
     const file = files.find((path) => path.endsWith(name));
     expect(file, `${target.hostName}: ${name}`).toBeDefined();
     const format = drivers[target.receipt?.format ?? ""] ?? "?";
-    expect(sameDisk({ path: raw, format: "raw" }, { path: join(stage.console.dataDir, "demo", file!), format }), `${target.hostName} by qemu-img`).toBe(true);
+    expect(
+      sameDisk({ path: raw, format: "raw" }, { path: join(stage.console.dataDir, "demo", file!), format }),
+      `${target.hostName} by qemu-img`,
+    ).toBe(true);
   }
   await other.close();
 });
@@ -88,20 +102,31 @@ test("one request puts it on hosts of all five vendors, and each receipt is equa
 test("deny with a reason, and no approval after it", async () => {
   const hosts = await demoHosts(stage.admin);
   const host = hosts[0]!;
-  const choice = await stage.admin.ok<{ name: string }>("POST", "/preflight/defaults", { imageVersionId: image.latest.id, hostId: host.id });
+  const choice = await stage.admin.ok<{ name: string }>("POST", "/preflight/defaults", {
+    imageVersionId: image.latest.id,
+    hostId: host.id,
+  });
   const made = await stage.admin.ok<RequestAnswer>("POST", "/requests", {
     imageVersionId: image.latest.id,
     targets: [{ ...choice, name: "denied-vm" }],
     note: "",
     idempotencyKey: crypto.randomUUID(),
   });
-  const own = await stage.admin.call<{ error: { code: string } }>("POST", `/requests/${made.id}/approve`, { planHash: made.planHash });
+  const own = await stage.admin.call<{ error: { code: string } }>("POST", `/requests/${made.id}/approve`, {
+    planHash: made.planHash,
+  });
   expect([403, 409]).toContain(own.status);
   const { signInByApi } = await import("./helpers/api.ts");
   const operator = await signInByApi(stage.console.url, PEOPLE.operator.email, PEOPLE.operator.password);
   await operator.ok("POST", `/requests/${made.id}/deny`, { planHash: made.planHash, reason: "wrong network" });
-  const late = await operator.call<{ error: { code: string } }>("POST", `/requests/${made.id}/approve`, { planHash: made.planHash });
+  const late = await operator.call<{ error: { code: string } }>("POST", `/requests/${made.id}/approve`, {
+    planHash: made.planHash,
+  });
   expect(late.status).toBe(409);
-  const seen = await until("denied", () => operator.ok<RequestAnswer & { decision: { reason: string } }>("GET", `/requests/${made.id}`), (r) => r.status === "denied");
+  const seen = await until(
+    "denied",
+    () => operator.ok<RequestAnswer & { decision: { reason: string } }>("GET", `/requests/${made.id}`),
+    (r) => r.status === "denied",
+  );
   expect(seen.decision.reason).toBe("wrong network");
 });

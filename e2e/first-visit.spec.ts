@@ -29,7 +29,9 @@ test("a newcomer makes the first administrator and explores with simulated hosts
 });
 
 test("setup is over once somebody is there", async ({ request }) => {
-  const again = await request.post(`${console_.url}/api/v1/setup`, { data: { email: "eve@example.test", name: "Eve", password: "another long password" } });
+  const again = await request.post(`${console_.url}/api/v1/setup`, {
+    data: { email: "eve@example.test", name: "Eve", password: "another long password" },
+  });
   expect(again.status()).toBe(409);
 });
 

@@ -35,10 +35,17 @@ test.afterAll(async () => {
 function readConsole(vm: string, pattern: RegExp, typed: string, timeoutMs: number): Promise<string> {
   return new Promise((resolve, reject) => {
     // virsh wants a terminal; script gives it one.
-    const child = spawn("script", ["-qfc", `virsh -c 'qemu+unix:///system?socket=${lab.socket}' console ${vm}`, "/dev/null"], { stdio: ["pipe", "pipe", "pipe"] });
+    const child = spawn(
+      "script",
+      ["-qfc", `virsh -c 'qemu+unix:///system?socket=${lab.socket}' console ${vm}`, "/dev/null"],
+      { stdio: ["pipe", "pipe", "pipe"] },
+    );
     let text = "";
     const type = setInterval(() => child.stdin.write(`${typed}\n`), 2000);
-    const timer = setTimeout(() => end(new Error(`The guest did not say ${pattern}; it said: ${text.slice(-2000)}`)), timeoutMs);
+    const timer = setTimeout(
+      () => end(new Error(`The guest did not say ${pattern}; it said: ${text.slice(-2000)}`)),
+      timeoutMs,
+    );
     const end = (error: Error | null): void => {
       clearInterval(type);
       clearTimeout(timer);
@@ -58,7 +65,10 @@ test("an administrator adds the host by its socket", async ({ page }) => {
   await signIn(page, stage.console.url, ADMIN);
   await page.goto(`${stage.console.url}/hosts/new`);
   await page.getByLabel("Name", { exact: true }).fill("kvm-lab");
-  await page.getByLabel(/socket/i).last().fill(lab.socket);
+  await page
+    .getByLabel(/socket/i)
+    .last()
+    .fill(lab.socket);
   await page.getByRole("button", { name: /test connection/i }).click();
   await expect(page.getByText(/QEMU\/KVM by libvirt/).first()).toBeVisible({ timeout: 60_000 });
   await page.getByRole("button", { name: /^add host/i }).click();
@@ -70,7 +80,10 @@ test("a VM started with virsh shows on the open page without a reload", async ({
   lab.virsh("pool-refresh", lab.poolName);
   const xml = join(lab.folder, "live.xml");
   const { writeFileSync } = await import("node:fs");
-  writeFileSync(xml, "<domain type='qemu'><name>live-vm</name><memory unit='MiB'>64</memory><vcpu>1</vcpu><os><type arch='x86_64' machine='pc'>hvm</type></os></domain>");
+  writeFileSync(
+    xml,
+    "<domain type='qemu'><name>live-vm</name><memory unit='MiB'>64</memory><vcpu>1</vcpu><os><type arch='x86_64' machine='pc'>hvm</type></os></domain>",
+  );
   await signIn(page, stage.console.url, PEOPLE.operator);
   await page.goto(`${stage.console.url}/inventory`);
   lab.virsh("define", xml);
@@ -129,7 +142,10 @@ test("a VM that is not started has a disk that qemu-img finds equal to the image
   const hosts = await stage.admin.ok<{ items: { id: string; name: string }[] }>("GET", "/hosts");
   const host = hosts.items.find((each) => each.name === "kvm-lab")!;
   await stage.admin.ok("PATCH", "/settings", { waiveApproval: true });
-  const choice = await stage.admin.ok<object>("POST", "/preflight/defaults", { imageVersionId: image.latest.id, hostId: host.id });
+  const choice = await stage.admin.ok<object>("POST", "/preflight/defaults", {
+    imageVersionId: image.latest.id,
+    hostId: host.id,
+  });
   const { until } = await import("./helpers/api.ts");
   for (const diskFormat of ["qcow2", "raw"]) {
     const made = await stage.admin.ok<{ id: string }>("POST", "/requests", {
@@ -140,7 +156,11 @@ test("a VM that is not started has a disk that qemu-img finds equal to the image
     });
     const ended = await until(
       "request",
-      () => stage.admin.ok<{ status: string; targets: { error: unknown; receipt: { equal: boolean; diskRef: string } | null }[] }>("GET", `/requests/${made.id}`),
+      () =>
+        stage.admin.ok<{
+          status: string;
+          targets: { error: unknown; receipt: { equal: boolean; diskRef: string } | null }[];
+        }>("GET", `/requests/${made.id}`),
       (r) => ["succeeded", "failed"].includes(r.status),
       120_000,
     );

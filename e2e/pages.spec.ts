@@ -20,11 +20,24 @@ test.beforeAll(async ({ browser }) => {
   const hosts = await demoHosts(stage.admin);
   const page = await browser.newPage();
   await signIn(page, stage.console.url, ADMIN);
-  const image = await uploadByPage(page, stage.console.url, stage.admin, convertWithQemu(guestDisk(stage.folder, "debian-12"), join(stage.folder, "debian-12.qcow2"), "qcow2"));
+  const image = await uploadByPage(
+    page,
+    stage.console.url,
+    stage.admin,
+    convertWithQemu(guestDisk(stage.folder, "debian-12"), join(stage.folder, "debian-12.qcow2"), "qcow2"),
+  );
   await stage.admin.ok("PATCH", "/settings", { waiveApproval: true });
   const targets = [];
-  for (const host of hosts.slice(0, 2)) targets.push(await stage.admin.ok("POST", "/preflight/defaults", { imageVersionId: image.latest.id, hostId: host.id }));
-  const request = await stage.admin.ok<{ id: string }>("POST", "/requests", { imageVersionId: image.latest.id, targets, note: "", idempotencyKey: crypto.randomUUID() });
+  for (const host of hosts.slice(0, 2))
+    targets.push(
+      await stage.admin.ok("POST", "/preflight/defaults", { imageVersionId: image.latest.id, hostId: host.id }),
+    );
+  const request = await stage.admin.ok<{ id: string }>("POST", "/requests", {
+    imageVersionId: image.latest.id,
+    targets,
+    note: "",
+    idempotencyKey: crypto.randomUUID(),
+  });
   const jobs = await stage.admin.ok<{ items: { id: string }[] }>("GET", "/jobs?state=all");
   const vms = await stage.admin.ok<{ items: { hostId: string; ref: string }[] }>("GET", "/vms");
   await page.close();
@@ -91,9 +104,16 @@ for (const scheme of ["light", "dark"] as const) {
       await settle(page);
       await fill(page, name);
       await page.screenshot({ path: join(pictures, `${name}-${scheme}.png`), fullPage: true });
-      const { violations } = await new AxeBuilder({ page }).withTags(["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"]).analyze();
+      const { violations } = await new AxeBuilder({ page })
+        .withTags(["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"])
+        .analyze();
       for (const violation of violations.filter((v) => v.impact === "serious" || v.impact === "critical")) {
-        problems.push(`${name} (${scheme}): ${violation.id}: ${violation.nodes.map((node) => node.target.join(" ")).slice(0, 3).join(" | ")}`);
+        problems.push(
+          `${name} (${scheme}): ${violation.id}: ${violation.nodes
+            .map((node) => node.target.join(" "))
+            .slice(0, 3)
+            .join(" | ")}`,
+        );
       }
     }
     expect(problems).toEqual([]);
@@ -117,7 +137,9 @@ test("every page on a phone", async ({ browser }) => {
     await settle(page);
     await fill(page, name);
     await page.screenshot({ path: join(pictures, `${name}-narrow.png`), fullPage: true });
-    const overflow = await page.evaluate(() => document.documentElement.scrollWidth - document.documentElement.clientWidth);
+    const overflow = await page.evaluate(
+      () => document.documentElement.scrollWidth - document.documentElement.clientWidth,
+    );
     if (overflow > 1) wide.push(`${name}: ${overflow} px too wide`);
   }
   expect(wide).toEqual([]);

@@ -14,7 +14,18 @@ test.afterAll(async () => {
 test("an auditor sees everything and can change nothing, also not by the API", async ({ page }) => {
   const [host] = await demoHosts(stage.admin);
   const auditor = await signInByApi(stage.console.url, PEOPLE.auditor.email, PEOPLE.auditor.password);
-  for (const path of ["/hosts", "/vms", "/images", "/requests", "/jobs", "/audit", "/users", "/settings", "/pools", "/networks"]) {
+  for (const path of [
+    "/hosts",
+    "/vms",
+    "/images",
+    "/requests",
+    "/jobs",
+    "/audit",
+    "/users",
+    "/settings",
+    "/pools",
+    "/networks",
+  ]) {
     expect((await auditor.call("GET", path)).status, `GET ${path}`).toBe(200);
   }
   const vms = await auditor.ok<{ items: { hostId: string; ref: string }[] }>("GET", `/vms?host=${host!.id}`);
@@ -27,7 +38,28 @@ test("an auditor sees everything and can change nothing, also not by the API", a
     ["DELETE", `/hosts/${host!.id}`, undefined],
     ["POST", `/vms/${vm.hostId}/${encodeURIComponent(vm.ref)}/power`, { action: "stop" }],
     ["POST", "/images/import-url", { url: "https://example.test/x", sha256: "0".repeat(64) }],
-    ["POST", "/requests", { imageVersionId: id, targets: [{ hostId: host!.id, name: "x", cpus: 1, memory: 2 ** 30, firmware: "bios", diskFormat: "raw", bus: "ide", poolRef: "p", nic: null, start: false }], idempotencyKey: id }],
+    [
+      "POST",
+      "/requests",
+      {
+        imageVersionId: id,
+        targets: [
+          {
+            hostId: host!.id,
+            name: "x",
+            cpus: 1,
+            memory: 2 ** 30,
+            firmware: "bios",
+            diskFormat: "raw",
+            bus: "ide",
+            poolRef: "p",
+            nic: null,
+            start: false,
+          },
+        ],
+        idempotencyKey: id,
+      },
+    ],
     ["POST", `/requests/${id}/approve`, { planHash: "0".repeat(64) }],
     ["POST", "/users", { email: "e@example.test", name: "Eve", role: "administrator", password: "another long one" }],
     ["PATCH", "/settings", { waiveApproval: true }],

@@ -12,21 +12,38 @@ const STEPS: readonly StepSpec[] = [
   { name: "types", command: ["tsc", "--noEmit"], timeoutMinutes: 5 },
   { name: "format", command: ["biome", "format", "."], timeoutMinutes: 2 },
   { name: "lint", command: ["eslint", ".", "--max-warnings", "0"], timeoutMinutes: 6 },
-  { name: "fences", command: ["depcruise", "lib", "app", "components", "bin", "--config", ".dependency-cruiser.cjs"], timeoutMinutes: 3 },
+  {
+    name: "fences",
+    command: ["depcruise", "lib", "app", "components", "bin", "--config", ".dependency-cruiser.cjs"],
+    timeoutMinutes: 3,
+  },
   { name: "dead code", command: ["knip"], timeoutMinutes: 3 },
   {
     name: "vitest",
-    command: ["vitest", "run", "--reporter=default", "--reporter=json", `--outputFile.json=${join(outDir, "vitest.json")}`],
+    command: [
+      "vitest",
+      "run",
+      "--reporter=default",
+      "--reporter=json",
+      `--outputFile.json=${join(outDir, "vitest.json")}`,
+    ],
     timeoutMinutes: 15,
     counts: () => vitestCounts("vitest.json"),
   },
-  { name: "browser", command: ["playwright", "test", "--config", "e2e/playwright.config.ts"], timeoutMinutes: 12, counts: playwrightCounts },
+  {
+    name: "browser",
+    command: ["playwright", "test", "--config", "e2e/playwright.config.ts"],
+    timeoutMinutes: 12,
+    counts: playwrightCounts,
+  },
 ];
 
 const wanted = process.argv.slice(2);
 const unknown = wanted.filter((name) => !STEPS.some((step) => step.name.replace(" ", "-") === name));
 if (unknown.length > 0) {
-  process.stderr.write(`No such step: ${unknown.join(", ")}. Steps: ${STEPS.map((s) => s.name.replace(" ", "-")).join(", ")}\n`);
+  process.stderr.write(
+    `No such step: ${unknown.join(", ")}. Steps: ${STEPS.map((s) => s.name.replace(" ", "-")).join(", ")}\n`,
+  );
   process.exit(2);
 }
 rmSync(outDir, { recursive: true, force: true });

@@ -13,7 +13,14 @@ function collectOption(text: string, all: Record<string, unknown>): Record<strin
   const value = text.slice(equals + 1);
   const size = /^(\d+)([kMG])?$/.exec(value);
   const factor = { k: 1024, M: 1024 ** 2, G: 1024 ** 3 }[size?.[2] ?? ""] ?? 1;
-  const parsed = size === null ? (value === "on" || value === "true" ? true : value === "off" || value === "false" ? false : value) : Number(size[1]) * factor;
+  const parsed =
+    size === null
+      ? value === "on" || value === "true"
+        ? true
+        : value === "off" || value === "false"
+          ? false
+          : value
+      : Number(size[1]) * factor;
   return { ...all, [text.slice(0, equals)]: parsed };
 }
 
@@ -55,7 +62,9 @@ export function registerConvert(program: Command): void {
         if (options.json) {
           process.stdout.write(`${JSON.stringify({ source, target, format: to, seconds, ...outcome })}\n`);
         } else {
-          process.stdout.write(`${target}: ${to}, ${formatBytes(outcome.fileLength)}, fingerprint ${outcome.fingerprint}, ${seconds.toFixed(1)} s\n`);
+          process.stdout.write(
+            `${target}: ${to}, ${formatBytes(outcome.fileLength)}, fingerprint ${outcome.fingerprint}, ${seconds.toFixed(1)} s\n`,
+          );
         }
       },
     );

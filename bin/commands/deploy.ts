@@ -31,11 +31,19 @@ interface DeployOptions {
 
 function pick<T extends { id: string; name: string }>(items: readonly T[], word: string, noun: string): T {
   const found = items.find((item) => item.id === word) ?? items.find((item) => item.name === word);
-  if (found === undefined) throw new AppError("not-found", `${noun}.not-found`, `There is no ${noun} “${word}”.`, { hint: `supravisor ${noun} list shows them.` });
+  if (found === undefined)
+    throw new AppError("not-found", `${noun}.not-found`, `There is no ${noun} “${word}”.`, {
+      hint: `supravisor ${noun} list shows them.`,
+    });
   return found;
 }
 
-async function choiceFor(api: RemoteApi, versionId: string, host: Host, options: DeployOptions): Promise<z.infer<typeof TargetChoice>> {
+async function choiceFor(
+  api: RemoteApi,
+  versionId: string,
+  host: Host,
+  options: DeployOptions,
+): Promise<z.infer<typeof TargetChoice>> {
   const base = await api.post("/preflight/defaults", TargetChoice, { imageVersionId: versionId, hostId: host.id });
   const memory = options.memory === undefined ? base.memory : parseSize(options.memory);
   const parsed = TargetChoice.safeParse({
@@ -55,7 +63,8 @@ async function choiceFor(api: RemoteApi, versionId: string, host: Host, options:
           : { networkRef: options.network ?? base.nic?.networkRef, model: options.nic ?? base.nic?.model },
     start: options.start,
   });
-  if (!parsed.success) throw new UsageError(parsed.error.issues.map((issue) => `${issue.path.join(".")}: ${issue.message}`).join("; "));
+  if (!parsed.success)
+    throw new UsageError(parsed.error.issues.map((issue) => `${issue.path.join(".")}: ${issue.message}`).join("; "));
   return parsed.data;
 }
 
@@ -76,7 +85,12 @@ async function follow(api: RemoteApi, requestId: string, signal: AbortSignal): P
     if (request.status !== "pending") break;
     if (!said) process.stderr.write(`Request ${request.number} waits for another person's approval.\n`);
     said = true;
-    if (signal.aborted) throw new AppError("cancelled", "cli.stopped-waiting", `Stopped waiting; request ${request.number} is still pending.`);
+    if (signal.aborted)
+      throw new AppError(
+        "cancelled",
+        "cli.stopped-waiting",
+        `Stopped waiting; request ${request.number} is still pending.`,
+      );
     await pause(1000);
   }
   for (;;) {
@@ -114,17 +128,28 @@ export function registerDeploy(program: Command): void {
     .action(async (imageWord: string, options: DeployOptions) => {
       const api = await remoteApi();
       const signal = interruptSignal();
-      const image = await api.get(`/images/${pick(await api.list("/images", Image), imageWord, "image").id}`, ImageDetail);
-      const version = options.version === undefined ? image.latest : image.versions.find((v) => String(v.number) === options.version);
+      const image = await api.get(
+        `/images/${pick(await api.list("/images", Image), imageWord, "image").id}`,
+        ImageDetail,
+      );
+      const version =
+        options.version === undefined ? image.latest : image.versions.find((v) => String(v.number) === options.version);
       if (version === undefined || version.state !== "ready") {
-        throw new AppError("unprocessable", "image.not-ready", `${image.name} has no ready version${options.version === undefined ? "" : ` ${options.version}`}.`);
+        throw new AppError(
+          "unprocessable",
+          "image.not-ready",
+          `${image.name} has no ready version${options.version === undefined ? "" : ` ${options.version}`}.`,
+        );
       }
       const hosts = await api.list("/hosts", Host);
       const targets = [];
       for (const word of options.to) targets.push(await choiceFor(api, version.id, pick(hosts, word, "host"), options));
       const preflight = await api.post("/preflight", PreflightAnswer, { imageVersionId: version.id, targets });
       for (const [index, { findings }] of preflight.targets.entries()) {
-        for (const finding of findings) process.stderr.write(`${options.to[index] ?? ""}: ${finding.severity}: ${finding.message} [${finding.rule}]\n`);
+        for (const finding of findings)
+          process.stderr.write(
+            `${options.to[index] ?? ""}: ${finding.severity}: ${finding.message} [${finding.rule}]\n`,
+          );
       }
       const request = await api.post("/requests", ProvisionRequest, {
         imageVersionId: version.id,
@@ -138,12 +163,18 @@ export function registerDeploy(program: Command): void {
         process.stdout.write(`Request ${ended.number}: ${ended.status}\n`);
         for (const target of ended.targets) {
           const receipt = target.receipt;
-          process.stdout.write(`  ${target.choice.name} on ${target.hostName}: ${target.status}${receipt?.equal ? `, disk equal to the image (${receipt.imageFingerprint})` : ""}\n`);
+          process.stdout.write(
+            `  ${target.choice.name} on ${target.hostName}: ${target.status}${receipt?.equal ? `, disk equal to the image (${receipt.imageFingerprint})` : ""}\n`,
+          );
         }
       }
       if (!options.wait || ended.status === "succeeded") return;
       const broken = ended.targets.find((target) => target.error !== null)?.error;
       if (broken) throw errorFromJson(broken as ErrorJson);
-      throw new AppError("unprocessable", `request.${ended.status}`, `Request ${ended.number} ended as ${ended.status}${ended.decision?.reason ? `: ${ended.decision.reason}` : ""}.`);
+      throw new AppError(
+        "unprocessable",
+        `request.${ended.status}`,
+        `Request ${ended.number} ended as ${ended.status}${ended.decision?.reason ? `: ${ended.decision.reason}` : ""}.`,
+      );
     });
 }

@@ -17,6 +17,8 @@ export function registerFingerprint(program: Command): void {
         onProgress: (progress) => bar.update(progress),
         ...(options.from === undefined ? {} : { from: parseFormat(options.from) }),
       }).finally(() => bar.end());
-      process.stdout.write(options.json ? `${JSON.stringify({ source, fingerprint })}\n` : `${fingerprint}  ${source}\n`);
+      process.stdout.write(
+        options.json ? `${JSON.stringify({ source, fingerprint })}\n` : `${fingerprint}  ${source}\n`,
+      );
     });
 }

@@ -13,7 +13,13 @@ import { progressBar } from "../terminal/progress-bar.ts";
 import { parseFormat } from "./convert.ts";
 
 /** Uploads one file resumably; a lost connection is taken up again from the last byte the server has. */
-async function upload(api: RemoteApi, path: string, size: number, metadata: Record<string, string>, signal: AbortSignal): Promise<string> {
+async function upload(
+  api: RemoteApi,
+  path: string,
+  size: number,
+  metadata: Record<string, string>,
+  signal: AbortSignal,
+): Promise<string> {
   const bar = progressBar(`Uploading ${basename(path)}`);
   try {
     return await new Promise<string>((resolve, reject) => {
@@ -31,7 +37,9 @@ async function upload(api: RemoteApi, path: string, size: number, metadata: Reco
         },
         onSuccess: () =>
           imageId === null
-            ? reject(new AppError("internal", "upload.no-image", "The upload ended, but the console named no image for it."))
+            ? reject(
+                new AppError("internal", "upload.no-image", "The upload ended, but the console named no image for it."),
+              )
             : resolve(imageId),
         onError: (cause) =>
           reject(

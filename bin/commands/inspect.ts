@@ -42,7 +42,14 @@ export function registerInspect(program: Command): void {
         process.stdout.write(
           table(
             ["#", "start", "length", "type", "file system", "label"],
-            guest.partitions.map((p) => [String(p.index), String(p.start), formatBytes(p.length), p.type, p.fileSystem ?? "?", p.label ?? ""]),
+            guest.partitions.map((p) => [
+              String(p.index),
+              String(p.start),
+              formatBytes(p.length),
+              p.type,
+              p.fileSystem ?? "?",
+              p.label ?? "",
+            ]),
             "",
           ),
         );

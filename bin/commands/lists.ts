@@ -51,18 +51,35 @@ const vmList: Listing<typeof VmRow> = {
   path: "/vms",
   item: VmRow,
   head: ["name", "state", "host", "cpus", "memory", "ref"],
-  row: (v) => [v.name, v.state, v.hostName, v.cpus === null ? "?" : String(v.cpus), v.memory === null ? "?" : formatBytes(v.memory), v.ref],
+  row: (v) => [
+    v.name,
+    v.state,
+    v.hostName,
+    v.cpus === null ? "?" : String(v.cpus),
+    v.memory === null ? "?" : formatBytes(v.memory),
+    v.ref,
+  ],
 };
 const requestList: Listing<typeof ProvisionRequest> = {
   noun: "request",
   path: "/requests",
   item: ProvisionRequest,
   head: ["number", "status", "image", "targets", "requester", "created", "id"],
-  row: (r) => [String(r.number), r.status, r.imageName, r.targets.map((t) => `${t.choice.name}@${t.hostName}`).join(", "), r.requester.name, r.createdAt, r.id],
+  row: (r) => [
+    String(r.number),
+    r.status,
+    r.imageName,
+    r.targets.map((t) => `${t.choice.name}@${t.hostName}`).join(", "),
+    r.requester.name,
+    r.createdAt,
+    r.id,
+  ],
 };
 
 function registerList<T extends z.ZodType>(program: Command, listing: Listing<T>): void {
-  const noun = program.commands.find((c) => c.name() === listing.noun) ?? program.command(listing.noun).description(`work with ${listing.noun}s of the console`);
+  const noun =
+    program.commands.find((c) => c.name() === listing.noun) ??
+    program.command(listing.noun).description(`work with ${listing.noun}s of the console`);
   noun
     .command("list")
     .description(`list the ${listing.noun}s`)

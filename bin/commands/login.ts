@@ -23,7 +23,8 @@ export function registerLogin(program: Command): void {
     .option("--password-stdin", "read the password from standard input")
     .option("--token-stdin", "read a personal token from standard input instead")
     .action(async (url: string, options: { email?: string; passwordStdin?: boolean; tokenStdin?: boolean }) => {
-      if (!/^https?:\/\//.test(url)) throw new UsageError(`The address must begin with https:// or http://, not “${url}”.`);
+      if (!/^https?:\/\//.test(url))
+        throw new UsageError(`The address must begin with https:// or http://, not “${url}”.`);
       if (options.tokenStdin) {
         const token = await firstLineOfStdin();
         await callApi({ url, token }, "GET", "/session", z.unknown());
@@ -37,6 +38,8 @@ export function registerLogin(program: Command): void {
         password,
         name: `command line on ${hostname()}`.slice(0, 80),
       });
-      process.stdout.write(`Signed in to ${url} as ${email}; kept in ${await writeCredentials({ url, token: answer.secret })}\n`);
+      process.stdout.write(
+        `Signed in to ${url} as ${email}; kept in ${await writeCredentials({ url, token: answer.secret })}\n`,
+      );
     });
 }

@@ -12,7 +12,8 @@ export function registerStart(program: Command): void {
     .option("--dev", "rebuild pages as their files change")
     .action(async (options: { port?: string; hostname?: string; dev?: boolean }) => {
       const port = Number(options.port ?? process.env["PORT"] ?? 3000);
-      if (!Number.isInteger(port) || port < 0 || port > 65535) throw new UsageError(`The port must be a number from 0 to 65535, not ${options.port ?? process.env["PORT"]}.`);
+      if (!Number.isInteger(port) || port < 0 || port > 65535)
+        throw new UsageError(`The port must be a number from 0 to 65535, not ${options.port ?? process.env["PORT"]}.`);
       const dataDir = resolve(process.env["SUPRAVISOR_DATA_DIR"] ?? "data");
       process.env["SUPRAVISOR_DATA_DIR"] = dataDir;
       const { startServer } = await import("#lib/server/main.ts");

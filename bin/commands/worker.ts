@@ -6,10 +6,13 @@ import { UsageError } from "../terminal/print-error.ts";
 export function registerWorker(program: Command): void {
   program
     .command("worker")
-    .description("run jobs for a console elsewhere (DATABASE_URL, SUPRAVISOR_DATA_DIR on shared storage, the console's secret key)")
+    .description(
+      "run jobs for a console elsewhere (DATABASE_URL, SUPRAVISOR_DATA_DIR on shared storage, the console's secret key)",
+    )
     .action(async () => {
       const databaseUrl = process.env["DATABASE_URL"];
-      if (databaseUrl === undefined || databaseUrl === "") throw new UsageError("A worker needs DATABASE_URL: the embedded database belongs to one process.");
+      if (databaseUrl === undefined || databaseUrl === "")
+        throw new UsageError("A worker needs DATABASE_URL: the embedded database belongs to one process.");
       const dataDir = resolve(process.env["SUPRAVISOR_DATA_DIR"] ?? "data");
       process.env["SUPRAVISOR_DATA_DIR"] = dataDir;
       const { startWorker } = await import("#lib/worker/main.ts");

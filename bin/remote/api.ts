@@ -43,11 +43,18 @@ export async function callApi<T extends z.ZodType>(
   try {
     json = text === "" ? null : JSON.parse(text);
   } catch (cause) {
-    throw new AppError("unavailable", "cli.not-a-console", `${credentials.url} answers, but not as a Supravisor console.`, { cause });
+    throw new AppError(
+      "unavailable",
+      "cli.not-a-console",
+      `${credentials.url} answers, but not as a Supravisor console.`,
+      { cause },
+    );
   }
   if (!response.ok) {
     const error = (json as { error?: ErrorJson } | null)?.error;
-    throw error ? errorFromJson(error) : new AppError("unavailable", "cli.not-a-console", `${credentials.url} answered ${response.status}.`);
+    throw error
+      ? errorFromJson(error)
+      : new AppError("unavailable", "cli.not-a-console", `${credentials.url} answered ${response.status}.`);
   }
   return schema.parse(json);
 }
@@ -67,7 +74,12 @@ export async function remoteApi(): Promise<RemoteApi> {
       const all: z.infer<typeof item>[] = [];
       let cursor: string | null = null;
       do {
-        const answer: z.infer<typeof page> = await callApi(credentials, "GET", withQuery(path, cursor === null ? query : { ...query, cursor }), page);
+        const answer: z.infer<typeof page> = await callApi(
+          credentials,
+          "GET",
+          withQuery(path, cursor === null ? query : { ...query, cursor }),
+          page,
+        );
         all.push(...answer.items);
         cursor = answer.next ?? null;
       } while (cursor !== null);

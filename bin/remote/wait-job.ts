@@ -20,7 +20,10 @@ export async function waitForJob(api: RemoteApi, jobId: string, signal: AbortSig
       }
       if (job.progress !== null && job.progress.total > 0) bar?.update(job.progress);
       if (job.state === "succeeded") return job;
-      if (job.state === "failed") throw job.error === null ? new AppError("internal", "job.failed", `${job.title} failed.`) : errorFromJson(job.error as ErrorJson);
+      if (job.state === "failed")
+        throw job.error === null
+          ? new AppError("internal", "job.failed", `${job.title} failed.`)
+          : errorFromJson(job.error as ErrorJson);
       if (job.state === "cancelled") throw new AppError("cancelled", "job.cancelled", `${job.title} was cancelled.`);
       if (signal.aborted) {
         throw new AppError("cancelled", "cli.stopped-waiting", "Stopped waiting; the work goes on in the console.", {

@@ -32,7 +32,9 @@ export function progressBar(label: string, stream: NodeJS.WriteStream = process.
       const tenth = Math.floor(share * 10);
       if (tenth === lastTenth) return;
       lastTenth = tenth;
-      stream.write(`${label} ${(tenth * 10).toFixed(0)} % ${formatBytes(done)} of ${formatBytes(total)} ${formatBytes(rate)}/s\n`);
+      stream.write(
+        `${label} ${(tenth * 10).toFixed(0)} % ${formatBytes(done)} of ${formatBytes(total)} ${formatBytes(rate)}/s\n`,
+      );
     },
     end(): void {
       if (stream.isTTY) stream.write("\r\x1b[K");

@@ -15,7 +15,11 @@ export function AddTarget({ onAdd }: { readonly onAdd: (hostId: string) => void 
   if (hosts.isSuccess && list.length === 0) {
     return (
       <p className="text-sm text-ink-3">
-        No host yet. <Link className="font-medium text-accent-ink underline-offset-2 hover:underline" href="/hosts/new">Add a host</Link> first.
+        No host yet.{" "}
+        <Link className="font-medium text-accent-ink underline-offset-2 hover:underline" href="/hosts/new">
+          Add a host
+        </Link>{" "}
+        first.
       </p>
     );
   }

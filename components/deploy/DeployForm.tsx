@@ -25,7 +25,10 @@ export function DeployForm({ onSubmitted }: { readonly onSubmitted: (requestId: 
   const { draft } = form;
   const session = useQuery(sessionQueries.current());
   const settings = useQuery(settingsQueries.current());
-  const choices = useMemo(() => draft.targets.flatMap((target) => (target.choice === null ? [] : [target.choice])), [draft.targets]);
+  const choices = useMemo(
+    () => draft.targets.flatMap((target) => (target.choice === null ? [] : [target.choice])),
+    [draft.targets],
+  );
   const settled = useDebounced(choices, 250);
   const preflight = useQuery({
     ...requestQueries.preflight(draft.versionId ?? "", settled),
@@ -58,7 +61,12 @@ export function DeployForm({ onSubmitted }: { readonly onSubmitted: (requestId: 
     [pickImage, setPicked],
   );
   const role = session.data?.user.role;
-  const refusal = role !== undefined && !may(role, "request.create") ? "Your role may not request VMs." : complete ? null : "Some choices are still missing.";
+  const refusal =
+    role !== undefined && !may(role, "request.create")
+      ? "Your role may not request VMs."
+      : complete
+        ? null
+        : "Some choices are still missing.";
 
   return (
     <div className="grid gap-4 lg:grid-cols-[18rem_minmax(0,1fr)] xl:grid-cols-[20rem_minmax(0,1fr)_20rem]">
@@ -68,7 +76,9 @@ export function DeployForm({ onSubmitted }: { readonly onSubmitted: (requestId: 
       </div>
       <div className="min-w-0 space-y-3">
         {draft.targets.length === 0 ? (
-          <EmptyState title="No target yet">Add the hosts that should run this image; each becomes a card with that host&apos;s own choices.</EmptyState>
+          <EmptyState title="No target yet">
+            Add the hosts that should run this image; each becomes a card with that host&apos;s own choices.
+          </EmptyState>
         ) : null}
         {draft.targets.map((target) => {
           const index = target.choice === null ? -1 : choices.indexOf(target.choice);

@@ -30,7 +30,13 @@ export function DeployLanes({ requestId }: { readonly requestId: string }) {
   return (
     <div className="space-y-3">
       {request.data.targets.map((target) => (
-        <Lane key={target.id} requestId={requestId} target={target} log={request.data.logs[target.id] ?? []} mayCancel={mayCancel} />
+        <Lane
+          key={target.id}
+          requestId={requestId}
+          target={target}
+          log={request.data.logs[target.id] ?? []}
+          mayCancel={mayCancel}
+        />
       ))}
     </div>
   );
@@ -47,7 +53,12 @@ function Lane({ requestId, target, log, mayCancel }: LaneProps) {
   const running = target.stages.find((stage) => stage.state === "running");
   const { choice } = target;
   return (
-    <section aria-label={`${choice.name} on ${target.hostName}`} className="rounded-md border border-line bg-surface" data-lane={target.hostName} data-status={target.status}>
+    <section
+      aria-label={`${choice.name} on ${target.hostName}`}
+      className="rounded-md border border-line bg-surface"
+      data-lane={target.hostName}
+      data-status={target.status}
+    >
       <header className="flex flex-wrap items-center gap-2 border-b border-line px-3 py-2">
         <VendorMark vendor={target.vendor} />
         <h3 className="min-w-0 flex-1 truncate text-sm font-semibold">
@@ -56,7 +67,13 @@ function Lane({ requestId, target, log, mayCancel }: LaneProps) {
         {target.simulated ? <SimulatedBadge /> : null}
         <TargetStatusMark status={target.status} />
         {["waiting", "running"].includes(target.status) && target.jobId !== null ? (
-          <CancelTargetButton requestId={requestId} targetId={target.id} name={choice.name} hostName={target.hostName} mayCancel={mayCancel} />
+          <CancelTargetButton
+            requestId={requestId}
+            targetId={target.id}
+            name={choice.name}
+            hostName={target.hostName}
+            mayCancel={mayCancel}
+          />
         ) : null}
       </header>
       <div className="space-y-3 p-3">
@@ -64,11 +81,13 @@ function Lane({ requestId, target, log, mayCancel }: LaneProps) {
           <StageList stages={target.stages} />
         ) : (
           <p className="text-xs tabular-nums text-ink-3">
-            {choice.cpus} vCPU, {formatBytes(choice.memory)}, {choice.firmware.toUpperCase()}, pool {choice.poolRef}; {formatBytes(target.estimate.bytesToMove)} to move, about{" "}
-            {formatDuration(target.estimate.seconds)}
+            {choice.cpus} vCPU, {formatBytes(choice.memory)}, {choice.firmware.toUpperCase()}, pool {choice.poolRef};{" "}
+            {formatBytes(target.estimate.bytesToMove)} to move, about {formatDuration(target.estimate.seconds)}
           </p>
         )}
-        {target.progress !== null && running !== undefined && target.progress.total > 0 ? <JobProgress progress={target.progress} label={running.label} /> : null}
+        {target.progress !== null && running !== undefined && target.progress.total > 0 ? (
+          <JobProgress progress={target.progress} label={running.label} />
+        ) : null}
         {target.error === null ? null : <ErrorNotice error={target.error} />}
         <ReceiptCard target={target} />
         {target.status === "waiting" ? <FindingList findings={target.findings} /> : null}

@@ -27,7 +27,11 @@ export function DeployScreen() {
           )
         }
       />
-      {request === null ? <DeployForm onSubmitted={(id) => void setAt({ request: id }, { history: "push" })} /> : <RequestView id={request} />}
+      {request === null ? (
+        <DeployForm onSubmitted={(id) => void setAt({ request: id }, { history: "push" })} />
+      ) : (
+        <RequestView id={request} />
+      )}
     </div>
   );
 }

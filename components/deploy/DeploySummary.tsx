@@ -31,7 +31,10 @@ export function DeploySummary(props: DeploySummaryProps) {
   const estimates = props.answer?.targets.map((target) => target.estimate) ?? [];
   const bytes = estimates.reduce((sum, estimate) => sum + estimate.bytesToMove, 0);
   // Targets run side by side on the worker; the longest one is what a person waits for.
-  const longest = estimates.reduce<(typeof estimates)[number] | null>((worst, e) => (worst === null || e.seconds > worst.seconds ? e : worst), null);
+  const longest = estimates.reduce<(typeof estimates)[number] | null>(
+    (worst, e) => (worst === null || e.seconds > worst.seconds ? e : worst),
+    null,
+  );
   const blockers = count("blocker");
   const why =
     props.refusal ??
@@ -53,7 +56,9 @@ export function DeploySummary(props: DeploySummaryProps) {
         <dt className="text-ink-3">To move</dt>
         <dd>{estimates.length === 0 ? "–" : formatBytes(bytes)}</dd>
         <dt className="text-ink-3">Time</dt>
-        <dd>{longest === null ? "–" : `about ${formatDuration(longest.seconds)} ± ${formatDuration(longest.error)}`}</dd>
+        <dd>
+          {longest === null ? "–" : `about ${formatDuration(longest.seconds)} ± ${formatDuration(longest.error)}`}
+        </dd>
         <dt className="text-ink-3">Basis</dt>
         <dd>{longest?.basis ?? "–"}</dd>
         <dt className="text-ink-3">Findings</dt>
@@ -65,7 +70,17 @@ export function DeploySummary(props: DeploySummaryProps) {
         <dt className="text-ink-3">Guest</dt>
         <dd>not changed: the disk arrives bit for bit</dd>
       </dl>
-      <Field label="Note for the approver">{(c) => <Textarea {...c} rows={2} maxLength={2000} value={props.note} onChange={(event) => props.onNote(event.target.value)} />}</Field>
+      <Field label="Note for the approver">
+        {(c) => (
+          <Textarea
+            {...c}
+            rows={2}
+            maxLength={2000}
+            value={props.note}
+            onChange={(event) => props.onNote(event.target.value)}
+          />
+        )}
+      </Field>
       {props.preflightError === null ? null : <ErrorNotice error={props.preflightError} />}
       {props.submitError === null ? null : <ErrorNotice error={props.submitError} />}
       <Button variant="primary" className="w-full" disabled={why !== null || props.submitting} onClick={props.onSubmit}>

@@ -23,7 +23,12 @@ export function FindingList({ findings, onRemedy }: FindingListProps) {
         const { Icon, word, tone } = LOOK[finding.severity];
         const remedy = finding.remedy;
         return (
-          <li key={`${finding.rule}-${finding.message}`} className="flex items-start gap-1.5 text-xs leading-4.5" data-rule={finding.rule} data-severity={finding.severity}>
+          <li
+            key={`${finding.rule}-${finding.message}`}
+            className="flex items-start gap-1.5 text-xs leading-4.5"
+            data-rule={finding.rule}
+            data-severity={finding.severity}
+          >
             <Icon aria-hidden className={`mt-0.5 size-3.5 shrink-0 ${tone}`} />
             <div className="min-w-0 flex-1">
               <span className={`font-medium ${tone}`}>{word}: </span>

@@ -48,17 +48,31 @@ export function ImagePanel({ imageId, versionId, onPick }: ImagePanelProps) {
   const version = versions.find((v) => v.id === versionId) ?? null;
   return (
     <div className="space-y-3">
-      <Field label="Image">{(c) => <Select {...c}
-          value={imageId}
-          placeholder="Pick an image"
-          onChange={(id) => {
-            const image = choices.find((choice) => choice.id === id);
-            if (image !== undefined) onPick(image.id, image.latest.id);
-          }}
-          options={choices.map((image) => ({ value: image.id, label: image.name }))}
-        />}</Field>
+      <Field label="Image">
+        {(c) => (
+          <Select
+            {...c}
+            value={imageId}
+            placeholder="Pick an image"
+            onChange={(id) => {
+              const image = choices.find((choice) => choice.id === id);
+              if (image !== undefined) onPick(image.id, image.latest.id);
+            }}
+            options={choices.map((image) => ({ value: image.id, label: image.name }))}
+          />
+        )}
+      </Field>
       {imageId !== null && versions.length > 0 ? (
-        <Field label="Version">{(c) => <Select {...c} value={versionId} onChange={(id) => onPick(imageId, id)} options={versions.map((v) => ({ value: v.id, label: `Version ${v.number}` }))} />}</Field>
+        <Field label="Version">
+          {(c) => (
+            <Select
+              {...c}
+              value={versionId}
+              onChange={(id) => onPick(imageId, id)}
+              options={versions.map((v) => ({ value: v.id, label: `Version ${v.number}` }))}
+            />
+          )}
+        </Field>
       ) : null}
       {detail.isError ? <ErrorNotice error={detail.error} /> : null}
       {version === null ? null : <VersionFacts version={version} />}

@@ -14,7 +14,11 @@ export function ReceiptCard({ target }: { readonly target: RequestTarget }) {
   const Icon = receipt.equal === true ? ShieldCheck : receipt.equal === false ? ShieldX : ShieldQuestion;
   const tone = receipt.equal === true ? "text-ok" : receipt.equal === false ? "text-bad" : "text-warn";
   return (
-    <section aria-label={`Receipt of ${target.choice.name}`} className="space-y-2 rounded-md border border-line bg-sunken p-3" data-receipt={String(receipt.equal)}>
+    <section
+      aria-label={`Receipt of ${target.choice.name}`}
+      className="space-y-2 rounded-md border border-line bg-sunken p-3"
+      data-receipt={String(receipt.equal)}
+    >
       <p className={`flex items-center gap-2 text-sm font-medium ${tone}`}>
         <Icon aria-hidden className="size-4 shrink-0" /> {receiptVerdict(receipt)}
       </p>
@@ -38,7 +42,10 @@ export function ReceiptCard({ target }: { readonly target: RequestTarget }) {
         </dd>
       </dl>
       {receipt.note !== null && receipt.equal !== null ? <p className="text-xs text-ink-3">{receipt.note}</p> : null}
-      <Link className="inline-block text-sm font-medium text-accent-ink underline-offset-2 hover:underline" href={`/vms/${target.hostId}/${encodeURIComponent(receipt.vmRef)}`}>
+      <Link
+        className="inline-block text-sm font-medium text-accent-ink underline-offset-2 hover:underline"
+        href={`/vms/${target.hostId}/${encodeURIComponent(receipt.vmRef)}`}
+      >
         Open {receipt.vmName}
       </Link>
     </section>

@@ -41,7 +41,10 @@ interface TargetCardProps {
 /** One target: the host's real choices, and beside each what preflight says about it. */
 export function TargetCard({ draft, versionId, findings, estimate, onDefaults, onEdit, onRemove }: TargetCardProps) {
   const host = useQuery(hostQueries.detail(draft.hostId));
-  const defaults = useQuery({ ...requestQueries.defaults(versionId ?? "", draft.hostId), enabled: versionId !== null && draft.choice === null });
+  const defaults = useQuery({
+    ...requestQueries.defaults(versionId ?? "", draft.hostId),
+    enabled: versionId !== null && draft.choice === null,
+  });
   const fresh = defaults.data;
   useEffect(() => {
     if (draft.choice === null && fresh !== undefined) onDefaults(fresh);
@@ -61,8 +64,12 @@ export function TargetCard({ draft, versionId, findings, estimate, onDefaults, o
       <div className="space-y-3 p-3">
         {host.isError ? <ErrorNotice error={host.error} /> : null}
         {defaults.isError ? <ErrorNotice error={defaults.error} onRetry={() => void defaults.refetch()} /> : null}
-        {versionId === null ? <p className="text-sm text-ink-3">Pick an image to see what this host can take.</p> : null}
-        {versionId !== null && draft.choice === null && !defaults.isError ? <p className="text-sm text-ink-3">Asking the host for its choices…</p> : null}
+        {versionId === null ? (
+          <p className="text-sm text-ink-3">Pick an image to see what this host can take.</p>
+        ) : null}
+        {versionId !== null && draft.choice === null && !defaults.isError ? (
+          <p className="text-sm text-ink-3">Asking the host for its choices…</p>
+        ) : null}
         {draft.choice !== null && host.data ? (
           <Choices host={host.data} choice={draft.choice} findings={findings} estimate={estimate} onEdit={onEdit} />
         ) : null}
@@ -91,56 +98,151 @@ function Choices({ host, choice, findings, estimate, onEdit }: ChoicesProps) {
       <FindingList findings={of("image", "host")} onRemedy={remedy} />
       <div className="grid gap-x-3 gap-y-2.5 sm:grid-cols-2">
         <div className="space-y-1 sm:col-span-2">
-          <Field label="VM name">{(c) => <Input {...c} value={choice.name} maxLength={80} onChange={(event) => onEdit({ name: event.target.value })} />}</Field>
+          <Field label="VM name">
+            {(c) => (
+              <Input
+                {...c}
+                value={choice.name}
+                maxLength={80}
+                onChange={(event) => onEdit({ name: event.target.value })}
+              />
+            )}
+          </Field>
           {beside("name")}
         </div>
         <div className="space-y-1">
-          <Field label="Virtual CPUs">{(c) => <Input {...c} type="number" min={1} max={capabilities.limits.maxCpus} value={choice.cpus} onChange={(event) => onEdit({ cpus: Math.max(1, Math.trunc(event.target.valueAsNumber || 1)) })} />}</Field>
+          <Field label="Virtual CPUs">
+            {(c) => (
+              <Input
+                {...c}
+                type="number"
+                min={1}
+                max={capabilities.limits.maxCpus}
+                value={choice.cpus}
+                onChange={(event) => onEdit({ cpus: Math.max(1, Math.trunc(event.target.valueAsNumber || 1)) })}
+              />
+            )}
+          </Field>
           {beside("cpus")}
         </div>
         <div className="space-y-1">
-          <Field label="Memory (MiB)">{(c) => <Input {...c} type="number" min={1} step={128} value={Math.round(choice.memory / MiB)} onChange={(event) => onEdit({ memory: Math.max(1, Math.trunc(event.target.valueAsNumber || 1)) * MiB })} />}</Field>
+          <Field label="Memory (MiB)">
+            {(c) => (
+              <Input
+                {...c}
+                type="number"
+                min={1}
+                step={128}
+                value={Math.round(choice.memory / MiB)}
+                onChange={(event) => onEdit({ memory: Math.max(1, Math.trunc(event.target.valueAsNumber || 1)) * MiB })}
+              />
+            )}
+          </Field>
           {beside("memory")}
         </div>
         <div className="space-y-1">
-          <Field label="Firmware">{(c) => <Select {...c}
-              value={choice.firmware}
-              onChange={(value) => onEdit({ firmware: value as Firmware })}
-              options={capabilities.firmware.map((f) => ({ value: f.firmware, label: f.label, disabledReason: f.available ? null : (f.reason ?? "Not available on this host.") }))}
-            />}</Field>
+          <Field label="Firmware">
+            {(c) => (
+              <Select
+                {...c}
+                value={choice.firmware}
+                onChange={(value) => onEdit({ firmware: value as Firmware })}
+                options={capabilities.firmware.map((f) => ({
+                  value: f.firmware,
+                  label: f.label,
+                  disabledReason: f.available ? null : (f.reason ?? "Not available on this host."),
+                }))}
+              />
+            )}
+          </Field>
           {beside("firmware")}
         </div>
         <div className="space-y-1">
-          <Field label="Disk bus">{(c) => <Select {...c} value={choice.bus} onChange={(value) => onEdit({ bus: value as DiskBus })} options={capabilities.buses.map((bus) => ({ value: bus, label: DISK_BUS_LABEL[bus] }))} />}</Field>
+          <Field label="Disk bus">
+            {(c) => (
+              <Select
+                {...c}
+                value={choice.bus}
+                onChange={(value) => onEdit({ bus: value as DiskBus })}
+                options={capabilities.buses.map((bus) => ({ value: bus, label: DISK_BUS_LABEL[bus] }))}
+              />
+            )}
+          </Field>
           {beside("bus")}
         </div>
         <div className="space-y-1">
-          <Field label="Storage pool">{(c) => <Select {...c}
-              value={choice.poolRef}
-              onChange={(poolRef) => onEdit({ poolRef })}
-              options={host.pools.map((pool) => ({ value: pool.ref, label: `${pool.name}, ${pool.free === null ? "free space unknown" : `${formatBytes(pool.free)} free`}`, disabledReason: pool.writable ? null : (pool.whyNotWritable ?? "Takes no new disks.") }))}
-            />}</Field>
+          <Field label="Storage pool">
+            {(c) => (
+              <Select
+                {...c}
+                value={choice.poolRef}
+                onChange={(poolRef) => onEdit({ poolRef })}
+                options={host.pools.map((pool) => ({
+                  value: pool.ref,
+                  label: `${pool.name}, ${pool.free === null ? "free space unknown" : `${formatBytes(pool.free)} free`}`,
+                  disabledReason: pool.writable ? null : (pool.whyNotWritable ?? "Takes no new disks."),
+                }))}
+              />
+            )}
+          </Field>
           {beside("pool")}
         </div>
         <div className="space-y-1">
-          <Field label="Disk format">{(c) => <Select {...c} value={choice.diskFormat} onChange={(value) => onEdit({ diskFormat: value as DiskFormatId })} options={capabilities.diskFormats.map((format) => ({ value: format, label: DISK_FORMAT_LABEL[format] }))} />}</Field>
+          <Field label="Disk format">
+            {(c) => (
+              <Select
+                {...c}
+                value={choice.diskFormat}
+                onChange={(value) => onEdit({ diskFormat: value as DiskFormatId })}
+                options={capabilities.diskFormats.map((format) => ({
+                  value: format,
+                  label: DISK_FORMAT_LABEL[format],
+                }))}
+              />
+            )}
+          </Field>
           {beside("format")}
         </div>
         <div className="space-y-1">
-          <Field label="Network">{(c) => <Select {...c}
-              value={choice.nic?.networkRef ?? NO_NETWORK}
-              onChange={(value) => onEdit({ nic: value === NO_NETWORK ? null : { networkRef: value, model: choice.nic?.model ?? capabilities.nics[0] ?? "e1000" } })}
-              options={[{ value: NO_NETWORK, label: "No network card" }, ...host.networks.map((network) => ({ value: network.ref, label: `${network.name} (${network.type}${network.active ? "" : ", inactive"})` }))]}
-            />}</Field>
+          <Field label="Network">
+            {(c) => (
+              <Select
+                {...c}
+                value={choice.nic?.networkRef ?? NO_NETWORK}
+                onChange={(value) =>
+                  onEdit({
+                    nic:
+                      value === NO_NETWORK
+                        ? null
+                        : { networkRef: value, model: choice.nic?.model ?? capabilities.nics[0] ?? "e1000" },
+                  })
+                }
+                options={[
+                  { value: NO_NETWORK, label: "No network card" },
+                  ...host.networks.map((network) => ({
+                    value: network.ref,
+                    label: `${network.name} (${network.type}${network.active ? "" : ", inactive"})`,
+                  })),
+                ]}
+              />
+            )}
+          </Field>
           {beside("network")}
         </div>
         <div className="space-y-1">
-          <Field label="Network card">{(c) => <Select {...c}
-              value={choice.nic?.model ?? capabilities.nics[0] ?? "e1000"}
-              disabled={choice.nic === null}
-              onChange={(value) => choice.nic !== null && onEdit({ nic: { ...choice.nic, model: value as NicModel } })}
-              options={capabilities.nics.map((model) => ({ value: model, label: NIC_MODEL_LABEL[model] }))}
-            />}</Field>
+          <Field label="Network card">
+            {(c) => (
+              <Select
+                {...c}
+                value={choice.nic?.model ?? capabilities.nics[0] ?? "e1000"}
+                disabled={choice.nic === null}
+                onChange={(value) =>
+                  choice.nic !== null && onEdit({ nic: { ...choice.nic, model: value as NicModel } })
+                }
+                options={capabilities.nics.map((model) => ({ value: model, label: NIC_MODEL_LABEL[model] }))}
+              />
+            )}
+          </Field>
           {beside("nic")}
         </div>
       </div>
@@ -148,7 +250,8 @@ function Choices({ host, choice, findings, estimate, onEdit }: ChoicesProps) {
         <Switch checked={choice.start} onChange={(start) => onEdit({ start })} label="Start the VM when it is made" />
         {estimate === null ? null : (
           <span className="text-xs tabular-nums text-ink-3" title={estimate.basis}>
-            {formatBytes(estimate.bytesToMove)} to move, about {formatDuration(estimate.seconds)} ± {formatDuration(estimate.error)}
+            {formatBytes(estimate.bytesToMove)} to move, about {formatDuration(estimate.seconds)} ±{" "}
+            {formatDuration(estimate.error)}
           </span>
         )}
       </div>

@@ -41,7 +41,11 @@ export function deployReducer(draft: DeployDraft, change: Change): DeployDraft {
     case "image":
       if (change.versionId === draft.versionId) return draft;
       // Another image wants other choices: the cards stay, what was chosen on them is asked for anew.
-      return { ...draft, versionId: change.versionId, targets: draft.targets.map((target) => ({ ...target, choice: null })) };
+      return {
+        ...draft,
+        versionId: change.versionId,
+        targets: draft.targets.map((target) => ({ ...target, choice: null })),
+      };
     case "add":
       return { ...draft, targets: [...draft.targets, { key: change.key, hostId: change.hostId, choice: null }] };
     case "remove":
@@ -59,7 +63,9 @@ export function deployReducer(draft: DeployDraft, change: Change): DeployDraft {
       return {
         ...draft,
         targets: draft.targets.map((target) =>
-          target.key === change.key && target.choice !== null ? { ...target, choice: { ...target.choice, ...change.change } } : target,
+          target.key === change.key && target.choice !== null
+            ? { ...target, choice: { ...target.choice, ...change.change } }
+            : target,
         ),
       };
     case "note":
@@ -80,7 +86,10 @@ export function useDeployForm(versionId: string | null) {
     addTarget: useCallback((hostId: string) => dispatch({ type: "add", hostId, key: crypto.randomUUID() }), []),
     removeTarget: useCallback((key: string) => dispatch({ type: "remove", key }), []),
     setDefaults: useCallback((key: string, choice: TargetChoice) => dispatch({ type: "defaults", key, choice }), []),
-    editTarget: useCallback((key: string, change: Partial<TargetChoice>) => dispatch({ type: "edit", key, change }), []),
+    editTarget: useCallback(
+      (key: string, change: Partial<TargetChoice>) => dispatch({ type: "edit", key, change }),
+      [],
+    ),
     setNote: useCallback((note: string) => dispatch({ type: "note", note }), []),
   };
 }

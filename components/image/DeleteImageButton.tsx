@@ -26,7 +26,8 @@ export function DeleteImageButton({ image, reason }: { readonly image: ImageDeta
         router.push("/images");
       }}
     >
-      All {image.versions.length} of its versions and their files are removed from the library. VMs made from it stay as they are.
+      All {image.versions.length} of its versions and their files are removed from the library. VMs made from it stay as
+      they are.
     </ConfirmButton>
   );
 }

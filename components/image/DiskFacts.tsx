@@ -21,7 +21,15 @@ function inWords(name: string): string {
 }
 
 /** All that is known of one disk. */
-export function DiskFacts({ imageId, versionId, disk }: { readonly imageId: string; readonly versionId: string; readonly disk: ImageDisk }) {
+export function DiskFacts({
+  imageId,
+  versionId,
+  disk,
+}: {
+  readonly imageId: string;
+  readonly versionId: string;
+  readonly disk: ImageDisk;
+}) {
   const { guest } = disk;
   return (
     <div className="space-y-4">

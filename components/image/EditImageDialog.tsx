@@ -56,7 +56,12 @@ export function EditImageDialog({ image, reason }: { readonly image: ImageDetail
             <Input value={name} maxLength={120} onChange={(event) => setName(event.target.value)} />
           </Field>
           <Field label="Description" required={false}>
-            <Textarea rows={4} maxLength={4000} value={description} onChange={(event) => setDescription(event.target.value)} />
+            <Textarea
+              rows={4}
+              maxLength={4000}
+              value={description}
+              onChange={(event) => setDescription(event.target.value)}
+            />
           </Field>
           {save.isError ? <ErrorNotice error={save.error} /> : null}
         </div>

@@ -31,8 +31,21 @@ const COLUMNS: readonly DataColumn<Image>[] = [
       </Link>
     ),
   },
-  { id: "state", header: "State", width: 120, sortValue: (image) => image.latest.state, cell: (image) => <ImageStateMark state={image.latest.state} /> },
-  { id: "version", header: "Version", width: 90, align: "right", sortValue: (image) => image.latest.number, cell: (image) => `${image.latest.number} of ${image.versionCount}` },
+  {
+    id: "state",
+    header: "State",
+    width: 120,
+    sortValue: (image) => image.latest.state,
+    cell: (image) => <ImageStateMark state={image.latest.state} />,
+  },
+  {
+    id: "version",
+    header: "Version",
+    width: 90,
+    align: "right",
+    sortValue: (image) => image.latest.number,
+    cell: (image) => `${image.latest.number} of ${image.versionCount}`,
+  },
   {
     id: "format",
     header: "Format",
@@ -43,11 +56,35 @@ const COLUMNS: readonly DataColumn<Image>[] = [
       return disk === undefined ? "–" : `${DISK_FORMAT_LABEL[disk.format]} (${disk.variant})`;
     },
   },
-  { id: "size", header: "Size", width: 100, align: "right", sortValue: sizeOf, cell: (image) => (image.latest.disks.length === 0 ? "–" : formatBytes(sizeOf(image))) },
-  { id: "guest", header: "Guest", width: 220, sortValue: (image) => image.latest.disks[0]?.guest.os?.name ?? null, cell: (image) => image.latest.disks[0]?.guest.os?.name ?? "–" },
-  { id: "boots", header: "Boots with", width: 140, cell: (image) => (image.latest.disks[0] === undefined ? "–" : bootsWith(image.latest.disks[0].guest)) },
+  {
+    id: "size",
+    header: "Size",
+    width: 100,
+    align: "right",
+    sortValue: sizeOf,
+    cell: (image) => (image.latest.disks.length === 0 ? "–" : formatBytes(sizeOf(image))),
+  },
+  {
+    id: "guest",
+    header: "Guest",
+    width: 220,
+    sortValue: (image) => image.latest.disks[0]?.guest.os?.name ?? null,
+    cell: (image) => image.latest.disks[0]?.guest.os?.name ?? "–",
+  },
+  {
+    id: "boots",
+    header: "Boots with",
+    width: 140,
+    cell: (image) => (image.latest.disks[0] === undefined ? "–" : bootsWith(image.latest.disks[0].guest)),
+  },
   { id: "by", header: "By", width: 130, sortValue: (image) => image.createdBy, cell: (image) => image.createdBy },
-  { id: "when", header: "Added", width: 110, sortValue: (image) => image.createdAt, cell: (image) => <Time value={image.createdAt} /> },
+  {
+    id: "when",
+    header: "Added",
+    width: 110,
+    sortValue: (image) => image.createdAt,
+    cell: (image) => <Time value={image.createdAt} />,
+  },
 ];
 
 export function ImageTable() {
@@ -58,7 +95,13 @@ export function ImageTable() {
   const { fetchNextPage, hasNextPage, isFetchingNextPage } = images;
   return (
     <div className="space-y-2">
-      <Input aria-label="Find images" placeholder="Find images by name" className="max-w-72" value={q} onChange={(event) => void setQ(event.target.value)} />
+      <Input
+        aria-label="Find images"
+        placeholder="Find images by name"
+        className="max-w-72"
+        value={q}
+        onChange={(event) => void setQ(event.target.value)}
+      />
       <div className="overflow-hidden rounded-lg border">
         <DataTable
           label="Images"
@@ -75,7 +118,9 @@ export function ImageTable() {
           maxHeight={640}
           empty={
             <EmptyState title={q === "" ? "The library is empty" : "No image of that name"}>
-              {q === "" ? "An image is one or more disks with what is known of them, in versions. Drop a disk image above to begin." : "Try a part of the name."}
+              {q === ""
+                ? "An image is one or more disks with what is known of them, in versions. Drop a disk image above to begin."
+                : "Try a part of the name."}
             </EmptyState>
           }
         />

@@ -33,7 +33,14 @@ export function ImageView({ id }: { readonly id: string }) {
   if (image.isError) return <ErrorNotice error={image.error} onRetry={() => void image.refetch()} />;
   if (image.isPending) return <p className="text-ink-3">Reading the image…</p>;
   const role = session.data?.user.role;
-  return <Loaded image={image.data} mayAdd={role !== undefined && may(role, "image.add")} mayEdit={role !== undefined && may(role, "image.edit")} mayRemove={role !== undefined && may(role, "image.remove")} />;
+  return (
+    <Loaded
+      image={image.data}
+      mayAdd={role !== undefined && may(role, "image.add")}
+      mayEdit={role !== undefined && may(role, "image.edit")}
+      mayRemove={role !== undefined && may(role, "image.remove")}
+    />
+  );
 }
 
 interface LoadedProps {
@@ -64,7 +71,12 @@ function Loaded({ image, mayAdd, mayEdit, mayRemove }: LoadedProps) {
       />
       <div className="flex flex-wrap items-center gap-3">
         <div className="w-44">
-          <Select aria-label="Version" value={version.id} onChange={(next) => void setVersionId(next)} options={image.versions.map((v) => ({ value: v.id, label: `Version ${v.number}` }))} />
+          <Select
+            aria-label="Version"
+            value={version.id}
+            onChange={(next) => void setVersionId(next)}
+            options={image.versions.map((v) => ({ value: v.id, label: `Version ${v.number}` }))}
+          />
         </div>
         <ImageStateMark state={version.state} />
       </div>
@@ -85,7 +97,15 @@ function Loaded({ image, mayAdd, mayEdit, mayRemove }: LoadedProps) {
   );
 }
 
-function VersionBody({ image, version, mayEdit }: { readonly image: ImageDetail; readonly version: ImageVersion; readonly mayEdit: boolean }) {
+function VersionBody({
+  image,
+  version,
+  mayEdit,
+}: {
+  readonly image: ImageDetail;
+  readonly version: ImageVersion;
+  readonly mayEdit: boolean;
+}) {
   const working = version.state === "receiving" || version.state === "analysing";
   return (
     <>
@@ -93,7 +113,13 @@ function VersionBody({ image, version, mayEdit }: { readonly image: ImageDetail;
       {version.error === null ? null : (
         <div className="space-y-2">
           <ErrorNotice error={version.error} title={`Version ${version.number} cannot be used`} />
-          {version.error.code === "image.unknown-format" ? <TreatAsRawButton imageId={image.id} versionId={version.id} reason={mayEdit ? null : "Your role may not edit images."} /> : null}
+          {version.error.code === "image.unknown-format" ? (
+            <TreatAsRawButton
+              imageId={image.id}
+              versionId={version.id}
+              reason={mayEdit ? null : "Your role may not edit images."}
+            />
+          ) : null}
         </div>
       )}
       {version.disks.map((disk) => (
@@ -113,7 +139,9 @@ function VersionJob({ jobId }: { readonly jobId: string }) {
     <Card title={job.data.title}>
       <div className="space-y-3">
         <StageList stages={job.data.stages} />
-        {job.data.progress !== null && job.data.progress.total > 0 ? <JobProgress progress={job.data.progress} label={running?.label ?? job.data.title} /> : null}
+        {job.data.progress !== null && job.data.progress.total > 0 ? (
+          <JobProgress progress={job.data.progress} label={running?.label ?? job.data.title} />
+        ) : null}
       </div>
     </Card>
   );

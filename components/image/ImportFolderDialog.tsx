@@ -15,7 +15,13 @@ import { EmptyState } from "#components/ui/EmptyState.tsx";
 import { ErrorNotice } from "#components/ui/ErrorNotice.tsx";
 
 /** Takes an image from a folder on the server that an administrator allowed in Settings. */
-export function ImportFolderDialog({ imageId, reason }: { readonly imageId: string | null; readonly reason: string | null }) {
+export function ImportFolderDialog({
+  imageId,
+  reason,
+}: {
+  readonly imageId: string | null;
+  readonly reason: string | null;
+}) {
   const client = useQueryClient();
   const [open, setOpen] = useState(false);
   const [path, setPath] = useState("");
@@ -23,7 +29,8 @@ export function ImportFolderDialog({ imageId, reason }: { readonly imageId: stri
   const [raw, setRaw] = useState(false);
   const entries = useQuery({ ...imageQueries.folder(path), enabled: open });
   const start = useMutation({
-    mutationFn: (entry: FolderEntry) => api.post("/images/import-folder", ImageStarted, { imageId, path: entry.path, from: raw ? "raw" : null }),
+    mutationFn: (entry: FolderEntry) =>
+      api.post("/images/import-folder", ImageStarted, { imageId, path: entry.path, from: raw ? "raw" : null }),
     onSuccess: async ({ image }) => {
       await client.invalidateQueries({ queryKey: imageQueries.all });
       setOpen(false);
@@ -47,7 +54,12 @@ export function ImportFolderDialog({ imageId, reason }: { readonly imageId: stri
         footer={
           <>
             <Button onClick={() => setOpen(false)}>Back</Button>
-            <Button variant="primary" disabled={chosen === null} busy={start.isPending} onClick={() => chosen !== null && start.mutate(chosen)}>
+            <Button
+              variant="primary"
+              disabled={chosen === null}
+              busy={start.isPending}
+              onClick={() => chosen !== null && start.mutate(chosen)}
+            >
               Import {chosen?.name ?? ""}
             </Button>
           </>
@@ -64,7 +76,13 @@ export function ImportFolderDialog({ imageId, reason }: { readonly imageId: stri
           </div>
           {entries.isError ? <ErrorNotice error={entries.error} /> : null}
           {entries.isPending ? <p className="text-ink-3">Reading the folder…</p> : null}
-          {entries.data?.length === 0 ? <EmptyState title="Nothing here">{path === "" ? "No folder is allowed yet: an administrator adds one in Settings." : "This folder has no files."}</EmptyState> : null}
+          {entries.data?.length === 0 ? (
+            <EmptyState title="Nothing here">
+              {path === ""
+                ? "No folder is allowed yet: an administrator adds one in Settings."
+                : "This folder has no files."}
+            </EmptyState>
+          ) : null}
           <ul className="max-h-72 divide-y overflow-y-auto rounded-md border" aria-label="Files">
             {(entries.data ?? []).map((entry) => (
               <li key={entry.path}>
@@ -74,7 +92,11 @@ export function ImportFolderDialog({ imageId, reason }: { readonly imageId: stri
                   onClick={() => (entry.directory ? enter(entry.path) : setChosen(entry))}
                   className="flex w-full items-center gap-2 px-3 py-1.5 text-left outline-offset-[-2px] hover:bg-hover aria-pressed:bg-accent-weak"
                 >
-                  {entry.directory ? <Folder aria-hidden className="size-4 text-ink-3" /> : <FileIcon aria-hidden className="size-4 text-ink-3" />}
+                  {entry.directory ? (
+                    <Folder aria-hidden className="size-4 text-ink-3" />
+                  ) : (
+                    <FileIcon aria-hidden className="size-4 text-ink-3" />
+                  )}
                   <span className="min-w-0 flex-1 truncate">{path === "" ? entry.path : entry.name}</span>
                   <span className="text-xs text-ink-3">{entry.size === null ? "" : formatBytes(entry.size)}</span>
                 </button>

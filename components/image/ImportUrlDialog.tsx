@@ -14,7 +14,13 @@ import { Field } from "#components/ui/Field.tsx";
 import { Input } from "#components/ui/Input.tsx";
 
 /** Fetches an image from a web address; its SHA-256 is checked before anything looks at it. */
-export function ImportUrlDialog({ imageId, reason }: { readonly imageId: string | null; readonly reason: string | null }) {
+export function ImportUrlDialog({
+  imageId,
+  reason,
+}: {
+  readonly imageId: string | null;
+  readonly reason: string | null;
+}) {
   const client = useQueryClient();
   const [open, setOpen] = useState(false);
   const [url, setUrl] = useState("");
@@ -22,7 +28,8 @@ export function ImportUrlDialog({ imageId, reason }: { readonly imageId: string 
   const [raw, setRaw] = useState(false);
   const body = { imageId, url: url.trim(), sha256: sha256.trim(), from: raw ? ("raw" as const) : null };
   const checked = ImportFromUrl.safeParse(body);
-  const wrong = (field: string) => (checked.success ? undefined : checked.error.issues.find((issue) => issue.path[0] === field)?.message);
+  const wrong = (field: string) =>
+    checked.success ? undefined : checked.error.issues.find((issue) => issue.path[0] === field)?.message;
   const start = useMutation({
     mutationFn: () => api.post("/images/import-url", ImageStarted, body),
     onSuccess: async ({ image }) => {
@@ -54,8 +61,20 @@ export function ImportUrlDialog({ imageId, reason }: { readonly imageId: string 
           <Field label="URL" hint="http or https" error={url === "" ? undefined : wrong("url")}>
             {(c) => <Input {...c} type="url" value={url} onChange={(event) => setUrl(event.target.value)} />}
           </Field>
-          <Field label="SHA-256 of the file" hint="64 hex digits, as the publisher names it" error={sha256 === "" ? undefined : wrong("sha256") && "64 hex digits are needed"}>
-            {(c) => <Input {...c} className="font-mono" spellCheck={false} value={sha256} onChange={(event) => setSha256(event.target.value)} />}
+          <Field
+            label="SHA-256 of the file"
+            hint="64 hex digits, as the publisher names it"
+            error={sha256 === "" ? undefined : wrong("sha256") && "64 hex digits are needed"}
+          >
+            {(c) => (
+              <Input
+                {...c}
+                className="font-mono"
+                spellCheck={false}
+                value={sha256}
+                onChange={(event) => setSha256(event.target.value)}
+              />
+            )}
           </Field>
           <Checkbox checked={raw} onChange={setRaw} label="It is a raw image" />
           {start.isError ? <ErrorNotice error={start.error} /> : null}

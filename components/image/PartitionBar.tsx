@@ -16,8 +16,19 @@ export function PartitionBar({ guest, size }: PartitionBarProps) {
   const pieces: { key: string; share: number; partition: (typeof sorted)[number] | null; length: number }[] = [];
   let at = 0;
   for (const partition of sorted) {
-    if (partition.start > at) pieces.push({ key: `free-${at}`, share: (partition.start - at) / size, partition: null, length: partition.start - at });
-    pieces.push({ key: `part-${partition.index}`, share: Math.max(LEAST, partition.length / size), partition, length: partition.length });
+    if (partition.start > at)
+      pieces.push({
+        key: `free-${at}`,
+        share: (partition.start - at) / size,
+        partition: null,
+        length: partition.start - at,
+      });
+    pieces.push({
+      key: `part-${partition.index}`,
+      share: Math.max(LEAST, partition.length / size),
+      partition,
+      length: partition.length,
+    });
     at = Math.max(at, partition.start + partition.length);
   }
   if (at < size) pieces.push({ key: `free-${at}`, share: (size - at) / size, partition: null, length: size - at });
@@ -28,12 +39,20 @@ export function PartitionBar({ guest, size }: PartitionBarProps) {
       : `${guest.partitionTable.toUpperCase()} with ${sorted.length} partitions: ${sorted.map((p) => `${p.type} ${formatBytes(p.length)}`).join(", ")}`;
   return (
     <figure className="space-y-1.5">
-      <div role="img" aria-label={label} className="flex h-9 w-full overflow-hidden rounded-sm border border-line bg-sunken">
+      <div
+        role="img"
+        aria-label={label}
+        className="flex h-9 w-full overflow-hidden rounded-sm border border-line bg-sunken"
+      >
         {shown.map((piece) => (
           <div
             key={piece.key}
             style={{ flexGrow: piece.share * 1000, flexBasis: 0 }}
-            title={piece.partition === null ? `Free, ${formatBytes(piece.length)}` : `${piece.partition.type}, ${formatBytes(piece.length)}`}
+            title={
+              piece.partition === null
+                ? `Free, ${formatBytes(piece.length)}`
+                : `${piece.partition.type}, ${formatBytes(piece.length)}`
+            }
             className={
               piece.partition === null
                 ? "min-w-0 border-r border-line last:border-r-0"
@@ -42,7 +61,9 @@ export function PartitionBar({ guest, size }: PartitionBarProps) {
           >
             {piece.partition !== null && piece.share > 0.08 ? (
               <>
-                <div className="truncate font-medium">{piece.partition.name ?? piece.partition.label ?? piece.partition.type}</div>
+                <div className="truncate font-medium">
+                  {piece.partition.name ?? piece.partition.label ?? piece.partition.type}
+                </div>
                 <div className="truncate text-ink-3">
                   {piece.partition.fileSystem ?? "?"} {formatBytes(piece.partition.length)}
                 </div>
@@ -52,7 +73,9 @@ export function PartitionBar({ guest, size }: PartitionBarProps) {
         ))}
       </div>
       <figcaption className="text-xs text-ink-3">
-        {guest.partitionTable === "none" ? "No partition table" : `${guest.partitionTable.toUpperCase()}, ${sorted.length} partitions, ${formatBytes(size)}`}
+        {guest.partitionTable === "none"
+          ? "No partition table"
+          : `${guest.partitionTable.toUpperCase()}, ${sorted.length} partitions, ${formatBytes(size)}`}
       </figcaption>
     </figure>
   );

@@ -6,7 +6,15 @@ import { imageQueries } from "#lib/http/queries/image.ts";
 import { ConfirmButton } from "#components/ui/ConfirmButton.tsx";
 
 /** Raw has no mark of its own and is never guessed: a person says it. */
-export function TreatAsRawButton({ imageId, versionId, reason }: { readonly imageId: string; readonly versionId: string; readonly reason: string | null }) {
+export function TreatAsRawButton({
+  imageId,
+  versionId,
+  reason,
+}: {
+  readonly imageId: string;
+  readonly versionId: string;
+  readonly reason: string | null;
+}) {
   const client = useQueryClient();
   return (
     <ConfirmButton
@@ -19,7 +27,8 @@ export function TreatAsRawButton({ imageId, versionId, reason }: { readonly imag
         await client.invalidateQueries({ queryKey: imageQueries.all });
       }}
     >
-      Every byte of the file becomes a byte of the disk. If it is in truth an image of another kind, the guest will not boot.
+      Every byte of the file becomes a byte of the disk. If it is in truth an image of another kind, the guest will not
+      boot.
     </ConfirmButton>
   );
 }

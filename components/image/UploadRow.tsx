@@ -26,7 +26,11 @@ export function UploadRow({ upload }: { readonly upload: UploadState }) {
             {word}
           </StateMark>
         </div>
-        <Progress value={upload.size === 0 ? 1 : upload.sent / upload.size} label={`Uploading ${upload.fileName}`} tone={upload.state === "done" ? "ok" : upload.state === "failed" ? "bad" : "accent"} />
+        <Progress
+          value={upload.size === 0 ? 1 : upload.sent / upload.size}
+          label={`Uploading ${upload.fileName}`}
+          tone={upload.state === "done" ? "ok" : upload.state === "failed" ? "bad" : "accent"}
+        />
         <p className="text-xs text-ink-3">
           {formatBytesOf(upload.sent, upload.size)}, {formatPercent(upload.sent, upload.size)}
         </p>
@@ -37,7 +41,10 @@ export function UploadRow({ upload }: { readonly upload: UploadState }) {
         )}
       </div>
       {upload.imageId === null ? null : (
-        <Link className="font-medium text-accent-ink underline-offset-2 hover:underline" href={`/images/${upload.imageId}`}>
+        <Link
+          className="font-medium text-accent-ink underline-offset-2 hover:underline"
+          href={`/images/${upload.imageId}`}
+        >
           Open image
         </Link>
       )}
@@ -51,7 +58,11 @@ export function UploadRow({ upload }: { readonly upload: UploadState }) {
           <Play aria-hidden />
         </IconButton>
       ) : null}
-      <IconButton label={upload.state === "done" ? `Hide ${upload.fileName}` : `Give up ${upload.fileName}`} size="sm" onClick={() => void dropUpload(upload.key)}>
+      <IconButton
+        label={upload.state === "done" ? `Hide ${upload.fileName}` : `Give up ${upload.fileName}`}
+        size="sm"
+        onClick={() => void dropUpload(upload.key)}
+      >
         <X aria-hidden />
       </IconButton>
     </li>

@@ -26,7 +26,9 @@ export function UploadZone({ imageId, reason }: UploadZoneProps) {
   const [together, setTogether] = useState(true);
   const uploads = useUploads();
   const unfinished = useQuery(imageQueries.uploads());
-  const waiting = (unfinished.data ?? []).filter((old) => !uploads.some((upload) => upload.fileName === old.fileName && upload.size === old.size));
+  const waiting = (unfinished.data ?? []).filter(
+    (old) => !uploads.some((upload) => upload.fileName === old.fileName && upload.size === old.size),
+  );
 
   const take = (files: readonly File[]): void => {
     if (reason !== null || files.length === 0) return;
@@ -48,11 +50,17 @@ export function UploadZone({ imageId, reason }: UploadZoneProps) {
         }}
         onDragLeave={() => setOver(false)}
         onDrop={onDrop}
-        className={cn("flex flex-col items-center gap-2 rounded-lg border border-dashed border-line-strong bg-surface px-4 py-6 text-center", over && "border-accent bg-accent-weak")}
+        className={cn(
+          "flex flex-col items-center gap-2 rounded-lg border border-dashed border-line-strong bg-surface px-4 py-6 text-center",
+          over && "border-accent bg-accent-weak",
+        )}
       >
         <UploadCloud aria-hidden className="size-6 text-ink-3" />
         <p className="font-medium">Drop disk images here</p>
-        <p className="max-w-lg text-ink-2">QCOW2, VMDK, VHD, VHDX and VDI are told by their content. Uploads go on after a reload: choose the same file again.</p>
+        <p className="max-w-lg text-ink-2">
+          QCOW2, VMDK, VHD, VHDX and VDI are told by their content. Uploads go on after a reload: choose the same file
+          again.
+        </p>
         <div className="flex flex-wrap items-center justify-center gap-x-4 gap-y-2 pt-1">
           <Button variant="primary" reason={reason} onClick={() => input.current?.click()}>
             Choose files

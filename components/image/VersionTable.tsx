@@ -52,7 +52,11 @@ export function VersionTable({ image, mayRemove }: { readonly image: ImageDetail
             <Td className="max-w-80 truncate" title={sourceText(version.source)}>
               {sourceText(version.source)}
             </Td>
-            <Td className="text-right">{version.disks.length === 0 ? "–" : formatBytes(version.disks.reduce((sum, disk) => sum + disk.storedSize, 0))}</Td>
+            <Td className="text-right">
+              {version.disks.length === 0
+                ? "–"
+                : formatBytes(version.disks.reduce((sum, disk) => sum + disk.storedSize, 0))}
+            </Td>
             <Td>{version.createdBy}</Td>
             <Td>
               <Time value={version.createdAt} />

@@ -44,7 +44,8 @@ function publish(): void {
 
 /** tus answers a refusal with our own error body; its message is for people. */
 function wordsOf(error: Error): string {
-  const body = "originalResponse" in error ? (error.originalResponse as { getBody(): string } | null)?.getBody() : undefined;
+  const body =
+    "originalResponse" in error ? (error.originalResponse as { getBody(): string } | null)?.getBody() : undefined;
   if (body) {
     try {
       const parsed = JSON.parse(body) as { error?: { message?: string; hint?: string } };
@@ -86,7 +87,10 @@ export async function startUpload(file: File, aim: UploadAim): Promise<void> {
     onError: (error) => change(key, { state: "failed", error: wordsOf(error) }),
     onSuccess: () => change(key, { state: "done", sent: file.size }),
   });
-  uploads.set(key, { task, state: { key, fileName: file.name, size: file.size, sent: 0, state: "sending", error: null, imageId: null } });
+  uploads.set(key, {
+    task,
+    state: { key, fileName: file.name, size: file.size, sent: 0, state: "sending", error: null, imageId: null },
+  });
   publish();
   const previous = newestOf(await task.findPreviousUploads());
   if (previous !== undefined) task.resumeFromPreviousUpload(previous);

@@ -7,7 +7,13 @@ import { api, Nothing } from "#lib/http/client.ts";
 import { jobQueries } from "#lib/http/queries/job.ts";
 
 /** Cancels a job for good: what it has made so far is removed. */
-export function CancelJobButton({ job, mayCancel }: { readonly job: Pick<Job, "id" | "title" | "state">; readonly mayCancel: boolean }) {
+export function CancelJobButton({
+  job,
+  mayCancel,
+}: {
+  readonly job: Pick<Job, "id" | "title" | "state">;
+  readonly mayCancel: boolean;
+}) {
   const client = useQueryClient();
   if (!["queued", "running", "cancelling"].includes(job.state)) return null;
   return (
@@ -17,7 +23,9 @@ export function CancelJobButton({ job, mayCancel }: { readonly job: Pick<Job, "i
       title={`Cancel “${job.title}”?`}
       confirm="Cancel the job"
       danger
-      reason={!mayCancel ? "Your role may not cancel jobs." : job.state === "cancelling" ? "It is being cancelled." : null}
+      reason={
+        !mayCancel ? "Your role may not cancel jobs." : job.state === "cancelling" ? "It is being cancelled." : null
+      }
       onConfirm={async () => {
         await api.post(`/jobs/${job.id}/cancel`, Nothing);
         await client.invalidateQueries({ queryKey: jobQueries.all });

@@ -9,7 +9,11 @@ export function JobLog({ lines }: { readonly lines: readonly JobLogLine[] }) {
   return (
     <details className="text-xs">
       <summary className="cursor-pointer text-ink-3">Log, {lines.length} lines</summary>
-      <ol className="mt-1 max-h-60 space-y-0.5 overflow-y-auto rounded-sm border border-line bg-sunken p-2 font-mono" tabIndex={0} aria-label="Log">
+      <ol
+        className="mt-1 max-h-60 space-y-0.5 overflow-y-auto rounded-sm border border-line bg-sunken p-2 font-mono"
+        tabIndex={0}
+        aria-label="Log"
+      >
         {lines.map((line, index) => (
           <li key={`${line.at}-${index}`} className="break-words">
             <span className="text-ink-3">{formatMoment(line.at)} </span>

@@ -23,12 +23,19 @@ export function JobTable() {
   return (
     <div className="space-y-3">
       <div className="w-52">
-        <Select aria-label="State" value={state} onChange={(value) => void setState(STATES.find((s) => s === value) ?? "all")} options={STATES.map((s) => ({ value: s, label: LABEL[s] }))} />
+        <Select
+          aria-label="State"
+          value={state}
+          onChange={(value) => void setState(STATES.find((s) => s === value) ?? "all")}
+          options={STATES.map((s) => ({ value: s, label: LABEL[s] }))}
+        />
       </div>
       {jobs.isError ? <ErrorNotice error={jobs.error} onRetry={() => void jobs.refetch()} /> : null}
       {jobs.isPending ? <p className="text-sm text-ink-3">Reading jobs…</p> : null}
       {jobs.isSuccess && items.length === 0 ? (
-        <EmptyState title="No jobs">Uploads, imports, captures and deploys run as jobs; each is listed here with its stages and log.</EmptyState>
+        <EmptyState title="No jobs">
+          Uploads, imports, captures and deploys run as jobs; each is listed here with its stages and log.
+        </EmptyState>
       ) : null}
       {items.length === 0 ? null : (
         <Table label="Jobs" className="rounded-lg border bg-surface">
@@ -47,15 +54,24 @@ export function JobTable() {
             {items.map((job) => (
               <Tr key={job.id}>
                 <Td className="max-w-96 truncate">
-                  <Link className="font-medium text-accent-ink underline-offset-2 hover:underline" href={`/jobs/${job.id}`}>
+                  <Link
+                    className="font-medium text-accent-ink underline-offset-2 hover:underline"
+                    href={`/jobs/${job.id}`}
+                  >
                     {job.title}
                   </Link>
                 </Td>
                 <Td>
                   <JobStateMark state={job.state} />
                 </Td>
-                <Td className="max-w-72 truncate">{job.stages.find((stage) => stage.state === "running")?.label ?? "–"}</Td>
-                <Td>{job.progress === null || job.progress.total === 0 ? "–" : formatPercent(job.progress.done, job.progress.total)}</Td>
+                <Td className="max-w-72 truncate">
+                  {job.stages.find((stage) => stage.state === "running")?.label ?? "–"}
+                </Td>
+                <Td>
+                  {job.progress === null || job.progress.total === 0
+                    ? "–"
+                    : formatPercent(job.progress.done, job.progress.total)}
+                </Td>
                 <Td>{job.createdBy}</Td>
                 <Td>{formatDuration(secondsBetween(job.startedAt, job.finishedAt))}</Td>
                 <Td title={formatMoment(job.createdAt)}>{formatAgo(job.createdAt)}</Td>

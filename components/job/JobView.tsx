@@ -49,7 +49,9 @@ export function JobView({ id }: { readonly id: string }) {
         </dd>
       </dl>
       {data.stages.length === 0 ? null : <StageList stages={data.stages} />}
-      {data.progress !== null && running !== undefined && data.progress.total > 0 ? <JobProgress progress={data.progress} label={running.label} /> : null}
+      {data.progress !== null && running !== undefined && data.progress.total > 0 ? (
+        <JobProgress progress={data.progress} label={running.label} />
+      ) : null}
       {data.error === null ? null : <ErrorNotice error={data.error} />}
       <JobLog lines={data.log} />
     </section>

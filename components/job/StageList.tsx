@@ -20,12 +20,24 @@ export function StageList({ stages }: { readonly stages: readonly AnyStage[] }) 
         const { Icon, word, tone } = LOOK[stage.state];
         const seconds = secondsBetween(stage.startedAt, stage.finishedAt);
         return (
-          <li key={stage.id} className="flex items-start gap-2 text-sm leading-5" data-stage={stage.id} data-state={stage.state}>
-            <Icon aria-hidden className={`mt-0.5 size-4 shrink-0 ${tone} ${stage.state === "running" ? "motion-safe:animate-spin" : ""}`} />
-            <span className={`min-w-0 flex-1 break-words ${stage.state === "waiting" ? "text-ink-3" : ""}`}>{stage.label}</span>
+          <li
+            key={stage.id}
+            className="flex items-start gap-2 text-sm leading-5"
+            data-stage={stage.id}
+            data-state={stage.state}
+          >
+            <Icon
+              aria-hidden
+              className={`mt-0.5 size-4 shrink-0 ${tone} ${stage.state === "running" ? "motion-safe:animate-spin" : ""}`}
+            />
+            <span className={`min-w-0 flex-1 break-words ${stage.state === "waiting" ? "text-ink-3" : ""}`}>
+              {stage.label}
+            </span>
             <span className={`shrink-0 text-xs tabular-nums ${tone}`}>
               {word}
-              {seconds !== null && stage.state !== "waiting" && stage.state !== "skipped" ? ` · ${formatDuration(seconds)}` : ""}
+              {seconds !== null && stage.state !== "waiting" && stage.state !== "skipped"
+                ? ` · ${formatDuration(seconds)}`
+                : ""}
             </span>
           </li>
         );

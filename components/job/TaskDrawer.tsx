@@ -23,16 +23,29 @@ export function TaskDrawer(): ReactNode {
   const first = items[0];
   return (
     <section aria-label="Tasks" className="shrink-0 border-t bg-surface">
-      <button type="button" aria-expanded={open} onClick={() => setOpen(!open)} className="flex h-8 w-full items-center gap-2 px-3 text-left outline-offset-[-2px] hover:bg-hover">
+      <button
+        type="button"
+        aria-expanded={open}
+        onClick={() => setOpen(!open)}
+        className="flex h-8 w-full items-center gap-2 px-3 text-left outline-offset-[-2px] hover:bg-hover"
+      >
         {open ? <ChevronDown aria-hidden className="size-4" /> : <ChevronUp aria-hidden className="size-4" />}
         <span className="font-medium">Tasks</span>
         <span className="min-w-0 truncate text-ink-2">
-          {jobs.error ? "cannot be read" : items.length === 0 ? "nothing under way" : items.length === 1 && first ? first.title : `${items.length} under way`}
+          {jobs.error
+            ? "cannot be read"
+            : items.length === 0
+              ? "nothing under way"
+              : items.length === 1 && first
+                ? first.title
+                : `${items.length} under way`}
         </span>
       </button>
       {open ? (
         <ul className="max-h-48 overflow-y-auto border-t">
-          {items.length === 0 ? <li className="px-3 py-3 text-ink-2">Uploads, imports and deploys show here while they run.</li> : null}
+          {items.length === 0 ? (
+            <li className="px-3 py-3 text-ink-2">Uploads, imports and deploys show here while they run.</li>
+          ) : null}
           {items.map((job) => (
             <JobLine key={job.id} job={job} />
           ))}
@@ -50,7 +63,9 @@ function JobLine({ job }: { job: Job }): ReactNode {
       <Link href={`/jobs/${job.id}`} className="truncate font-medium hover:underline">
         {job.title}
       </Link>
-      <span className="truncate text-ink-2">{stage?.label ?? (job.state === "queued" ? "Waiting for a worker" : "Starting")}</span>
+      <span className="truncate text-ink-2">
+        {stage?.label ?? (job.state === "queued" ? "Waiting for a worker" : "Starting")}
+      </span>
       <div>
         <Progress value={progress && progress.total > 0 ? progress.done / progress.total : null} label={job.title} />
         {progress ? (
@@ -73,10 +88,23 @@ function CancelJob({ job }: { job: Job }): ReactNode {
   });
   return (
     <>
-      <Button size="sm" reason={job.state === "cancelling" ? "It is being cancelled." : reason} onClick={() => setAsking(true)}>
+      <Button
+        size="sm"
+        reason={job.state === "cancelling" ? "It is being cancelled." : reason}
+        onClick={() => setAsking(true)}
+      >
         Cancel
       </Button>
-      <AlertDialog open={asking} onOpenChange={setAsking} title={`Cancel “${job.title}”?`} confirm="Cancel the job" danger busy={cancel.isPending} error={cancel.error} onConfirm={() => cancel.mutate()}>
+      <AlertDialog
+        open={asking}
+        onOpenChange={setAsking}
+        title={`Cancel “${job.title}”?`}
+        confirm="Cancel the job"
+        danger
+        busy={cancel.isPending}
+        error={cancel.error}
+        onConfirm={() => cancel.mutate()}
+      >
         The work stops, and everything that it has made so far is removed.
       </AlertDialog>
     </>

@@ -7,7 +7,13 @@ import { requestQueries } from "#lib/http/queries/request.ts";
 import { ConfirmButton } from "#components/ui/ConfirmButton.tsx";
 
 /** Withdraws a request, or stops all of its targets. */
-export function CancelRequestButton({ request, mayCancel }: { readonly request: ProvisionRequest; readonly mayCancel: boolean }) {
+export function CancelRequestButton({
+  request,
+  mayCancel,
+}: {
+  readonly request: ProvisionRequest;
+  readonly mayCancel: boolean;
+}) {
   const client = useQueryClient();
   if (!["pending", "approved", "running"].includes(request.status)) return null;
   return (

@@ -36,13 +36,22 @@ export function DecideButtons({ request, me }: DecideButtonsProps) {
   );
 }
 
-function DecideDialog({ request, verb, reasonNot }: { readonly request: ProvisionRequest; readonly verb: "approve" | "deny"; readonly reasonNot: string | null }) {
+function DecideDialog({
+  request,
+  verb,
+  reasonNot,
+}: {
+  readonly request: ProvisionRequest;
+  readonly verb: "approve" | "deny";
+  readonly reasonNot: string | null;
+}) {
   const client = useQueryClient();
   const [open, setOpen] = useState(false);
   const [reason, setReason] = useState("");
   const decide = useMutation({
     // The hash binds the decision to the plan that this page showed.
-    mutationFn: () => api.post(`/requests/${request.id}/${verb}`, ProvisionRequest, { planHash: request.planHash, reason }),
+    mutationFn: () =>
+      api.post(`/requests/${request.id}/${verb}`, ProvisionRequest, { planHash: request.planHash, reason }),
     onSuccess: () => setOpen(false),
     onSettled: () => client.invalidateQueries({ queryKey: requestQueries.all }),
   });
@@ -79,7 +88,15 @@ function DecideDialog({ request, verb, reasonNot }: { readonly request: Provisio
       >
         <div className="space-y-3">
           <Field label={approve ? "Note" : "Reason"} required={!approve}>
-            {(c) => <Textarea {...c} rows={3} maxLength={2000} value={reason} onChange={(event) => setReason(event.target.value)} />}
+            {(c) => (
+              <Textarea
+                {...c}
+                rows={3}
+                maxLength={2000}
+                value={reason}
+                onChange={(event) => setReason(event.target.value)}
+              />
+            )}
           </Field>
           {decide.isError ? <ErrorNotice error={decide.error} /> : null}
         </div>

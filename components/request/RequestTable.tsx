@@ -18,7 +18,10 @@ const ANY = "any";
 
 /** All requests, newest first; what waits for a decision is found by one filter. */
 export function RequestTable() {
-  const [filter, setFilter] = useQueryStates({ status: parseAsStringLiteral(RequestStatus.options), mine: parseAsBoolean.withDefault(false) });
+  const [filter, setFilter] = useQueryStates({
+    status: parseAsStringLiteral(RequestStatus.options),
+    mine: parseAsBoolean.withDefault(false),
+  });
   const requests = useInfiniteQuery(requestQueries.list({ status: filter.status, mine: filter.mine }));
   const items = requests.data?.pages.flatMap((page) => page.items) ?? [];
   return (
@@ -29,7 +32,10 @@ export function RequestTable() {
             aria-label="Status"
             value={filter.status ?? ANY}
             onChange={(value) => void setFilter({ status: RequestStatus.safeParse(value).data ?? null })}
-            options={[{ value: ANY, label: "Any status" }, ...RequestStatus.options.map((status) => ({ value: status, label: status }))]}
+            options={[
+              { value: ANY, label: "Any status" },
+              ...RequestStatus.options.map((status) => ({ value: status, label: status })),
+            ]}
           />
         </div>
         <Switch checked={filter.mine} onChange={(mine) => void setFilter({ mine })} label="Only mine" />
@@ -45,7 +51,8 @@ export function RequestTable() {
             </Button>
           }
         >
-          A request asks for VMs from an image; another person approves it, and then it runs. Start one on the Deploy page.
+          A request asks for VMs from an image; another person approves it, and then it runs. Start one on the Deploy
+          page.
         </EmptyState>
       ) : null}
       {items.length === 0 ? null : (
@@ -64,7 +71,10 @@ export function RequestTable() {
             {items.map((request) => (
               <Tr key={request.id}>
                 <Td>
-                  <Link className="font-medium text-accent-ink underline-offset-2 hover:underline" href={`/requests/${request.id}`}>
+                  <Link
+                    className="font-medium text-accent-ink underline-offset-2 hover:underline"
+                    href={`/requests/${request.id}`}
+                  >
                     Request {request.number}
                   </Link>
                 </Td>
@@ -74,7 +84,9 @@ export function RequestTable() {
                 <Td>
                   {request.imageName} v{request.imageVersion}
                 </Td>
-                <Td className="max-w-80 truncate">{request.targets.map((target) => `${target.choice.name} on ${target.hostName}`).join(", ")}</Td>
+                <Td className="max-w-80 truncate">
+                  {request.targets.map((target) => `${target.choice.name} on ${target.hostName}`).join(", ")}
+                </Td>
                 <Td>{request.requester.name}</Td>
                 <Td title={formatMoment(request.createdAt)}>{formatAgo(request.createdAt)}</Td>
               </Tr>

@@ -25,7 +25,10 @@ export function RequestView({ id }: { readonly id: string }) {
   return (
     <div className="grid gap-4 xl:grid-cols-[minmax(0,1fr)_20rem]">
       <DeployLanes requestId={id} />
-      <aside className="space-y-3 rounded-md border border-line bg-surface p-3 xl:sticky xl:top-4 xl:self-start" aria-label="Request">
+      <aside
+        className="space-y-3 rounded-md border border-line bg-surface p-3 xl:sticky xl:top-4 xl:self-start"
+        aria-label="Request"
+      >
         <div className="flex items-center justify-between gap-2">
           <h2 className="text-sm font-semibold">Request {request.data.number}</h2>
           <RequestStatusMark status={request.data.status} />
@@ -33,7 +36,12 @@ export function RequestView({ id }: { readonly id: string }) {
         <RequestFacts request={request.data} />
         <DecideButtons request={request.data} me={me} />
         <div className="flex flex-wrap gap-2">
-          <CancelRequestButton request={request.data} mayCancel={may(me.role, "request.cancel") && (me.role !== "requester" || request.data.requester.id === me.id)} />
+          <CancelRequestButton
+            request={request.data}
+            mayCancel={
+              may(me.role, "request.cancel") && (me.role !== "requester" || request.data.requester.id === me.id)
+            }
+          />
           <RetryButton request={request.data} mayCreate={may(me.role, "request.create")} />
         </div>
       </aside>

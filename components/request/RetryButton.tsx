@@ -9,7 +9,13 @@ import { requestQueries } from "#lib/http/queries/request.ts";
 import { Button } from "#components/ui/Button.tsx";
 
 /** Asks again for the targets that did not succeed: a new request with the same choices, to be approved anew. */
-export function RetryButton({ request, mayCreate }: { readonly request: ProvisionRequest; readonly mayCreate: boolean }) {
+export function RetryButton({
+  request,
+  mayCreate,
+}: {
+  readonly request: ProvisionRequest;
+  readonly mayCreate: boolean;
+}) {
   const router = useRouter();
   const client = useQueryClient();
   const retry = useMutation({
@@ -22,7 +28,11 @@ export function RetryButton({ request, mayCreate }: { readonly request: Provisio
   });
   if (!["failed", "partly", "cancelled"].includes(request.status)) return null;
   return (
-    <Button disabled={!mayCreate || retry.isPending} onClick={() => retry.mutate()} title={mayCreate ? undefined : "Your role may not request VMs"}>
+    <Button
+      disabled={!mayCreate || retry.isPending}
+      onClick={() => retry.mutate()}
+      title={mayCreate ? undefined : "Your role may not request VMs"}
+    >
       Request again
     </Button>
   );

@@ -10,7 +10,10 @@ export function scriptApi(url: string, token: string): ScriptApi {
   const call = async <T>(method: string, path: string, body?: unknown): Promise<{ status: number; json: T }> => {
     const response = await fetch(`${url}/api/v1${path}`, {
       method,
-      headers: { authorization: `Bearer ${token}`, ...(body === undefined ? {} : { "content-type": "application/json" }) },
+      headers: {
+        authorization: `Bearer ${token}`,
+        ...(body === undefined ? {} : { "content-type": "application/json" }),
+      },
       ...(body === undefined ? {} : { body: JSON.stringify(body) }),
     });
     const text = await response.text();
@@ -51,7 +54,12 @@ export async function addPeople(admin: ScriptApi): Promise<void> {
 }
 
 /** Asks again until the answer pleases, or throws with the last one. */
-export async function until<T>(what: string, ask: () => Promise<T>, pleased: (answer: T) => boolean, timeoutMs = 60_000): Promise<T> {
+export async function until<T>(
+  what: string,
+  ask: () => Promise<T>,
+  pleased: (answer: T) => boolean,
+  timeoutMs = 60_000,
+): Promise<T> {
   const deadline = Date.now() + timeoutMs;
   let last: T | undefined;
   while (Date.now() < deadline) {

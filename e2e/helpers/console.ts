@@ -26,7 +26,9 @@ async function freePort(): Promise<number> {
     server.once("error", reject);
     server.listen(0, "127.0.0.1", () => {
       const address = server.address();
-      server.close(() => (address !== null && typeof address === "object" ? resolve(address.port) : reject(new Error("no port"))));
+      server.close(() =>
+        address !== null && typeof address === "object" ? resolve(address.port) : reject(new Error("no port")),
+      );
     });
   });
 }
@@ -46,7 +48,9 @@ async function waitForHealth(url: string, child: ChildProcess, output: () => str
 }
 
 /** `withAdmin: false` leaves the first visit to the browser. */
-export async function startConsole(options: { withAdmin?: boolean; env?: Record<string, string> } = {}): Promise<ConsoleUnderTest> {
+export async function startConsole(
+  options: { withAdmin?: boolean; env?: Record<string, string> } = {},
+): Promise<ConsoleUnderTest> {
   const dataDir = mkdtempSync(join(tmpdir(), "supravisor-e2e-"));
   const port = await freePort();
   const url = `http://127.0.0.1:${port}`;
@@ -63,7 +67,9 @@ export async function startConsole(options: { withAdmin?: boolean; env?: Record<
         PORT: String(port),
         SUPRAVISOR_DATA_DIR: dataDir,
         NODE_ENV: "production",
-        ...(options.withAdmin === false ? {} : { SUPRAVISOR_ADMIN_EMAIL: ADMIN.email, SUPRAVISOR_ADMIN_PASSWORD: ADMIN.password }),
+        ...(options.withAdmin === false
+          ? {}
+          : { SUPRAVISOR_ADMIN_EMAIL: ADMIN.email, SUPRAVISOR_ADMIN_PASSWORD: ADMIN.password }),
         ...options.env,
       },
     });

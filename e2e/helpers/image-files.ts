@@ -22,16 +22,42 @@ export function guestDisk(folder: string, name: string): string {
   run("dd", `if=${esp}`, `of=${path}`, "bs=1M", "seek=1", "conv=notrunc,sparse", "status=none");
   const tree = join(folder, `${name}.tree`);
   mkdirSync(join(tree, "etc"), { recursive: true });
-  writeFileSync(join(tree, "etc", "os-release"), 'ID=debian\nPRETTY_NAME="Debian GNU/Linux 12 (bookworm)"\nVERSION_ID="12"\n');
+  writeFileSync(
+    join(tree, "etc", "os-release"),
+    'ID=debian\nPRETTY_NAME="Debian GNU/Linux 12 (bookworm)"\nVERSION_ID="12"\n',
+  );
   writeFileSync(join(tree, "etc", "payload"), Buffer.alloc(3 * 1024 * 1024, "supravisor "));
   const start = 2048 + 16 * 2048;
-  run("mke2fs", "-q", "-F", "-t", "ext4", "-L", "root", "-E", `offset=${start * 512}`, "-d", tree, path, `${Math.floor((64 * 2048 - start - 34) / 2)}k`);
+  run(
+    "mke2fs",
+    "-q",
+    "-F",
+    "-t",
+    "ext4",
+    "-L",
+    "root",
+    "-E",
+    `offset=${start * 512}`,
+    "-d",
+    tree,
+    path,
+    `${Math.floor((64 * 2048 - start - 34) / 2)}k`,
+  );
   return path;
 }
 
 /** The same disk in another format, by qemu-img. */
-export function convertWithQemu(source: string, target: string, format: string, options: readonly string[] = []): string {
-  execFileSync("qemu-img", ["convert", "-f", "raw", "-O", format, ...options.flatMap((o) => ["-o", o]), source, target], { stdio: "pipe" });
+export function convertWithQemu(
+  source: string,
+  target: string,
+  format: string,
+  options: readonly string[] = [],
+): string {
+  execFileSync(
+    "qemu-img",
+    ["convert", "-f", "raw", "-O", format, ...options.flatMap((o) => ["-o", o]), source, target],
+    { stdio: "pipe" },
+  );
   return target;
 }
 

@@ -6,7 +6,13 @@ export interface VersionAnswer {
   readonly id: string;
   readonly state: string;
   readonly error: { code: string; message: string } | null;
-  readonly disks: readonly { fingerprint: string; format: string; variant: string; virtualSize: number; guest: { os: { name: string } | null; boots: { bios: boolean; uefi: boolean } } }[];
+  readonly disks: readonly {
+    fingerprint: string;
+    format: string;
+    variant: string;
+    virtualSize: number;
+    guest: { os: { name: string } | null; boots: { bios: boolean; uefi: boolean } };
+  }[];
 }
 export interface ImageAnswer {
   readonly id: string;
@@ -15,7 +21,13 @@ export interface ImageAnswer {
 }
 
 /** Gives a file to the page as a person does, and waits until the library has looked at it. */
-export async function uploadByPage(page: Page, url: string, api: ScriptApi, path: string, options: { raw?: boolean } = {}): Promise<ImageAnswer> {
+export async function uploadByPage(
+  page: Page,
+  url: string,
+  api: ScriptApi,
+  path: string,
+  options: { raw?: boolean } = {},
+): Promise<ImageAnswer> {
   await page.goto(`${url}/images`);
   if (options.raw) await page.getByRole("checkbox", { name: "They are raw images" }).click();
   await page.getByLabel("Disk image files").setInputFiles(path);
@@ -27,5 +39,10 @@ export async function uploadByPage(page: Page, url: string, api: ScriptApi, path
 
 /** The image once its newest version is ready or has failed. */
 export async function settled(api: ScriptApi, id: string): Promise<ImageAnswer> {
-  return until(`image ${id}`, () => api.ok<ImageAnswer>("GET", `/images/${id}`), (image) => ["ready", "failed"].includes(image.latest.state), 120_000);
+  return until(
+    `image ${id}`,
+    () => api.ok<ImageAnswer>("GET", `/images/${id}`),
+    (image) => ["ready", "failed"].includes(image.latest.state),
+    120_000,
+  );
 }

@@ -60,8 +60,22 @@ export async function runStep(spec: StepSpec): Promise<StepResult> {
     const read = spec.counts();
     // A runner that died after its report, or before it, has failed whatever it counted.
     const failed = code !== 0 && read.failed === 0 ? 1 : read.failed;
-    return { name: spec.name, seconds, notes: [...notes, ...read.notes], passed: read.passed, failed, skipped: read.skipped };
+    return {
+      name: spec.name,
+      seconds,
+      notes: [...notes, ...read.notes],
+      passed: read.passed,
+      failed,
+      skipped: read.skipped,
+    };
   } catch (error) {
-    return { name: spec.name, seconds, notes: [...notes, `no report: ${String(error)}`], passed: 0, failed: 1, skipped: 0 };
+    return {
+      name: spec.name,
+      seconds,
+      notes: [...notes, `no report: ${String(error)}`],
+      passed: 0,
+      failed: 1,
+      skipped: 0,
+    };
   }
 }

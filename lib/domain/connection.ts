@@ -8,7 +8,11 @@ const sshFingerprint = z.string().regex(/^SHA256:[A-Za-z0-9+/]{43}$/);
 /** SHA-256 of the certificate, 64 hex digits, lower case, no colons. */
 const certFingerprint = z.string().regex(/^[0-9a-f]{64}$/);
 /** A host name or address; no spaces, no control characters, never starting with a dash. */
-const hostname = z.string().min(1).max(253).regex(/^[A-Za-z0-9\[_:][A-Za-z0-9._:\-\[\]%]*$/);
+const hostname = z
+  .string()
+  .min(1)
+  .max(253)
+  .regex(/^[A-Za-z0-9\[_:][A-Za-z0-9._:\-\[\]%]*$/);
 
 export const LibvirtUnix = z.object({
   transport: z.literal("unix"),
@@ -18,7 +22,11 @@ export const LibvirtSsh = z.object({
   transport: z.literal("ssh"),
   host: hostname,
   port: port.default(22),
-  user: z.string().min(1).max(64).regex(/^[A-Za-z0-9._][A-Za-z0-9._@\\-]*$/),
+  user: z
+    .string()
+    .min(1)
+    .max(64)
+    .regex(/^[A-Za-z0-9._][A-Za-z0-9._@\\-]*$/),
   /** Remote socket; null: the usual ones are tried. */
   socket: z.string().startsWith("/").max(107).nullable().default(null),
   /** Null until a person confirmed it. */

@@ -6,7 +6,18 @@ export type Severity = z.infer<typeof Severity>;
 
 /** The control on the deploy page that a finding belongs to. */
 export const FindingField = z.enum([
-  "image", "host", "name", "cpus", "memory", "firmware", "format", "bus", "nic", "network", "pool", "start",
+  "image",
+  "host",
+  "name",
+  "cpus",
+  "memory",
+  "firmware",
+  "format",
+  "bus",
+  "nic",
+  "network",
+  "pool",
+  "start",
 ]);
 export type FindingField = z.infer<typeof FindingField>;
 

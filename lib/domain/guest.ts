@@ -29,7 +29,12 @@ export const GuestFacts = z.object({
   /** Why we say so, one line a fact. */
   bootEvidence: z.array(z.string()),
   os: z
-    .object({ id: z.string(), name: z.string(), version: z.string().nullable(), family: z.enum(["linux", "windows", "other"]) })
+    .object({
+      id: z.string(),
+      name: z.string(),
+      version: z.string().nullable(),
+      family: z.enum(["linux", "windows", "other"]),
+    })
     .nullable(),
   /** Damaged tables, unreadable file systems: what could not be read and why. */
   notes: z.array(z.string()),

@@ -32,7 +32,16 @@ export const DISK_BUS_LABEL = {
   xen: "Xen PV",
 } satisfies Record<DiskBus, string>;
 
-export const NIC_MODELS = ["virtio", "e1000", "e1000e", "rtl8139", "vmxnet3", "netvsc", "dec21140", "netfront"] as const;
+export const NIC_MODELS = [
+  "virtio",
+  "e1000",
+  "e1000e",
+  "rtl8139",
+  "vmxnet3",
+  "netvsc",
+  "dec21140",
+  "netfront",
+] as const;
 export const NicModel = z.enum(NIC_MODELS);
 export type NicModel = z.infer<typeof NicModel>;
 

@@ -41,26 +41,47 @@ export const HostDetail = Host.extend({ pools: z.array(StoragePool), networks: z
 export type HostDetail = z.infer<typeof HostDetail>;
 
 export const HostName = z.string().trim().min(1).max(80);
-export const NewHost = z.object({ name: HostName, target: HostConnection, secret: LibvirtSecret.nullable().default(null) });
+export const NewHost = z.object({
+  name: HostName,
+  target: HostConnection,
+  secret: LibvirtSecret.nullable().default(null),
+});
 export type NewHost = z.infer<typeof NewHost>;
 /** `secret` absent: keep what is stored; null: forget it. */
-export const HostEdit = z.object({ name: HostName.optional(), target: HostConnection.optional(), secret: LibvirtSecret.nullable().optional() });
+export const HostEdit = z.object({
+  name: HostName.optional(),
+  target: HostConnection.optional(),
+  secret: LibvirtSecret.nullable().optional(),
+});
 export type HostEdit = z.infer<typeof HostEdit>;
 
 /** Outcome of "test connection"; a test never stores anything. */
 export const HostTest = z.object({
   ok: z.boolean(),
   /** What the peer shows, to be confirmed when it is not pinned or has changed. */
-  identity: z.object({ kind: z.enum(["ssh-host-key", "tls-certificate"]), fingerprint: z.string(), pinned: z.boolean() }).nullable(),
+  identity: z
+    .object({ kind: z.enum(["ssh-host-key", "tls-certificate"]), fingerprint: z.string(), pinned: z.boolean() })
+    .nullable(),
   facts: HostFacts.nullable(),
   error: ErrorView.nullable(),
 });
 export type HostTest = z.infer<typeof HostTest>;
 
 /** A row of the inventory: a VM with the host it lives on. */
-export const VmRow = Vm.extend({ hostId: z.uuid(), hostName: z.string(), vendor: Vendor, simulated: z.boolean(), staleSince: z.string().nullable() });
+export const VmRow = Vm.extend({
+  hostId: z.uuid(),
+  hostName: z.string(),
+  vendor: Vendor,
+  simulated: z.boolean(),
+  staleSince: z.string().nullable(),
+});
 export type VmRow = z.infer<typeof VmRow>;
 
 /** Sockets found on the server's own machine, offered at onboarding. */
-export const Discovered = z.object({ socket: z.string(), label: z.string(), usable: z.boolean(), why: z.string().nullable() });
+export const Discovered = z.object({
+  socket: z.string(),
+  label: z.string(),
+  usable: z.boolean(),
+  why: z.string().nullable(),
+});
 export type Discovered = z.infer<typeof Discovered>;

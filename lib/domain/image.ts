@@ -4,7 +4,12 @@ import { AllocationMap, GuestFacts } from "./guest.ts";
 import { DiskBus, Firmware, NicModel } from "./hardware.ts";
 import { ErrorView } from "./host.ts";
 
-export const ImageName = z.string().trim().min(1).max(120).regex(/^[^\x00-\x1f/\\]+$/, "An image name cannot hold slashes or control characters");
+export const ImageName = z
+  .string()
+  .trim()
+  .min(1)
+  .max(120)
+  .regex(/^[^\x00-\x1f/\\]+$/, "An image name cannot hold slashes or control characters");
 
 /** Hardware that the image was made for or likes; all may be unknown. */
 export const HardwareHints = z.object({
@@ -86,8 +91,22 @@ export const ImportFromUrl = z.object({
   /** Hex SHA-256 of the file; checked before anything else looks at it. */
   sha256: z.string().regex(/^[0-9a-fA-F]{64}$/),
 });
-export const CaptureDisk = z.object({ ...destination, hostId: z.uuid(), vmRef: z.string().min(1), diskId: z.string().min(1) });
-export const ImageEdit = z.object({ name: ImageName.optional(), description: z.string().max(4000).optional(), hints: HardwareHints.optional() });
+export const CaptureDisk = z.object({
+  ...destination,
+  hostId: z.uuid(),
+  vmRef: z.string().min(1),
+  diskId: z.string().min(1),
+});
+export const ImageEdit = z.object({
+  name: ImageName.optional(),
+  description: z.string().max(4000).optional(),
+  hints: HardwareHints.optional(),
+});
 
-export const FolderEntry = z.object({ name: z.string(), path: z.string(), directory: z.boolean(), size: z.number().nullable() });
+export const FolderEntry = z.object({
+  name: z.string(),
+  path: z.string(),
+  directory: z.boolean(),
+  size: z.number().nullable(),
+});
 export type FolderEntry = z.infer<typeof FolderEntry>;

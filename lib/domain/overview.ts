@@ -12,7 +12,13 @@ export const Overview = z.object({
   jobs: z.object({ active: count }),
   /** Bytes. */
   storage: z.array(
-    z.object({ hostId: z.string(), hostName: z.string(), vendor: Vendor, capacity: z.number().nullable(), free: z.number().nullable() }),
+    z.object({
+      hostId: z.string(),
+      hostName: z.string(),
+      vendor: Vendor,
+      capacity: z.number().nullable(),
+      free: z.number().nullable(),
+    }),
   ),
 });
 export type Overview = z.infer<typeof Overview>;

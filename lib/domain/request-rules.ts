@@ -27,23 +27,33 @@ const STATUS_WORDS: Record<RequestStatus, string> = {
 
 /** Approve or deny: by somebody with the right to decide who is not the requester, once. */
 export function canDecide(request: RequestFacts, person: Person): Allowed {
-  if (!may(person.role, "request.decide")) return { code: "auth.forbidden", reason: "Your role may not decide requests." };
-  if (request.requesterId === person.id) return { code: "request.own", reason: "Nobody decides their own request; another operator has to." };
-  if (request.status !== "pending") return { code: "request.already-decided", reason: `The request ${STATUS_WORDS[request.status]} already.` };
+  if (!may(person.role, "request.decide"))
+    return { code: "auth.forbidden", reason: "Your role may not decide requests." };
+  if (request.requesterId === person.id)
+    return { code: "request.own", reason: "Nobody decides their own request; another operator has to." };
+  if (request.status !== "pending")
+    return { code: "request.already-decided", reason: `The request ${STATUS_WORDS[request.status]} already.` };
   return true;
 }
 
 /** A requester cancels their own; operators and administrators any. */
 export function canCancel(request: RequestFacts, person: Person): Allowed {
-  if (!may(person.role, "request.cancel")) return { code: "auth.forbidden", reason: "Your role may not cancel requests." };
-  if (!may(person.role, "request.decide") && request.requesterId !== person.id) return { code: "request.not-own", reason: "You may cancel your own requests only." };
-  if (!["pending", "approved", "running"].includes(request.status)) return { code: "request.ended", reason: `The request ${STATUS_WORDS[request.status]}.` };
+  if (!may(person.role, "request.cancel"))
+    return { code: "auth.forbidden", reason: "Your role may not cancel requests." };
+  if (!may(person.role, "request.decide") && request.requesterId !== person.id)
+    return { code: "request.not-own", reason: "You may cancel your own requests only." };
+  if (!["pending", "approved", "running"].includes(request.status))
+    return { code: "request.ended", reason: `The request ${STATUS_WORDS[request.status]}.` };
   return true;
 }
 
 export function canRetry(request: RequestFacts, person: Person): Allowed {
   if (!may(person.role, "request.create")) return { code: "auth.forbidden", reason: "Your role may not request VMs." };
-  if (!["failed", "partly", "cancelled"].includes(request.status)) return { code: "request.nothing-to-retry", reason: `The request ${STATUS_WORDS[request.status]}: there is nothing to ask for again.` };
+  if (!["failed", "partly", "cancelled"].includes(request.status))
+    return {
+      code: "request.nothing-to-retry",
+      reason: `The request ${STATUS_WORDS[request.status]}: there is nothing to ask for again.`,
+    };
   return true;
 }
 

@@ -40,7 +40,12 @@ export const ProvisionRequest = z.object({
   note: z.string(),
   planHash: z.string(),
   decision: z
-    .object({ outcome: z.enum(["approved", "denied", "waived", "cancelled"]), by: Person, reason: z.string(), at: z.string() })
+    .object({
+      outcome: z.enum(["approved", "denied", "waived", "cancelled"]),
+      by: Person,
+      reason: z.string(),
+      at: z.string(),
+    })
     .nullable(),
   targets: z.array(RequestTarget),
   createdAt: z.string(),
@@ -65,7 +70,9 @@ export const Decision = z.object({ planHash: z.string().length(64), reason: z.st
 export const Denial = Decision.extend({ reason: z.string().trim().min(1, "Say why").max(2000) });
 
 export const PreflightAsk = z.object({ imageVersionId: z.uuid(), targets: z.array(TargetChoice).min(1).max(50) });
-export const PreflightAnswer = z.object({ targets: z.array(z.object({ findings: z.array(Finding), estimate: Estimate })) });
+export const PreflightAnswer = z.object({
+  targets: z.array(z.object({ findings: z.array(Finding), estimate: Estimate })),
+});
 export type PreflightAnswer = z.infer<typeof PreflightAnswer>;
 /** Sensible first choices for this image on this host. */
 export const DefaultsAsk = z.object({ imageVersionId: z.uuid(), hostId: z.uuid() });

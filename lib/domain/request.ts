@@ -5,7 +5,12 @@ import { DiskFormatId } from "./disk-format.ts";
 import { Finding } from "./finding.ts";
 
 /** A VM name that every hypervisor takes; the host's own pattern is checked by preflight. */
-export const VmName = z.string().trim().min(1).max(80).regex(/^[^\x00-\x1f/\\]+$/, "A VM name cannot hold slashes or control characters");
+export const VmName = z
+  .string()
+  .trim()
+  .min(1)
+  .max(80)
+  .regex(/^[^\x00-\x1f/\\]+$/, "A VM name cannot hold slashes or control characters");
 
 /** One VM to make: the choices on one target card of the deploy page. */
 export const TargetChoice = z.object({
@@ -13,7 +18,10 @@ export const TargetChoice = z.object({
   name: VmName,
   cpus: z.number().int().min(1).max(4096),
   /** Bytes. */
-  memory: z.number().int().min(1024 * 1024),
+  memory: z
+    .number()
+    .int()
+    .min(1024 * 1024),
   firmware: Firmware,
   diskFormat: DiskFormatId,
   bus: DiskBus,
@@ -24,7 +32,16 @@ export const TargetChoice = z.object({
 });
 export type TargetChoice = z.infer<typeof TargetChoice>;
 
-export const RequestStatus = z.enum(["pending", "denied", "approved", "running", "succeeded", "partly", "failed", "cancelled"]);
+export const RequestStatus = z.enum([
+  "pending",
+  "denied",
+  "approved",
+  "running",
+  "succeeded",
+  "partly",
+  "failed",
+  "cancelled",
+]);
 export type RequestStatus = z.infer<typeof RequestStatus>;
 
 export const TargetStatus = z.enum(["waiting", "running", "succeeded", "failed", "cancelling", "cancelled"]);
@@ -94,6 +111,8 @@ export const FrozenPlan = z.object({
   imageVersionId: z.uuid(),
   imageName: z.string(),
   fingerprints: z.array(z.string()),
-  targets: z.array(z.object({ choice: TargetChoice, hostName: z.string(), findings: z.array(Finding), estimate: Estimate })).min(1),
+  targets: z
+    .array(z.object({ choice: TargetChoice, hostName: z.string(), findings: z.array(Finding), estimate: Estimate }))
+    .min(1),
 });
 export type FrozenPlan = z.infer<typeof FrozenPlan>;

@@ -18,7 +18,12 @@ export const User = z.object({
 });
 export type User = z.infer<typeof User>;
 
-export const NewUser = z.object({ email: Email, name: z.string().trim().min(1).max(120), role: Role, password: Password });
+export const NewUser = z.object({
+  email: Email,
+  name: z.string().trim().min(1).max(120),
+  role: Role,
+  password: Password,
+});
 export const UserChange = z.object({
   name: z.string().trim().min(1).max(120).optional(),
   role: Role.optional(),

@@ -43,7 +43,8 @@ export async function openBus(database: Pick<Database, "listen" | "notify" | "dr
     waiting = [];
     let batch: LiveEvent[] = [];
     const flush = () => {
-      if (batch.length > 0) void database.notify(CHANNEL, JSON.stringify({ from: self, events: batch })).catch(() => undefined);
+      if (batch.length > 0)
+        void database.notify(CHANNEL, JSON.stringify({ from: self, events: batch })).catch(() => undefined);
       batch = [];
     };
     let size = 0;

@@ -53,7 +53,8 @@ export class ExtReader {
     const shift = superblock.readUInt32LE(24);
     const inodeSize = superblock.readUInt16LE(88);
     const perGroup = superblock.readUInt32LE(40);
-    if (shift > 6 || perGroup === 0 || (superblock.readUInt32LE(76) !== 0 && (inodeSize < 128 || inodeSize > 4096))) return null;
+    if (shift > 6 || perGroup === 0 || (superblock.readUInt32LE(76) !== 0 && (inodeSize < 128 || inodeSize > 4096)))
+      return null;
     const reader = new ExtReader(part, superblock);
     return reader.#descriptorSize < 32 || reader.#descriptorSize > 1024 ? null : reader;
   }
@@ -100,14 +101,27 @@ export class ExtReader {
     if (number < 1 || number > this.#inodes) return null;
     const group = Math.floor((number - 1) / this.#inodesPerGroup);
     const tableStart = this.#blockSize === 1024 ? 2 : 1;
-    const descriptor = await this.#part.read(tableStart * this.#blockSize + group * this.#descriptorSize, this.#descriptorSize);
+    const descriptor = await this.#part.read(
+      tableStart * this.#blockSize + group * this.#descriptorSize,
+      this.#descriptorSize,
+    );
     if (descriptor === null) return null;
-    const table = descriptor.readUInt32LE(8) + (this.#wide && this.#descriptorSize >= 64 ? descriptor.readUInt32LE(40) * 2 ** 32 : 0);
-    const raw = await this.#part.read(table * this.#blockSize + ((number - 1) % this.#inodesPerGroup) * this.#inodeSize, 128);
+    const table =
+      descriptor.readUInt32LE(8) +
+      (this.#wide && this.#descriptorSize >= 64 ? descriptor.readUInt32LE(40) * 2 ** 32 : 0);
+    const raw = await this.#part.read(
+      table * this.#blockSize + ((number - 1) % this.#inodesPerGroup) * this.#inodeSize,
+      128,
+    );
     if (raw === null) return null;
     const kind = Math.floor(raw.readUInt16LE(0) / 4096);
     const high = kind === FILE ? raw.readUInt32LE(108) : 0;
-    return { kind, size: raw.readUInt32LE(4) + high * 2 ** 32, flags: raw.readUInt32LE(32), block: raw.subarray(40, 100) };
+    return {
+      kind,
+      size: raw.readUInt32LE(4) + high * 2 ** 32,
+      flags: raw.readUInt32LE(32),
+      block: raw.subarray(40, 100),
+    };
   }
 
   async #lookUp(directory: Inode, name: string): Promise<number | null> {
@@ -118,7 +132,8 @@ export class ExtReader {
       if (length < 8 || at + length > bytes.length) return null;
       const inode = bytes.readUInt32LE(at);
       const nameLength = bytes.readUInt8(at + 6);
-      if (inode !== 0 && nameLength + 8 <= length && bytes.toString("utf8", at + 8, at + 8 + nameLength) === name) return inode;
+      if (inode !== 0 && nameLength + 8 <= length && bytes.toString("utf8", at + 8, at + 8 + nameLength) === name)
+        return inode;
       at += length;
     }
     return null;
@@ -129,7 +144,9 @@ export class ExtReader {
     if (bit(node.flags, INLINE)) return node.size <= 60 ? Buffer.from(node.block.subarray(0, node.size)) : null;
     const blocks = Math.ceil(size / this.#blockSize);
     const map = new Map<number, number>();
-    const known = bit(node.flags, EXTENTS) ? await this.#extents(node.block, map, blocks, MOST_DEPTH) : await this.#pointers(node.block, map, blocks);
+    const known = bit(node.flags, EXTENTS)
+      ? await this.#extents(node.block, map, blocks, MOST_DEPTH)
+      : await this.#pointers(node.block, map, blocks);
     if (!known) return null;
     const out = Buffer.alloc(blocks * this.#blockSize);
     for (const [logical, physical] of map) {
@@ -156,7 +173,10 @@ export class ExtReader {
         const start = node.readUInt32LE(at + 8) + node.readUInt16LE(at + 6) * 2 ** 32;
         for (let i = 0; i < raw && logical + i < blocks; i += 1) map.set(logical + i, start + i);
       } else {
-        const child = await this.#part.read((node.readUInt32LE(at + 4) + node.readUInt16LE(at + 8) * 2 ** 32) * this.#blockSize, this.#blockSize);
+        const child = await this.#part.read(
+          (node.readUInt32LE(at + 4) + node.readUInt16LE(at + 8) * 2 ** 32) * this.#blockSize,
+          this.#blockSize,
+        );
         if (child === null || !(await this.#extents(child, map, blocks, depthLeft - 1))) return false;
       }
     }
@@ -178,7 +198,13 @@ export class ExtReader {
     return true;
   }
 
-  async #indirect(pointer: number, level: number, first: number, map: Map<number, number>, blocks: number): Promise<boolean> {
+  async #indirect(
+    pointer: number,
+    level: number,
+    first: number,
+    map: Map<number, number>,
+    blocks: number,
+  ): Promise<boolean> {
     const table = await this.#part.read(pointer * this.#blockSize, this.#blockSize);
     if (table === null) return false;
     const perBlock = this.#blockSize / 4;
@@ -192,4 +218,3 @@ export class ExtReader {
     return true;
   }
 }
-

@@ -88,7 +88,10 @@ function parseDirectory(bytes: Buffer): Entry[] {
 export async function listEfiLoaders(part: Window): Promise<string[]> {
   const layout = await layoutOf(part);
   if (layout === null) return [];
-  const root = "cluster" in layout.root ? await readChain(part, layout, layout.root.cluster) : await part.read(layout.root.offset, layout.root.length);
+  const root =
+    "cluster" in layout.root
+      ? await readChain(part, layout, layout.root.cluster)
+      : await part.read(layout.root.offset, layout.root.length);
   if (root === null) return [];
   const efi = parseDirectory(root).find((entry) => entry.directory && entry.name === "EFI");
   if (efi === undefined) return [];

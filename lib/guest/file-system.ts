@@ -19,11 +19,13 @@ export async function recogniseFileSystem(part: Window): Promise<FileSystem | nu
     const compatible = head.readUInt32LE(1024 + 92);
     const incompatible = head.readUInt32LE(1024 + 96);
     // Extents mean ext4; a journal means ext3 at least.
-    const id = Math.floor(incompatible / 0x40) % 2 === 1 ? "ext4" : Math.floor(compatible / 4) % 2 === 1 ? "ext3" : "ext2";
+    const id =
+      Math.floor(incompatible / 0x40) % 2 === 1 ? "ext4" : Math.floor(compatible / 4) % 2 === 1 ? "ext3" : "ext2";
     return { id, label: text(head, 1024 + 120, 1024 + 136) };
   }
   if (is("XFSB", 0)) return { id: "xfs", label: text(head, 108, 120) };
-  if (head.length >= 65536 + 0x40 + 8 && is("_BHRfS_M", 65536 + 0x40)) return { id: "btrfs", label: text(head, 65536 + 0x12b, 65536 + 0x12b + 256) };
+  if (head.length >= 65536 + 0x40 + 8 && is("_BHRfS_M", 65536 + 0x40))
+    return { id: "btrfs", label: text(head, 65536 + 0x12b, 65536 + 0x12b + 256) };
   if (is("NTFS    ", 3)) return { id: "ntfs", label: null };
   if (is("EXFAT   ", 3)) return { id: "exfat", label: null };
   if (is("LUKS\xba\xbe", 0)) return { id: "luks", label: null };

@@ -42,7 +42,18 @@ function emptyFile(name: string, size: number): string {
 /** GPT with a BIOS boot partition, an EFI system partition with a loader, and a root of the given type. */
 function wholeGuest(ext: "ext2" | "ext3" | "ext4", blockSize = 1024): Buffer {
   const path = emptyFile(`guest-${ext}-${blockSize}.raw`, 32 * 1024 * 1024);
-  run("sgdisk", "-n1:2048:4095", "-t1:EF02", "-n2:4096:+8M", "-t2:EF00", "-c2:ESP", "-n3:0:0", "-t3:8300", "-c3:root", path);
+  run(
+    "sgdisk",
+    "-n1:2048:4095",
+    "-t1:EF02",
+    "-n2:4096:+8M",
+    "-t2:EF00",
+    "-c2:ESP",
+    "-n3:0:0",
+    "-t3:8300",
+    "-c3:root",
+    path,
+  );
   const esp = emptyFile("esp.img", 8 * 1024 * 1024);
   run("mkfs.vfat", "-n", "ESP", esp);
   writeFileSync(join(folder, "BOOTX64.EFI"), "MZ loader");
@@ -52,18 +63,42 @@ function wholeGuest(ext: "ext2" | "ext3" | "ext4", blockSize = 1024): Buffer {
   const tree = mkdtempSync(join(folder, "tree-"));
   mkdirSync(join(tree, "etc"), { recursive: true });
   mkdirSync(join(tree, "usr", "lib"), { recursive: true });
-  writeFileSync(join(tree, "usr", "lib", "os-release"), 'ID=debian\nPRETTY_NAME="Debian GNU/Linux 12 (bookworm)"\nVERSION_ID="12"\n');
+  writeFileSync(
+    join(tree, "usr", "lib", "os-release"),
+    'ID=debian\nPRETTY_NAME="Debian GNU/Linux 12 (bookworm)"\nVERSION_ID="12"\n',
+  );
   symlinkSync("../usr/lib/os-release", join(tree, "etc", "os-release"));
   for (let i = 0; i < 200; i += 1) writeFileSync(join(tree, "etc", `a-file-with-a-long-name-${i}`), "x");
   const start = 4096 + 8 * 2048;
-  run("mke2fs", "-q", "-F", "-t", ext, "-b", String(blockSize), "-L", "root", "-E", `offset=${start * 512}`, "-d", tree, path, `${Math.floor((32 * 2048 - start - 34) / 2)}k`);
+  run(
+    "mke2fs",
+    "-q",
+    "-F",
+    "-t",
+    ext,
+    "-b",
+    String(blockSize),
+    "-L",
+    "root",
+    "-E",
+    `offset=${start * 512}`,
+    "-d",
+    tree,
+    path,
+    `${Math.floor((32 * 2048 - start - 34) / 2)}k`,
+  );
   const bytes = readFileSync(path);
   bytes.fill(0x90, 0, 64);
   return bytes;
 }
 
 describe("what a disk says of its guest", () => {
-  for (const [ext, blockSize] of [["ext2", 1024], ["ext3", 1024], ["ext4", 1024], ["ext4", 4096]] as const) {
+  for (const [ext, blockSize] of [
+    ["ext2", 1024],
+    ["ext3", 1024],
+    ["ext4", 1024],
+    ["ext4", 4096],
+  ] as const) {
     it(`reads GPT, both firmwares and os-release from ${ext} with blocks of ${blockSize}`, async () => {
       const guest = GuestFacts.parse(await inspectGuest(memoryDisk(wholeGuest(ext, blockSize))));
       expect(guest.partitionTable).toBe("gpt");
@@ -73,7 +108,12 @@ describe("what a disk says of its guest", () => {
         ["Linux filesystem", ext, "root"],
       ]);
       expect(guest.boots).toEqual({ bios: true, uefi: true });
-      expect(guest.os).toEqual({ id: "debian", name: "Debian GNU/Linux 12 (bookworm)", version: "12", family: "linux" });
+      expect(guest.os).toEqual({
+        id: "debian",
+        name: "Debian GNU/Linux 12 (bookworm)",
+        version: "12",
+        family: "linux",
+      });
       expect(guest.notes).toEqual([]);
     });
   }
@@ -105,7 +145,11 @@ describe("what a disk says of its guest", () => {
     entry(8192 + 4096, 0, 0, 0x82, 2048, 2048);
     const guest = await inspectGuest(memoryDisk(bytes));
     expect(guest.partitionTable).toBe("mbr");
-    expect(guest.partitions.map((p) => [p.index, p.typeCode, p.bootable])).toEqual([[1, "0x83", true], [5, "0x83", false], [6, "0x82", false]]);
+    expect(guest.partitions.map((p) => [p.index, p.typeCode, p.bootable])).toEqual([
+      [1, "0x83", true],
+      [5, "0x83", false],
+      [6, "0x82", false],
+    ]);
     expect(guest.boots).toEqual({ bios: true, uefi: false });
     // The second table's link leads back to the first.
     entry(8192 + 4096, 1, 0, 0x05, 0, 6144);
@@ -116,7 +160,12 @@ describe("what a disk says of its guest", () => {
   it("finds nothing on an empty disk, and nothing on no disk", async () => {
     for (const size of [0, 512, 1024 * 1024]) {
       const guest = await inspectGuest(memoryDisk(Buffer.alloc(size)));
-      expect(guest).toMatchObject({ partitionTable: "none", partitions: [], boots: { bios: false, uefi: false }, os: null });
+      expect(guest).toMatchObject({
+        partitionTable: "none",
+        partitions: [],
+        boots: { bios: false, uefi: false },
+        os: null,
+      });
     }
   });
 
@@ -146,7 +195,12 @@ describe("what a disk says of its guest", () => {
   }, 120_000);
 
   it("understands quoting in os-release", () => {
-    expect(parseOsRelease("NAME='A \"B\"'\nID=x\nVERSION_ID=\"1.2\"")).toEqual({ id: "x", name: 'A "B"', version: "1.2", family: "linux" });
+    expect(parseOsRelease('NAME=\'A "B"\'\nID=x\nVERSION_ID="1.2"')).toEqual({
+      id: "x",
+      name: 'A "B"',
+      version: "1.2",
+      family: "linux",
+    });
     expect(parseOsRelease("nothing here")).toBeNull();
   });
 });

@@ -20,13 +20,17 @@ export async function inspectGuest(disk: BlockSource, signal?: AbortSignal): Pro
   let os: GuestFacts["os"] = null;
   let windows = false;
   // A file system that fills the disk without a table is looked into as well.
-  const places = table.kind === "none" ? [{ partition: null, start: 0, length: disk.size }] : table.partitions.map((partition) => ({ partition, start: partition.start, length: partition.length }));
+  const places =
+    table.kind === "none"
+      ? [{ partition: null, start: 0, length: disk.size }]
+      : table.partitions.map((partition) => ({ partition, start: partition.start, length: partition.length }));
 
   for (const [index, place] of places.entries()) {
     signal?.throwIfAborted();
     const part = windowOf(disk, place.start, place.length, signal);
     const system = index < MOST_LOOKED_INTO && place.start < disk.size ? await recogniseFileSystem(part) : null;
-    if (place.partition !== null) partitions.push({ ...place.partition, fileSystem: system?.id ?? null, label: system?.label ?? null });
+    if (place.partition !== null)
+      partitions.push({ ...place.partition, fileSystem: system?.id ?? null, label: system?.label ?? null });
     if (system === null) continue;
     if (system.id === "vfat") {
       const loaders = await listEfiLoaders(part);
@@ -47,13 +51,25 @@ export async function inspectGuest(disk: BlockSource, signal?: AbortSignal): Pro
     evidence.push(`BIOS: boot code in the first sector and a BIOS boot partition (${biosBoot.index})`);
   } else if (table.bootCode && table.kind === "mbr") {
     boots.bios = true;
-    evidence.push(active === undefined ? "BIOS: boot code in the first sector" : `BIOS: boot code in the first sector and active partition ${active.index}`);
+    evidence.push(
+      active === undefined
+        ? "BIOS: boot code in the first sector"
+        : `BIOS: boot code in the first sector and active partition ${active.index}`,
+    );
   } else if (table.bootCode && table.kind === "gpt" && !boots.uefi) {
     boots.bios = true;
     evidence.push("BIOS: boot code in the first sector, and no UEFI loader");
   }
   if (os === null && windows) os = { id: "windows", name: "Windows", version: null, family: "windows" };
-  return { partitionTable: table.kind, sectorSize: table.sectorSize, partitions, boots, bootEvidence: evidence, os, notes };
+  return {
+    partitionTable: table.kind,
+    sectorSize: table.sectorSize,
+    partitions,
+    boots,
+    bootEvidence: evidence,
+    os,
+    notes,
+  };
 }
 
 async function linuxOn(part: ReturnType<typeof windowOf>, notes: string[]): Promise<GuestFacts["os"]> {

@@ -29,9 +29,23 @@ const GPT_TYPES: Record<string, string> = {
 };
 
 const MBR_TYPES: Record<number, string> = {
-  0x01: "FAT12", 0x04: "FAT16", 0x05: "Extended", 0x06: "FAT16", 0x07: "NTFS/exFAT", 0x0b: "FAT32", 0x0c: "FAT32 (LBA)", 0x0e: "FAT16 (LBA)",
-  0x0f: "Extended (LBA)", 0x27: "Windows recovery", 0x82: "Linux swap", 0x83: "Linux filesystem", 0x8e: "Linux LVM", 0xa5: "FreeBSD", 0xee: "GPT protective",
-  0xef: "EFI System", 0xfd: "Linux RAID",
+  0x01: "FAT12",
+  0x04: "FAT16",
+  0x05: "Extended",
+  0x06: "FAT16",
+  0x07: "NTFS/exFAT",
+  0x0b: "FAT32",
+  0x0c: "FAT32 (LBA)",
+  0x0e: "FAT16 (LBA)",
+  0x0f: "Extended (LBA)",
+  0x27: "Windows recovery",
+  0x82: "Linux swap",
+  0x83: "Linux filesystem",
+  0x8e: "Linux LVM",
+  0xa5: "FreeBSD",
+  0xee: "GPT protective",
+  0xef: "EFI System",
+  0xfd: "Linux RAID",
 };
 
 const EXTENDED = new Set([0x05, 0x0f, 0x85]);
@@ -52,7 +66,11 @@ export async function readPartitionTable(disk: Window): Promise<PartitionTable> 
   if (!signed) return none;
   // A FAT or NTFS volume without a table has the same signature and no sensible entries.
   const entries = mbrEntries(first);
-  if (!entries.every((entry) => entry.status === 0 || entry.status === 0x80) || entries.every((entry) => entry.type === 0)) return { ...none, bootCode };
+  if (
+    !entries.every((entry) => entry.status === 0 || entry.status === 0x80) ||
+    entries.every((entry) => entry.type === 0)
+  )
+    return { ...none, bootCode };
   const mbr = await readMbr(disk, entries);
   return { kind: "mbr", sectorSize: 512, bootCode, ...mbr };
 }
@@ -73,8 +91,17 @@ async function readGpt(disk: Window, sectorSize: number): Promise<Found | null> 
   if (primary !== null && primary.whole) return { partitions: primary.partitions, notes: primary.notes };
   const last = Math.floor(disk.size / sectorSize) * sectorSize - sectorSize;
   const backup = last > sectorSize ? await readGptAt(disk, last, sectorSize) : null;
-  if (backup?.whole) return { partitions: backup.partitions, notes: ["The primary partition table is damaged; its backup at the end of the disk was read.", ...backup.notes] };
-  return primary === null ? null : { partitions: primary.partitions, notes: ["The partition table's checksum is wrong, and there is no good backup.", ...primary.notes] };
+  if (backup?.whole)
+    return {
+      partitions: backup.partitions,
+      notes: ["The primary partition table is damaged; its backup at the end of the disk was read.", ...backup.notes],
+    };
+  return primary === null
+    ? null
+    : {
+        partitions: primary.partitions,
+        notes: ["The partition table's checksum is wrong, and there is no good backup.", ...primary.notes],
+      };
 }
 
 async function readGptAt(disk: Window, at: number, sectorSize: number): Promise<(Found & { whole: boolean }) | null> {
@@ -85,7 +112,14 @@ async function readGptAt(disk: Window, at: number, sectorSize: number): Promise<
   const count = header.readUInt32LE(80);
   const entrySize = header.readUInt32LE(84);
   const tableLba = u64(header, 72);
-  if (headerSize < 92 || headerSize > 512 || entrySize < 128 || entrySize > 4096 || count > MOST_ENTRIES || tableLba === null) {
+  if (
+    headerSize < 92 ||
+    headerSize > 512 ||
+    entrySize < 128 ||
+    entrySize > 4096 ||
+    count > MOST_ENTRIES ||
+    tableLba === null
+  ) {
     return { partitions: [], notes: ["The partition table's header makes no sense."], whole: false };
   }
   const checked = Buffer.from(header.subarray(0, headerSize));
@@ -106,7 +140,8 @@ async function readGptAt(disk: Window, at: number, sectorSize: number): Promise<
       continue;
     }
     const length = (lastLba - firstLba + 1) * sectorSize;
-    if (firstLba * sectorSize + length > disk.size) notes.push(`Partition ${index + 1} goes beyond the end of the disk.`);
+    if (firstLba * sectorSize + length > disk.size)
+      notes.push(`Partition ${index + 1} goes beyond the end of the disk.`);
     partitions.push({
       index: index + 1,
       start: firstLba * sectorSize,
@@ -132,7 +167,12 @@ interface MbrEntry {
 function mbrEntries(sector: Buffer): MbrEntry[] {
   return [0, 1, 2, 3].map((index) => {
     const at = 446 + index * 16;
-    return { status: sector.readUInt8(at), type: sector.readUInt8(at + 4), start: sector.readUInt32LE(at + 8), length: sector.readUInt32LE(at + 12) };
+    return {
+      status: sector.readUInt8(at),
+      type: sector.readUInt8(at + 4),
+      start: sector.readUInt32LE(at + 8),
+      length: sector.readUInt32LE(at + 12),
+    };
   });
 }
 

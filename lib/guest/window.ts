@@ -17,7 +17,8 @@ export function windowOf(disk: BlockSource, start: number, length: number, signa
   return {
     size,
     async read(offset, wanted) {
-      if (!Number.isSafeInteger(offset) || offset < 0 || wanted < 0 || wanted > MOST || offset + wanted > size) return null;
+      if (!Number.isSafeInteger(offset) || offset < 0 || wanted < 0 || wanted > MOST || offset + wanted > size)
+        return null;
       const buffer = Buffer.alloc(wanted);
       await disk.read(start + offset, buffer, signal);
       return buffer;

@@ -95,5 +95,8 @@ export interface HypervisorDriver<Connection = unknown, Secret = unknown> {
   /** Opens a session. Peer identity that is not pinned yet: throws `host.identity-unconfirmed` with `details.fingerprint`. */
   open(connection: Connection, secret: Secret | null, signal?: AbortSignal): Promise<HypervisorAdapter>;
   /** What the peer shows as its identity, for the person to confirm; null where the transport has none (local socket). */
-  identify(connection: Connection, signal?: AbortSignal): Promise<{ kind: "ssh-host-key" | "tls-certificate"; fingerprint: string } | null>;
+  identify(
+    connection: Connection,
+    signal?: AbortSignal,
+  ): Promise<{ kind: "ssh-host-key" | "tls-certificate"; fingerprint: string } | null>;
 }

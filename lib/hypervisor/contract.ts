@@ -105,7 +105,10 @@ export function describeAdapterContract(name: string, makeFixture: () => Promise
         memory: 256 * MiB,
         firmware: firmware.firmware,
         disks: [{ resource: disk, format: capabilities.diskFormats[0]!, bus: firmware.bootBuses[0]! }],
-        nics: fixture.networkRef === null ? [] : [{ networkRef: fixture.networkRef, model: capabilities.nics[0]!, mac: null }],
+        nics:
+          fixture.networkRef === null
+            ? []
+            : [{ networkRef: fixture.networkRef, model: capabilities.nics[0]!, mac: null }],
         description: "made by the contract suite",
       };
     };
@@ -129,7 +132,9 @@ export function describeAdapterContract(name: string, makeFixture: () => Promise
       for await (const item of adapter.inventory()) items.push(InventoryItem.parse(item));
       expect(items[0]?.kind).toBe("host");
       const order = ["host", "pool", "network", "vm"];
-      expect(items.map((item) => order.indexOf(item.kind))).toEqual([...items.map((item) => order.indexOf(item.kind))].sort((a, b) => a - b));
+      expect(items.map((item) => order.indexOf(item.kind))).toEqual(
+        [...items.map((item) => order.indexOf(item.kind))].sort((a, b) => a - b),
+      );
       expect(items.some((item) => item.kind === "pool" && item.ref === fixture.poolRef && item.writable)).toBe(true);
       expect(new Set(items.map((item) => `${item.kind} ${item.ref}`)).size).toBe(items.length);
     });
@@ -150,7 +155,9 @@ export function describeAdapterContract(name: string, makeFixture: () => Promise
     });
 
     it("refuses a pool that is not there", async () => {
-      expect(await codeOf(adapter.planDisk({ ...diskSpec("nowhere"), poolRef: "no such pool" }))).toBe("pool.not-found");
+      expect(await codeOf(adapter.planDisk({ ...diskSpec("nowhere"), poolRef: "no such pool" }))).toBe(
+        "pool.not-found",
+      );
     });
 
     it("leaves nothing after an upload that was given up and removed", async () => {
@@ -227,7 +234,8 @@ export function describeAdapterContract(name: string, makeFixture: () => Promise
         }
         throw new Error(`the watch never told: ${what}`);
       };
-      const put = (change: InventoryChange): Vm | null => (change.type === "put" && change.item.kind === "vm" && change.item.ref === vm.ref ? change.item : null);
+      const put = (change: InventoryChange): Vm | null =>
+        change.type === "put" && change.item.kind === "vm" && change.item.ref === vm.ref ? change.item : null;
       await sees("appeared", (change) => put(change) !== null);
       await adapter.power(vm.ref, "start");
       await sees("running", (change) => put(change)?.state === "running");

@@ -18,10 +18,17 @@ function driverOf(id: DriverId, options: OpenHostOptions): HypervisorDriver {
   return drivers[id] as HypervisorDriver;
 }
 
-export function openHost(target: HostConnection, secret: LibvirtSecret | null, options: OpenHostOptions = {}): Promise<HypervisorAdapter> {
+export function openHost(
+  target: HostConnection,
+  secret: LibvirtSecret | null,
+  options: OpenHostOptions = {},
+): Promise<HypervisorAdapter> {
   return driverOf(target.driver, options).open(target.connection, secret, options.signal);
 }
 
-export function identifyHost(target: HostConnection, options: OpenHostOptions = {}): ReturnType<HypervisorDriver["identify"]> {
+export function identifyHost(
+  target: HostConnection,
+  options: OpenHostOptions = {},
+): ReturnType<HypervisorDriver["identify"]> {
   return driverOf(target.driver, options).identify(target.connection, options.signal);
 }

@@ -12,7 +12,12 @@ export interface PreflightImage {
   readonly name: string;
   readonly hints: HardwareHints;
   /** In boot order. Bytes. */
-  readonly disks: readonly { readonly virtualSize: number; readonly format: DiskFormatId; readonly guest: GuestFacts; readonly dataBytes: number }[];
+  readonly disks: readonly {
+    readonly virtualSize: number;
+    readonly format: DiskFormatId;
+    readonly guest: GuestFacts;
+    readonly dataBytes: number;
+  }[];
 }
 
 export interface PreflightHost {
@@ -39,7 +44,9 @@ export interface PreflightContext {
 }
 
 /** A context whose host has told what it can take: most rules begin here. */
-export type KnownContext = PreflightContext & { readonly host: PreflightHost & { readonly capabilities: HostCapabilities } };
+export type KnownContext = PreflightContext & {
+  readonly host: PreflightHost & { readonly capabilities: HostCapabilities };
+};
 
 export interface PreflightRule {
   /** Stable; the documentation and the audit trail name it. */

@@ -25,25 +25,39 @@ export function nameFrom(image: string, longest: number): string {
 export function defaultChoice(image: PreflightImage, host: PreflightHost): TargetChoice {
   const { capabilities } = host;
   if (capabilities === null) {
-    throw new AppError("unprocessable", "host.unknown", `${host.name} has not told yet what it can take.`, { hint: "Wait until it is online." });
+    throw new AppError("unprocessable", "host.unknown", `${host.name} has not told yet what it can take.`, {
+      hint: "Wait until it is online.",
+    });
   }
   const guest = image.disks[0]?.guest;
   const family = familyOf(guest);
   const available = capabilities.firmware.filter((offered) => offered.available);
-  const wanted: Firmware | null = image.hints.firmware ?? (guest?.boots.uefi && !guest.boots.bios ? "uefi" : guest?.boots.bios && !guest.boots.uefi ? "bios" : null);
+  const wanted: Firmware | null =
+    image.hints.firmware ??
+    (guest?.boots.uefi && !guest.boots.bios ? "uefi" : guest?.boots.bios && !guest.boots.uefi ? "bios" : null);
   const firmware = available.find((offered) => offered.firmware === wanted) ?? available[0] ?? capabilities.firmware[0];
   const boots = firmware?.bootBuses ?? capabilities.buses;
-  const bus = boots.find((candidate) => candidate === image.hints.bus && !riskyBus(family, candidate)) ?? boots.find((candidate) => !riskyBus(family, candidate)) ?? boots[0] ?? capabilities.buses[0];
-  const pool = host.pools.filter((candidate) => candidate.active && candidate.writable).sort((a, b) => (b.free ?? 0) - (a.free ?? 0))[0] ?? host.pools[0];
+  const bus =
+    boots.find((candidate) => candidate === image.hints.bus && !riskyBus(family, candidate)) ??
+    boots.find((candidate) => !riskyBus(family, candidate)) ??
+    boots[0] ??
+    capabilities.buses[0];
+  const pool =
+    host.pools
+      .filter((candidate) => candidate.active && candidate.writable)
+      .sort((a, b) => (b.free ?? 0) - (a.free ?? 0))[0] ?? host.pools[0];
   const network = host.networks.find((candidate) => candidate.active);
   const model = capabilities.nics.find((candidate) => !riskyNic(family, candidate)) ?? capabilities.nics[0];
   const format = capabilities.diskFormats[0];
   if (firmware === undefined || bus === undefined || format === undefined || pool === undefined) {
-    throw new AppError("unprocessable", "host.no-storage", `${host.name} has no storage pool to put a disk into.`, { hint: "Make or activate a pool on the host." });
+    throw new AppError("unprocessable", "host.no-storage", `${host.name} has no storage pool to put a disk into.`, {
+      hint: "Make or activate a pool on the host.",
+    });
   }
   const { limits } = capabilities;
   let name = nameFrom(image.name, limits.nameMaxLength);
-  for (let number = 2; host.vmNames.includes(name); number += 1) name = `${nameFrom(image.name, limits.nameMaxLength - 4)}-${number}`;
+  for (let number = 2; host.vmNames.includes(name); number += 1)
+    name = `${nameFrom(image.name, limits.nameMaxLength - 4)}-${number}`;
   return {
     hostId: host.id,
     name,

@@ -33,7 +33,16 @@ const capabilities: HostCapabilities = {
     { firmware: "bios", available: true, reason: null, bootBuses: ["virtio", "sata", "ide"], label: "SeaBIOS" },
     { firmware: "uefi", available: true, reason: null, bootBuses: ["virtio", "sata"], label: "OVMF" },
   ],
-  limits: { maxCpus: 32, maxMemory: 256 * GiB, minMemory: 16 * 1024 ** 2, maxDiskSize: { raw: 1024 * GiB }, maxDisks: 2, maxNics: 8, nameMaxLength: 20, namePattern: "^[a-z0-9-]+$" },
+  limits: {
+    maxCpus: 32,
+    maxMemory: 256 * GiB,
+    minMemory: 16 * 1024 ** 2,
+    maxDiskSize: { raw: 1024 * GiB },
+    maxDisks: 2,
+    maxNics: 8,
+    nameMaxLength: 20,
+    namePattern: "^[a-z0-9-]+$",
+  },
   acceleration: "kvm",
   canStartVms: true,
   whyNotStart: null,
@@ -55,7 +64,17 @@ const choice: TargetChoice = {
   start: true,
 };
 const pool = (name: string, free: number, more: object = {}) => ({
-  kind: "pool" as const, ref: name, name, type: "dir", capacity: 100 * GiB, free, path: null, active: true, writable: true, whyNotWritable: null, ...more,
+  kind: "pool" as const,
+  ref: name,
+  name,
+  type: "dir",
+  capacity: 100 * GiB,
+  free,
+  path: null,
+  active: true,
+  writable: true,
+  whyNotWritable: null,
+  ...more,
 });
 const good: PreflightContext = {
   image: {
@@ -70,7 +89,18 @@ const good: PreflightContext = {
     simulated: false,
     online: true,
     staleSince: null,
-    facts: { kind: "host", ref: "h", name: "h", product: "p", version: "1", cpus: 16, cpuModel: null, arch: "x86_64", memory: 64 * GiB, memoryFree: 32 * GiB },
+    facts: {
+      kind: "host",
+      ref: "h",
+      name: "h",
+      product: "p",
+      version: "1",
+      cpus: 16,
+      cpuModel: null,
+      arch: "x86_64",
+      memory: 64 * GiB,
+      memoryFree: 32 * GiB,
+    },
     capabilities,
     pools: [pool("default", 50 * GiB), pool("big", 90 * GiB)],
     networks: [
@@ -83,8 +113,12 @@ const good: PreflightContext = {
   storedBytes: 2 * GiB,
 };
 const withChoice = (more: Partial<TargetChoice>): PreflightContext => ({ ...good, choice: { ...choice, ...more } });
-const withHost = (more: Partial<PreflightContext["host"]>): PreflightContext => ({ ...good, host: { ...good.host, ...more } });
-const withCaps = (more: Partial<HostCapabilities>): PreflightContext => withHost({ capabilities: { ...capabilities, ...more } });
+const withHost = (more: Partial<PreflightContext["host"]>): PreflightContext => ({
+  ...good,
+  host: { ...good.host, ...more },
+});
+const withCaps = (more: Partial<HostCapabilities>): PreflightContext =>
+  withHost({ capabilities: { ...capabilities, ...more } });
 const withGuest = (facts: GuestFacts, more: Partial<TargetChoice> = {}): PreflightContext => ({
   ...good,
   image: { ...good.image, disks: [{ ...good.image.disks[0]!, guest: facts }] },
@@ -98,30 +132,77 @@ const FIRES: Record<string, readonly [PreflightContext, string, Record<string, u
   "host.simulated": [withHost({ simulated: true }), "info", null],
   "host.emulated": [withCaps({ acceleration: "emulated" }), "info", null],
   "host.cannot-start": [withCaps({ canStartVms: false, whyNotStart: "no driver" }), "warning", { start: false }],
-  "target.firmware-unavailable": [withCaps({ firmware: [capabilities.firmware[0]!, { ...capabilities.firmware[1]!, available: false, reason: "no OVMF" }] }), "blocker", { firmware: "bios" }],
-  "guest.firmware-mismatch": [withGuest(guest({ boots: { bios: true, uefi: false } })), "blocker", { firmware: "bios" }],
+  "target.firmware-unavailable": [
+    withCaps({
+      firmware: [capabilities.firmware[0]!, { ...capabilities.firmware[1]!, available: false, reason: "no OVMF" }],
+    }),
+    "blocker",
+    { firmware: "bios" },
+  ],
+  "guest.firmware-mismatch": [
+    withGuest(guest({ boots: { bios: true, uefi: false } })),
+    "blocker",
+    { firmware: "bios" },
+  ],
   "guest.no-boot-loader": [withGuest(guest({ boots: { bios: false, uefi: false } })), "warning", null],
   "target.bus-cannot-boot": [withChoice({ bus: "ide" }), "blocker", { bus: "virtio" }],
   "target.bus-not-offered": [withChoice({ bus: "pvscsi" }), "blocker", { bus: "virtio" }],
   "guest.bus-needs-driver": [withGuest(windows), "warning", { bus: "sata" }],
-  "target.nic-not-offered": [withChoice({ nic: { networkRef: "lan", model: "vmxnet3" } }), "blocker", { nic: { networkRef: "lan", model: "virtio" } }],
+  "target.nic-not-offered": [
+    withChoice({ nic: { networkRef: "lan", model: "vmxnet3" } }),
+    "blocker",
+    { nic: { networkRef: "lan", model: "virtio" } },
+  ],
   "guest.nic-needs-driver": [withGuest(windows), "warning", { nic: { networkRef: "lan", model: "e1000e" } }],
-  "target.network-missing": [withChoice({ nic: { networkRef: "nowhere", model: "virtio" } }), "blocker", { nic: { networkRef: "lan", model: "virtio" } }],
-  "target.network-inactive": [withChoice({ nic: { networkRef: "down", model: "virtio" } }), "blocker", { nic: { networkRef: "lan", model: "virtio" } }],
+  "target.network-missing": [
+    withChoice({ nic: { networkRef: "nowhere", model: "virtio" } }),
+    "blocker",
+    { nic: { networkRef: "lan", model: "virtio" } },
+  ],
+  "target.network-inactive": [
+    withChoice({ nic: { networkRef: "down", model: "virtio" } }),
+    "blocker",
+    { nic: { networkRef: "lan", model: "virtio" } },
+  ],
   "target.no-network": [withChoice({ nic: null }), "info", null],
   "target.format-not-taken": [withChoice({ diskFormat: "vhdx" }), "blocker", { diskFormat: "qcow2" }],
   "target.disk-too-large": [
-    { ...withChoice({ diskFormat: "raw" }), image: { ...good.image, disks: [{ ...good.image.disks[0]!, virtualSize: 2048 * GiB }] } },
+    {
+      ...withChoice({ diskFormat: "raw" }),
+      image: { ...good.image, disks: [{ ...good.image.disks[0]!, virtualSize: 2048 * GiB }] },
+    },
     "blocker",
     { diskFormat: "qcow2" },
   ],
-  "target.too-many-disks": [{ ...good, image: { ...good.image, disks: [1, 2, 3].map(() => good.image.disks[0]!) } }, "blocker", null],
+  "target.too-many-disks": [
+    { ...good, image: { ...good.image, disks: [1, 2, 3].map(() => good.image.disks[0]!) } },
+    "blocker",
+    null,
+  ],
   "target.pool-missing": [withChoice({ poolRef: "nowhere" }), "blocker", { poolRef: "big" }],
-  "target.pool-not-writable": [withHost({ pools: [pool("default", 50 * GiB, { writable: false, whyNotWritable: "read-only" }), pool("big", 90 * GiB)] }), "blocker", { poolRef: "big" }],
-  "target.pool-no-room": [withHost({ pools: [pool("default", GiB), pool("big", 90 * GiB)] }), "blocker", { poolRef: "big" }],
-  "target.pool-nearly-full": [withHost({ pools: [pool("default", 5 * GiB), pool("big", 90 * GiB)] }), "warning", { poolRef: "big" }],
+  "target.pool-not-writable": [
+    withHost({
+      pools: [pool("default", 50 * GiB, { writable: false, whyNotWritable: "read-only" }), pool("big", 90 * GiB)],
+    }),
+    "blocker",
+    { poolRef: "big" },
+  ],
+  "target.pool-no-room": [
+    withHost({ pools: [pool("default", GiB), pool("big", 90 * GiB)] }),
+    "blocker",
+    { poolRef: "big" },
+  ],
+  "target.pool-nearly-full": [
+    withHost({ pools: [pool("default", 5 * GiB), pool("big", 90 * GiB)] }),
+    "warning",
+    { poolRef: "big" },
+  ],
   "target.pool-thin-overcommit": [withHost({ pools: [pool("default", 5 * GiB)] }), "info", null],
-  "image.odd-size": [{ ...good, image: { ...good.image, disks: [{ ...good.image.disks[0]!, virtualSize: 8 * GiB + 1 }] } }, "warning", null],
+  "image.odd-size": [
+    { ...good, image: { ...good.image, disks: [{ ...good.image.disks[0]!, virtualSize: 8 * GiB + 1 }] } },
+    "warning",
+    null,
+  ],
   "target.name-exists": [withChoice({ name: "taken" }), "blocker", { name: "taken-2" }],
   "target.name-not-allowed": [withChoice({ name: "Not Allowed" }), "blocker", null],
   "target.too-many-cpus": [withChoice({ cpus: 64 }), "blocker", { cpus: 32 }],
@@ -155,12 +236,25 @@ describe("preflight", () => {
   }
 
   it("blocks a host that has told nothing", () => {
-    expect(runPreflight(withHost({ capabilities: null }))).toMatchObject([{ rule: "host.unknown", severity: "blocker" }]);
+    expect(runPreflight(withHost({ capabilities: null }))).toMatchObject([
+      { rule: "host.unknown", severity: "blocker" },
+    ]);
   });
 
   it("names every rule in the documentation", () => {
     const path = join(import.meta.dirname, "..", "..", "docs", "preflight-rules.md");
-    const text = ["# Preflight rules", "", "What a deploy is checked against, before it is requested and again before it runs.", "", "| rule | what it says |", "| --- | --- |", ...RULES.map((rule) => `| \`${rule.id}\` | ${rule.about} |`), "| `host.unknown` | The host has not told yet what it can take. |", "| `request.name-twice` | Two targets of one request have the same name on the same host. |", ""].join("\n");
+    const text = [
+      "# Preflight rules",
+      "",
+      "What a deploy is checked against, before it is requested and again before it runs.",
+      "",
+      "| rule | what it says |",
+      "| --- | --- |",
+      ...RULES.map((rule) => `| \`${rule.id}\` | ${rule.about} |`),
+      "| `host.unknown` | The host has not told yet what it can take. |",
+      "| `request.name-twice` | Two targets of one request have the same name on the same host. |",
+      "",
+    ].join("\n");
     if (process.env["UPDATE_DOCS"] === "1") writeFileSync(path, text);
     expect(readFileSync(path, "utf8")).toBe(text);
   });
@@ -170,12 +264,21 @@ describe("first choices", () => {
   it("block nothing and boot for sure", () => {
     const first = defaultChoice(good.image, good.host);
     expect(TargetChoiceSchema.parse(first)).toEqual(first);
-    expect(first).toMatchObject({ bus: "virtio", poolRef: "big", name: "golden", diskFormat: "qcow2", nic: { networkRef: "lan", model: "virtio" } });
+    expect(first).toMatchObject({
+      bus: "virtio",
+      poolRef: "big",
+      name: "golden",
+      diskFormat: "qcow2",
+      nic: { networkRef: "lan", model: "virtio" },
+    });
     expect(runPreflight({ ...good, choice: first }).filter((finding) => finding.severity === "blocker")).toEqual([]);
   });
 
   it("give Windows devices that it has drivers for, and its own firmware", () => {
-    const image = { ...good.image, disks: [{ ...good.image.disks[0]!, guest: { ...windows, boots: { bios: false, uefi: true } } }] };
+    const image = {
+      ...good.image,
+      disks: [{ ...good.image.disks[0]!, guest: { ...windows, boots: { bios: false, uefi: true } } }],
+    };
     expect(defaultChoice(image, good.host)).toMatchObject({ firmware: "uefi", bus: "sata", nic: { model: "e1000e" } });
   });
 

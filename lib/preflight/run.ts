@@ -7,7 +7,13 @@ import { hostRules } from "./rules/host.ts";
 import { machineRules } from "./rules/machine.ts";
 import { storageRules } from "./rules/storage.ts";
 
-export const RULES: readonly PreflightRule[] = [...hostRules, ...firmwareRules, ...deviceRules, ...storageRules, ...machineRules];
+export const RULES: readonly PreflightRule[] = [
+  ...hostRules,
+  ...firmwareRules,
+  ...deviceRules,
+  ...storageRules,
+  ...machineRules,
+];
 
 const WEIGHT: Record<Severity, number> = { blocker: 0, warning: 1, info: 2 };
 
@@ -26,5 +32,7 @@ export function runPreflight(ctx: PreflightContext): Finding[] {
     ];
   }
   const known = ctx as KnownContext;
-  return RULES.flatMap((rule) => rule.check(known).map((finding) => ({ rule: rule.id, ...finding }))).sort((a, b) => WEIGHT[a.severity] - WEIGHT[b.severity]);
+  return RULES.flatMap((rule) => rule.check(known).map((finding) => ({ rule: rule.id, ...finding }))).sort(
+    (a, b) => WEIGHT[a.severity] - WEIGHT[b.severity],
+  );
 }

@@ -9,7 +9,10 @@ const NICS_NOT_IN_WINDOWS: ReadonlySet<NicModel> = new Set(["virtio", "vmxnet3",
 type Family = NonNullable<GuestFacts["os"]>["family"];
 
 export function familyOf(guest: GuestFacts | undefined): Family | "unknown" {
-  return guest?.os?.family ?? (guest?.partitions.some((partition) => partition.fileSystem === "ntfs") ? "windows" : "unknown");
+  return (
+    guest?.os?.family ??
+    (guest?.partitions.some((partition) => partition.fileSystem === "ntfs") ? "windows" : "unknown")
+  );
 }
 
 export function riskyBus(family: Family | "unknown", bus: DiskBus): boolean {

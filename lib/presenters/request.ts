@@ -56,6 +56,12 @@ export function presentRequest(facts: RequestFacts): ProvisionRequest {
   };
 }
 
-export function presentRequestDetail(facts: RequestFacts, logs: ReadonlyMap<string, (typeof jobLog.$inferSelect)[]>): RequestDetail {
-  return { ...presentRequest(facts), logs: Object.fromEntries([...logs].map(([id, lines]) => [id, lines.map(presentLogLine)])) };
+export function presentRequestDetail(
+  facts: RequestFacts,
+  logs: ReadonlyMap<string, (typeof jobLog.$inferSelect)[]>,
+): RequestDetail {
+  return {
+    ...presentRequest(facts),
+    logs: Object.fromEntries([...logs].map(([id, lines]) => [id, lines.map(presentLogLine)])),
+  };
 }

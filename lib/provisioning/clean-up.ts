@@ -14,9 +14,15 @@ export async function cleanUp(io: JobIO, hostId: string, hostName: string): Prom
   await io.stage("clean-up", "running", `Removing what was made on ${hostName}`);
   const signal = AbortSignal.timeout(CLEAN_UP_MS);
   try {
-    const { removed, left } = await withHost(io.services, hostId, (adapter) => undoEntries(io.services.db, entries, adapter, signal), signal);
+    const { removed, left } = await withHost(
+      io.services,
+      hostId,
+      (adapter) => undoEntries(io.services.db, entries, adapter, signal),
+      signal,
+    );
     for (const entry of removed) await io.log("info", `Removed ${entry.label}.`);
-    for (const { entry, error } of left) await io.log("error", `${entry.label} could not be removed: ${errorToJson(error).message}`);
+    for (const { entry, error } of left)
+      await io.log("error", `${entry.label} could not be removed: ${errorToJson(error).message}`);
     await io.stage("clean-up", left.length === 0 ? "done" : "failed");
     return left.map(({ entry }) => `${entry.label} on ${hostName}`);
   } catch (error) {

@@ -33,7 +33,8 @@ export async function loadTarget(io: JobIO): Promise<{ request: RequestRow; targ
     .from(requestTargets)
     .innerJoin(requests, eq(requests.id, requestTargets.requestId))
     .where(eq(requestTargets.id, String(io.input["targetId"])));
-  if (row === undefined) throw new AppError("not-found", "request.not-found", "The request of this job is not there any more.");
+  if (row === undefined)
+    throw new AppError("not-found", "request.not-found", "The request of this job is not there any more.");
   return row;
 }
 

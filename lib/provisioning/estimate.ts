@@ -18,15 +18,28 @@ export function storedBytes(dataBytes: number, virtualSize: number, format: Disk
   return dataBytes + (format === "raw" ? 0 : METADATA + Math.ceil(virtualSize / 4096));
 }
 
-export async function estimateDeploy(db: Db, input: { hostId: string; dataBytes: number; virtualSize: number }): Promise<Estimate> {
+export async function estimateDeploy(
+  db: Db,
+  input: { hostId: string; dataBytes: number; virtualSize: number },
+): Promise<Estimate> {
   const rows = await db
     .select({ receipt: requestTargets.receipt })
     .from(requestTargets)
-    .where(and(eq(requestTargets.hostId, input.hostId), eq(requestTargets.status, "succeeded"), isNotNull(requestTargets.receipt)))
+    .where(
+      and(
+        eq(requestTargets.hostId, input.hostId),
+        eq(requestTargets.status, "succeeded"),
+        isNotNull(requestTargets.receipt),
+      ),
+    )
     .orderBy(desc(requestTargets.finishedAt))
     .limit(EARLIER);
   const rates = rows
-    .flatMap(({ receipt }) => (receipt !== null && receipt.seconds > 0.5 && receipt.bytesMoved > 1024 ** 2 ? [receipt.bytesMoved / receipt.seconds] : []))
+    .flatMap(({ receipt }) =>
+      receipt !== null && receipt.seconds > 0.5 && receipt.bytesMoved > 1024 ** 2
+        ? [receipt.bytesMoved / receipt.seconds]
+        : [],
+    )
     .sort((a, b) => a - b);
   const median = rates[Math.floor(rates.length / 2)];
   const slowest = rates[0];
@@ -35,7 +48,15 @@ export async function estimateDeploy(db: Db, input: { hostId: string; dataBytes:
     bytesToMove: input.dataBytes,
     fileLength: null,
     seconds: Math.round(seconds * 10) / 10,
-    error: Math.round((slowest === undefined ? seconds / 2 : Math.max(1, FIXED_SECONDS + input.dataBytes / slowest - seconds)) * 10) / 10,
-    basis: rates.length === 0 ? "no deploy to this host yet" : rates.length === 1 ? "one earlier deploy to this host" : `${rates.length} earlier deploys to this host`,
+    error:
+      Math.round(
+        (slowest === undefined ? seconds / 2 : Math.max(1, FIXED_SECONDS + input.dataBytes / slowest - seconds)) * 10,
+      ) / 10,
+    basis:
+      rates.length === 0
+        ? "no deploy to this host yet"
+        : rates.length === 1
+          ? "one earlier deploy to this host"
+          : `${rates.length} earlier deploys to this host`,
   };
 }

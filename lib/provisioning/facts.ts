@@ -25,9 +25,18 @@ export async function loadVersionFacts(db: Db, versionId: string): Promise<Versi
     .where(eq(imageVersions.id, versionId));
   if (row === undefined) throw new AppError("not-found", "image.not-found", "There is no such version of an image.");
   if (row.version.state !== "ready") {
-    throw new AppError("unprocessable", "image.not-ready", `Version ${row.version.number} of ${row.image.name} is not ready.`, { hint: "Wait until it has been analysed." });
+    throw new AppError(
+      "unprocessable",
+      "image.not-ready",
+      `Version ${row.version.number} of ${row.image.name} is not ready.`,
+      { hint: "Wait until it has been analysed." },
+    );
   }
-  const disks = await db.select().from(imageDisks).where(eq(imageDisks.versionId, versionId)).orderBy(asc(imageDisks.position));
+  const disks = await db
+    .select()
+    .from(imageDisks)
+    .where(eq(imageDisks.versionId, versionId))
+    .orderBy(asc(imageDisks.position));
   return {
     imageId: row.image.id,
     versionId,
@@ -37,15 +46,26 @@ export async function loadVersionFacts(db: Db, versionId: string): Promise<Versi
     image: {
       name: row.image.name,
       hints: row.version.hints,
-      disks: disks.map((disk) => ({ virtualSize: disk.virtualSize, format: disk.format, guest: disk.guest, dataBytes: disk.allocation.dataBytes })),
+      disks: disks.map((disk) => ({
+        virtualSize: disk.virtualSize,
+        format: disk.format,
+        guest: disk.guest,
+        dataBytes: disk.allocation.dataBytes,
+      })),
     },
   };
 }
 
 /** `exceptVm`: a VM that does not count, since it is the one being made. Throws `host.not-found`. */
 export async function loadHostFacts(db: Db, hostId: string, exceptVm?: string): Promise<PreflightHost> {
-  const [row] = await db.select().from(hosts).where(and(eq(hosts.id, hostId), isNull(hosts.removedAt)));
-  if (row === undefined) throw new AppError("not-found", "host.not-found", "There is no such host.", { hint: "It may have been removed in the meantime." });
+  const [row] = await db
+    .select()
+    .from(hosts)
+    .where(and(eq(hosts.id, hostId), isNull(hosts.removedAt)));
+  if (row === undefined)
+    throw new AppError("not-found", "host.not-found", "There is no such host.", {
+      hint: "It may have been removed in the meantime.",
+    });
   const items = await db
     .select({ data: inventoryItems.data })
     .from(inventoryItems)
@@ -55,7 +75,13 @@ export async function loadHostFacts(db: Db, hostId: string, exceptVm?: string): 
   const vms = await db
     .select({ name: inventoryItems.name })
     .from(inventoryItems)
-    .where(and(eq(inventoryItems.hostId, hostId), eq(inventoryItems.kind, "vm"), exceptVm === undefined ? undefined : ne(inventoryItems.ref, exceptVm)));
+    .where(
+      and(
+        eq(inventoryItems.hostId, hostId),
+        eq(inventoryItems.kind, "vm"),
+        exceptVm === undefined ? undefined : ne(inventoryItems.ref, exceptVm),
+      ),
+    );
   const data = items.map((item) => item.data);
   return {
     id: row.id,

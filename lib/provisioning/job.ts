@@ -25,7 +25,10 @@ export const deployHandler: JobHandler = async (io) => {
   try {
     await settle({ status: "running" });
     if (io.attempt > 1) {
-      await io.log("warn", "The worker before this one stopped in the middle: what it made is removed, and the work begins anew.");
+      await io.log(
+        "warn",
+        "The worker before this one stopped in the middle: what it made is removed, and the work begins anew.",
+      );
       const left = await cleanUp(io, row.target.hostId, hostName);
       if (left.length > 0) throw leftBehind(left);
     }
@@ -48,12 +51,18 @@ export const deployHandler: JobHandler = async (io) => {
     const shown = errorToJson(cancelled ? io.signal.reason : error);
     const final = left.length === 0 ? shown : { ...shown, hint: leftBehind(left).message };
     await settle({ status: cancelled ? "cancelled" : "failed", error: final });
-    throw left.length === 0 ? error : new AppError(shown.kind, shown.code, shown.message, { hint: leftBehind(left).message, cause: error });
+    throw left.length === 0
+      ? error
+      : new AppError(shown.kind, shown.code, shown.message, { hint: leftBehind(left).message, cause: error });
   }
 };
 
 function leftBehind(left: readonly string[]): AppError {
-  return new AppError("unavailable", "host.left-behind", `Still there: ${left.join("; ")}. It is removed as soon as the host can be reached again.`);
+  return new AppError(
+    "unavailable",
+    "host.left-behind",
+    `Still there: ${left.join("; ")}. It is removed as soon as the host can be reached again.`,
+  );
 }
 
 /** Marks the stage as running, then as done or failed, around its work. */
@@ -80,21 +89,37 @@ async function deploy(deployment: Deployment): Promise<Receipt> {
   const sent: SentDisk[] = [];
   await stage(io, "transfer", async () => {
     for (const disk of planned) {
-      const before = { done: sent.reduce((sum, s) => sum + s.virtualSize, 0), moved: sent.reduce((sum, s) => sum + s.moved, 0) };
-      sent.push(await sendDisk(deployment, disk, (report) => io.progress({ done: before.done + report.done, total, moved: before.moved + report.moved })));
+      const before = {
+        done: sent.reduce((sum, s) => sum + s.virtualSize, 0),
+        moved: sent.reduce((sum, s) => sum + s.moved, 0),
+      };
+      sent.push(
+        await sendDisk(deployment, disk, (report) =>
+          io.progress({ done: before.done + report.done, total, moved: before.moved + report.moved }),
+        ),
+      );
     }
   });
   const moved = sent.reduce((sum, disk) => sum + disk.moved, 0);
   const seconds = (Date.now() - started) / 1000;
 
-  const canReadBack = await withHost(io.services, target.hostId, async (adapter) => adapter.capabilities.canReadBack, io.signal);
+  const canReadBack = await withHost(
+    io.services,
+    target.hostId,
+    async (adapter) => adapter.capabilities.canReadBack,
+    io.signal,
+  );
   const readBack: string[] = [];
   if (canReadBack) {
     await stage(io, "verify", async () => {
       let done = 0;
       for (const disk of sent) {
         const before = done;
-        readBack.push(await verifyDisk(deployment, disk, (report) => io.progress({ done: before + report.done, total, moved: before + report.moved })));
+        readBack.push(
+          await verifyDisk(deployment, disk, (report) =>
+            io.progress({ done: before + report.done, total, moved: before + report.moved }),
+          ),
+        );
         done += disk.virtualSize;
       }
     });

@@ -8,7 +8,10 @@ export type LedgerEntry = typeof ledger.$inferSelect;
 
 /** Before the thing is made. Answers with the entry's number. */
 export async function enter(db: Db, jobId: string, hostId: string, resource: ResourceRef): Promise<number> {
-  const [row] = await db.insert(ledger).values({ jobId, hostId, kind: resource.kind, ref: resource.ref, label: resource.label }).returning({ seq: ledger.seq });
+  const [row] = await db
+    .insert(ledger)
+    .values({ jobId, hostId, kind: resource.kind, ref: resource.ref, label: resource.label })
+    .returning({ seq: ledger.seq });
   if (row === undefined) throw new Error("insert answered without a row");
   return row.seq;
 }
@@ -41,7 +44,12 @@ export interface UndoOutcome {
 }
 
 /** Last to first. One that fails does not keep the others from being removed. */
-export async function undoEntries(db: Db, entries: readonly LedgerEntry[], adapter: Pick<HypervisorAdapter, "remove">, signal: AbortSignal): Promise<UndoOutcome> {
+export async function undoEntries(
+  db: Db,
+  entries: readonly LedgerEntry[],
+  adapter: Pick<HypervisorAdapter, "remove">,
+  signal: AbortSignal,
+): Promise<UndoOutcome> {
   const removed: LedgerEntry[] = [];
   const left: { entry: LedgerEntry; error: unknown }[] = [];
   for (const entry of entries) {

@@ -34,7 +34,10 @@ export async function settleTarget(tx: Tx, targetId: string, outcome: TargetOutc
   if (target === undefined) return null;
   // Two targets that end at the same time must not each see the other as still running.
   await tx.select({ id: requests.id }).from(requests).where(eq(requests.id, target.requestId)).for("update");
-  const all = await tx.select({ status: requestTargets.status }).from(requestTargets).where(eq(requestTargets.requestId, target.requestId));
+  const all = await tx
+    .select({ status: requestTargets.status })
+    .from(requestTargets)
+    .where(eq(requestTargets.requestId, target.requestId));
   const status = overallStatus(all.map((row) => row.status));
   const over = ["succeeded", "partly", "failed", "cancelled"].includes(status);
   await tx
@@ -49,7 +52,12 @@ export async function settleTarget(tx: Tx, targetId: string, outcome: TargetOutc
         action: `target.${outcome.status}`,
         result: outcome.status === "succeeded" ? "ok" : "failed",
         subject: { kind: "request", id: target.requestId, name: target.choice.name },
-        details: { targetId, hostId: target.hostId, ...(outcome.receipt ? { receipt: outcome.receipt } : {}), ...(outcome.error ? { code: outcome.error.code, message: outcome.error.message } : {}) },
+        details: {
+          targetId,
+          hostId: target.hostId,
+          ...(outcome.receipt ? { receipt: outcome.receipt } : {}),
+          ...(outcome.error ? { code: outcome.error.code, message: outcome.error.message } : {}),
+        },
       },
     );
   }
@@ -58,6 +66,9 @@ export async function settleTarget(tx: Tx, targetId: string, outcome: TargetOutc
 
 /** The target that a job works for, if that was cancelled before it ever ran. */
 export async function settleCancelledJob(tx: Tx, jobId: string): Promise<void> {
-  const [target] = await tx.select({ id: requestTargets.id }).from(requestTargets).where(eq(requestTargets.jobId, jobId));
+  const [target] = await tx
+    .select({ id: requestTargets.id })
+    .from(requestTargets)
+    .where(eq(requestTargets.jobId, jobId));
   if (target !== undefined) await settleTarget(tx, target.id, { status: "cancelled" });
 }

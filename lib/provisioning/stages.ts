@@ -1,7 +1,13 @@
 import { DISK_FORMAT_LABEL, type DiskFormatId } from "#lib/domain/disk-format.ts";
 import type { Stage, StageId, TargetChoice } from "#lib/domain/request.ts";
 
-const waiting = (id: StageId, label: string): Stage => ({ id, label, state: "waiting", startedAt: null, finishedAt: null });
+const waiting = (id: StageId, label: string): Stage => ({
+  id,
+  label,
+  state: "waiting",
+  startedAt: null,
+  finishedAt: null,
+});
 
 /** The stages of one deploy under their true names, as they stand before anything runs. */
 export function stagesOf(choice: TargetChoice, imageFormat: DiskFormatId, hostName: string): Stage[] {
@@ -10,7 +16,12 @@ export function stagesOf(choice: TargetChoice, imageFormat: DiskFormatId, hostNa
   return [
     waiting("check", `Checking that ${hostName} still takes what was approved`),
     waiting("create-disk", `Reserving the disk's name in pool ${choice.poolRef}`),
-    waiting("transfer", from === to ? `Sending ${from} to pool ${choice.poolRef}` : `Converting ${from} → ${to} while sending to pool ${choice.poolRef}`),
+    waiting(
+      "transfer",
+      from === to
+        ? `Sending ${from} to pool ${choice.poolRef}`
+        : `Converting ${from} → ${to} while sending to pool ${choice.poolRef}`,
+    ),
     waiting("verify", `Reading the disk back from ${hostName} and comparing it`),
     waiting("create-vm", `Defining the VM ${choice.name}`),
     ...(choice.start ? [waiting("start-vm", `Starting ${choice.name}`)] : []),

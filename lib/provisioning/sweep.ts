@@ -18,7 +18,12 @@ export async function sweepOnce(services: Services): Promise<number> {
   const ended = await db
     .select({ id: jobs.id })
     .from(jobs)
-    .where(and(inArray(jobs.id, [...new Set(open.map((entry) => entry.jobId))]), inArray(jobs.state, ["failed", "cancelled", "succeeded"])));
+    .where(
+      and(
+        inArray(jobs.id, [...new Set(open.map((entry) => entry.jobId))]),
+        inArray(jobs.state, ["failed", "cancelled", "succeeded"]),
+      ),
+    );
   const over = new Set(ended.map((job) => job.id));
   let count = 0;
   for (const hostId of new Set(open.map((entry) => entry.hostId))) {
@@ -28,14 +33,23 @@ export async function sweepOnce(services: Services): Promise<number> {
     if (entries.length === 0 || host?.state !== "online") continue;
     try {
       const signal = AbortSignal.timeout(HOST_MS);
-      const { removed } = await withHost(services, hostId, (adapter) => undoEntries(db, entries, adapter, signal), signal);
+      const { removed } = await withHost(
+        services,
+        hostId,
+        (adapter) => undoEntries(db, entries, adapter, signal),
+        signal,
+      );
       for (const entry of removed) {
         await db.transaction((tx) =>
-          appendAudit(tx, { id: null, name: "Supravisor", role: null, via: "system", address: null }, {
-            action: "ledger.swept",
-            subject: { kind: "host", id: hostId, name: host.name },
-            details: { jobId: entry.jobId, kind: entry.kind, ref: entry.ref },
-          }),
+          appendAudit(
+            tx,
+            { id: null, name: "Supravisor", role: null, via: "system", address: null },
+            {
+              action: "ledger.swept",
+              subject: { kind: "host", id: hostId, name: host.name },
+              details: { jobId: entry.jobId, kind: entry.kind, ref: entry.ref },
+            },
+          ),
         );
       }
       count += removed.length;

@@ -29,10 +29,15 @@ export function startLibvirtd(options: { tlsPort?: number } = {}): Libvirtd {
   // The guests' QEMU runs as another user.
   execFileSync("chmod", ["755", folder]);
   if (options.tlsPort !== undefined) makeCertificates(join(folder, "tls"));
-  execFileSync(join(import.meta.dirname, "start-libvirtd.sh"), [folder, ...(options.tlsPort === undefined ? [] : [String(options.tlsPort)])], { stdio: "pipe" });
+  execFileSync(
+    join(import.meta.dirname, "start-libvirtd.sh"),
+    [folder, ...(options.tlsPort === undefined ? [] : [String(options.tlsPort)])],
+    { stdio: "pipe" },
+  );
   const socket = join(folder, "sock", "libvirt-sock");
   const uri = `qemu+unix:///system?socket=${socket}`;
-  const virsh = (...args: string[]): string => execFileSync("virsh", ["-q", "-c", uri, ...args], { encoding: "utf8", stdio: "pipe", timeout: 120_000 });
+  const virsh = (...args: string[]): string =>
+    execFileSync("virsh", ["-q", "-c", uri, ...args], { encoding: "utf8", stdio: "pipe", timeout: 120_000 });
   for (let i = 0; i < 150 && !existsSync(socket); i += 1) execFileSync("sleep", ["0.1"]);
   virsh("version");
   const tag = `t${process.pid}${Math.floor(Math.random() * 1e6)}`;
@@ -45,7 +50,10 @@ export function startLibvirtd(options: { tlsPort?: number } = {}): Libvirtd {
   const file = join(folder, "net.xml");
   execFileSync("sh", ["-c", `printf '%s' "<network><name>${networkName}</name></network>" > ${file}`]);
   virsh("net-define", file);
-  const started = spawnSync("virsh", ["-q", "-c", uri, "net-start", networkName], { encoding: "utf8", timeout: 60_000 });
+  const started = spawnSync("virsh", ["-q", "-c", uri, "net-start", networkName], {
+    encoding: "utf8",
+    timeout: 60_000,
+  });
   return {
     socket,
     folder,
@@ -75,13 +83,54 @@ export function startLibvirtd(options: { tlsPort?: number } = {}): Libvirtd {
 function makeCertificates(folder: string): void {
   mkdirSync(folder, { recursive: true });
   const openssl = (...args: string[]) => execFileSync("openssl", args, { cwd: folder, stdio: "pipe" });
-  openssl("req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "1", "-subj", "/CN=Supravisor test CA", "-keyout", "ca-key.pem", "-out", "ca-cert.pem");
+  openssl(
+    "req",
+    "-x509",
+    "-newkey",
+    "rsa:2048",
+    "-nodes",
+    "-days",
+    "1",
+    "-subj",
+    "/CN=Supravisor test CA",
+    "-keyout",
+    "ca-key.pem",
+    "-out",
+    "ca-cert.pem",
+  );
   for (const [name, subject, extension] of [
     ["server", "/CN=127.0.0.1", "subjectAltName=IP:127.0.0.1"],
     ["client", "/CN=client", "extendedKeyUsage=clientAuth"],
   ] as const) {
-    openssl("req", "-newkey", "rsa:2048", "-nodes", "-subj", subject, "-keyout", `${name}-key.pem`, "-out", `${name}.csr`);
+    openssl(
+      "req",
+      "-newkey",
+      "rsa:2048",
+      "-nodes",
+      "-subj",
+      subject,
+      "-keyout",
+      `${name}-key.pem`,
+      "-out",
+      `${name}.csr`,
+    );
     execFileSync("sh", ["-c", `printf '${extension}\n' > ${name}.ext`], { cwd: folder });
-    openssl("x509", "-req", "-in", `${name}.csr`, "-CA", "ca-cert.pem", "-CAkey", "ca-key.pem", "-CAcreateserial", "-days", "1", "-extfile", `${name}.ext`, "-out", `${name}-cert.pem`);
+    openssl(
+      "x509",
+      "-req",
+      "-in",
+      `${name}.csr`,
+      "-CA",
+      "ca-cert.pem",
+      "-CAkey",
+      "ca-key.pem",
+      "-CAcreateserial",
+      "-days",
+      "1",
+      "-extfile",
+      `${name}.ext`,
+      "-out",
+      `${name}-cert.pem`,
+    );
   }
 }

@@ -22,7 +22,8 @@ export function whyNoSshd(): string | null {
 export async function startSshd(): Promise<Sshd> {
   const folder = mkdtempSync(join(tmpdir(), "supravisor-sshd-"));
   mkdirSync("/run/sshd", { recursive: true });
-  for (const name of ["host", "client"]) execFileSync("ssh-keygen", ["-q", "-t", "ed25519", "-N", "", "-f", join(folder, name)]);
+  for (const name of ["host", "client"])
+    execFileSync("ssh-keygen", ["-q", "-t", "ed25519", "-N", "", "-f", join(folder, name)]);
   writeFileSync(join(folder, "authorized"), readFileSync(join(folder, "client.pub")));
   const port = 20_000 + Math.floor(Math.random() * 20_000);
   writeFileSync(

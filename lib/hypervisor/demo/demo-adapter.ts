@@ -61,7 +61,14 @@ export class DemoAdapter implements HypervisorAdapter {
   }
 
   #networks(): Network[] {
-    return this.#product.networks.map((network) => ({ kind: "network", ref: network.name, name: network.name, type: network.type, active: network.active, bridge: null }));
+    return this.#product.networks.map((network) => ({
+      kind: "network",
+      ref: network.name,
+      name: network.name,
+      type: network.type,
+      active: network.active,
+      bridge: null,
+    }));
   }
 
   async *inventory(signal?: AbortSignal): AsyncIterable<InventoryItem> {
@@ -143,7 +150,9 @@ export class DemoAdapter implements HypervisorAdapter {
     if (disk?.source == null) throw new AppError("not-found", "disk.not-found", `${vm.name} has no disk “${diskId}”.`);
     if (disk.captureBlocker !== null) throw new AppError("unprocessable", "disk.cannot-capture", disk.captureBlocker);
     if (vm.state !== "stopped") {
-      throw new AppError("conflict", "vm.running", `${vm.name} is ${vm.state}: its disk would be inconsistent.`, { hint: "Shut the VM down first." });
+      throw new AppError("conflict", "vm.running", `${vm.name} is ${vm.state}: its disk would be inconsistent.`, {
+        hint: "Shut the VM down first.",
+      });
     }
     return openImageFile(this.#pools.diskPath(disk.source));
   }
@@ -181,7 +190,9 @@ export class DemoAdapter implements HypervisorAdapter {
       const same = state.vms.find((vm) => vm.ref === tag);
       if (same !== undefined) return same;
       if (state.vms.some((vm) => vm.name === spec.name)) {
-        throw new AppError("conflict", "vm.exists", `There is a VM “${spec.name}” on this host already.`, { hint: "Choose another name." });
+        throw new AppError("conflict", "vm.exists", `There is a VM “${spec.name}” on this host already.`, {
+          hint: "Choose another name.",
+        });
       }
       const vm: Vm = {
         kind: "vm",

@@ -9,7 +9,14 @@ import { AppError } from "#lib/errors.ts";
 import type { DiskSpec, ResourceRef } from "../adapter.ts";
 import type { DemoProduct } from "./products.ts";
 
-const EXTENSION: Record<DiskFormatId, string> = { raw: "img", qcow2: "qcow2", vmdk: "vmdk", vhd: "vhd", vhdx: "vhdx", vdi: "vdi" };
+const EXTENSION: Record<DiskFormatId, string> = {
+  raw: "img",
+  qcow2: "qcow2",
+  vmdk: "vmdk",
+  vhd: "vhd",
+  vhdx: "vhdx",
+  vdi: "vdi",
+};
 
 /** A pool's folder: its name with everything that file systems dislike as dashes. */
 function folderName(pool: string): string {
@@ -49,7 +56,8 @@ export class DemoPools {
   /** Throws `pool.not-found`. */
   #pool(ref: string): DemoProduct["pools"][number] {
     const pool = this.#product.pools.find((candidate) => candidate.name === ref);
-    if (pool === undefined) throw new AppError("not-found", "pool.not-found", `There is no storage pool “${ref}” on this host.`);
+    if (pool === undefined)
+      throw new AppError("not-found", "pool.not-found", `There is no storage pool “${ref}” on this host.`);
     return pool;
   }
 
@@ -72,16 +80,20 @@ export class DemoPools {
     const slash = ref.lastIndexOf("/");
     const pool = this.#pool(ref.slice(0, slash));
     const name = ref.slice(slash + 1);
-    if (!/^[A-Za-z0-9._-]+$/.test(name) || name.startsWith(".")) throw new AppError("invalid", "host.refused", `“${ref}” does not name a disk.`);
+    if (!/^[A-Za-z0-9._-]+$/.test(name) || name.startsWith("."))
+      throw new AppError("invalid", "host.refused", `“${ref}” does not name a disk.`);
     return join(this.#path(pool.name), name);
   }
 
   async plan(spec: DiskSpec): Promise<ResourceRef> {
     this.#pool(spec.poolRef);
-    if (!/^[A-Za-z0-9][A-Za-z0-9._-]*$/.test(spec.name)) throw new AppError("invalid", "host.refused", `“${spec.name}” cannot be the name of a disk.`);
+    if (!/^[A-Za-z0-9][A-Za-z0-9._-]*$/.test(spec.name))
+      throw new AppError("invalid", "host.refused", `“${spec.name}” cannot be the name of a disk.`);
     const ref = `${spec.poolRef}/${spec.name}.${EXTENSION[spec.format]}`;
     if ((await stat(this.diskPath(ref)).catch(() => null)) !== null) {
-      throw new AppError("conflict", "disk.exists", `There is a disk ${ref} already.`, { hint: "Choose another name." });
+      throw new AppError("conflict", "disk.exists", `There is a disk ${ref} already.`, {
+        hint: "Choose another name.",
+      });
     }
     return { kind: "disk", ref, label: `disk ${ref}` };
   }
@@ -100,7 +112,8 @@ export class DemoPools {
     // A transfer that died with its process leaves its unfinished file, `.<name>.<12 hex>.part`, beside the final name.
     const prefix = `.${basename(path)}.`;
     for (const other of await readdir(dirname(path)).catch(() => [])) {
-      if (other.startsWith(prefix) && /^[0-9a-f]{12}\.part$/.test(other.slice(prefix.length))) await rm(join(dirname(path), other), { force: true });
+      if (other.startsWith(prefix) && /^[0-9a-f]{12}\.part$/.test(other.slice(prefix.length)))
+        await rm(join(dirname(path), other), { force: true });
     }
   }
 }

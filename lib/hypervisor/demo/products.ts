@@ -31,7 +31,9 @@ const common = {
   simulated: true,
 } as const;
 
-const limits = (more: Partial<HostCapabilities["limits"]> & { maxDiskSize: Partial<Record<DiskFormatId, number>> }): HostCapabilities["limits"] => ({
+const limits = (
+  more: Partial<HostCapabilities["limits"]> & { maxDiskSize: Partial<Record<DiskFormatId, number>> },
+): HostCapabilities["limits"] => ({
   maxCpus: 64,
   maxMemory: 1 * TiB,
   minMemory: 4 * 1024 ** 2,
@@ -42,7 +44,11 @@ const limits = (more: Partial<HostCapabilities["limits"]> & { maxDiskSize: Parti
   ...more,
 });
 
-const choice = (firmware: "bios" | "uefi", label: string, bootBuses: Firmware[number]["bootBuses"]): Firmware[number] => ({ firmware, available: true, reason: null, bootBuses, label });
+const choice = (
+  firmware: "bios" | "uefi",
+  label: string,
+  bootBuses: Firmware[number]["bootBuses"],
+): Firmware[number] => ({ firmware, available: true, reason: null, bootBuses, label });
 
 export const PRODUCTS = {
   vmware: {
@@ -58,8 +64,17 @@ export const PRODUCTS = {
       diskFormats: ["vmdk"],
       buses: ["pvscsi", "scsi", "sas", "sata", "nvme", "ide"],
       nics: ["vmxnet3", "e1000e", "e1000"],
-      firmware: [choice("uefi", "EFI", ["pvscsi", "scsi", "sas", "sata", "nvme"]), choice("bios", "BIOS", ["pvscsi", "scsi", "sas", "sata", "ide"])],
-      limits: limits({ maxCpus: 768, maxMemory: 24 * TiB, maxDisks: 256, maxNics: 10, maxDiskSize: { vmdk: 62 * TiB } }),
+      firmware: [
+        choice("uefi", "EFI", ["pvscsi", "scsi", "sas", "sata", "nvme"]),
+        choice("bios", "BIOS", ["pvscsi", "scsi", "sas", "sata", "ide"]),
+      ],
+      limits: limits({
+        maxCpus: 768,
+        maxMemory: 24 * TiB,
+        maxDisks: 256,
+        maxNics: 10,
+        maxDiskSize: { vmdk: 62 * TiB },
+      }),
     },
     pools: [
       { name: "datastore1", type: "vmfs", capacity: 500 * GiB },
@@ -84,7 +99,14 @@ export const PRODUCTS = {
       buses: ["scsi", "ide"],
       nics: ["netvsc", "dec21140"],
       firmware: [choice("uefi", "Generation 2 (UEFI)", ["scsi"]), choice("bios", "Generation 1 (BIOS)", ["ide"])],
-      limits: limits({ maxCpus: 64, maxMemory: 1 * TiB, maxDisks: 256, maxNics: 8, nameMaxLength: 100, maxDiskSize: { vhdx: 64 * TiB, vhd: 2040 * GiB } }),
+      limits: limits({
+        maxCpus: 64,
+        maxMemory: 1 * TiB,
+        maxDisks: 256,
+        maxNics: 8,
+        nameMaxLength: 100,
+        maxDiskSize: { vhdx: 64 * TiB, vhd: 2040 * GiB },
+      }),
     },
     pools: [
       { name: "D:\\Hyper-V", type: "ntfs", capacity: 400 * GiB },
@@ -109,7 +131,13 @@ export const PRODUCTS = {
       buses: ["xen", "ide"],
       nics: ["netfront", "rtl8139", "e1000"],
       firmware: [choice("bios", "HVM, BIOS", ["xen", "ide"]), choice("uefi", "HVM, UEFI", ["xen", "ide"])],
-      limits: limits({ maxCpus: 64, maxMemory: 1.5 * TiB, maxDisks: 241, maxNics: 7, maxDiskSize: { vhd: 2040 * GiB, raw: 2040 * GiB } }),
+      limits: limits({
+        maxCpus: 64,
+        maxMemory: 1.5 * TiB,
+        maxDisks: 241,
+        maxNics: 7,
+        maxDiskSize: { vhd: 2040 * GiB, raw: 2040 * GiB },
+      }),
     },
     pools: [
       { name: "Local storage", type: "ext", capacity: 300 * GiB },
@@ -133,7 +161,10 @@ export const PRODUCTS = {
       diskFormats: ["qcow2", "raw"],
       buses: ["virtio", "virtio-scsi", "sata", "ide"],
       nics: ["virtio", "e1000e", "e1000", "rtl8139"],
-      firmware: [choice("bios", "SeaBIOS", ["virtio", "virtio-scsi", "sata", "ide"]), choice("uefi", "OVMF", ["virtio", "virtio-scsi", "sata"])],
+      firmware: [
+        choice("bios", "SeaBIOS", ["virtio", "virtio-scsi", "sata", "ide"]),
+        choice("uefi", "OVMF", ["virtio", "virtio-scsi", "sata"]),
+      ],
       limits: limits({ maxCpus: 255, maxMemory: 4 * TiB, maxDisks: 32, maxNics: 16, maxDiskSize: {} }),
     },
     pools: [
@@ -158,8 +189,17 @@ export const PRODUCTS = {
       diskFormats: ["vdi", "vmdk", "vhd"],
       buses: ["sata", "ide", "scsi", "sas", "nvme", "virtio-scsi"],
       nics: ["e1000", "virtio"],
-      firmware: [choice("bios", "BIOS", ["sata", "ide", "scsi", "sas"]), choice("uefi", "EFI", ["sata", "ide", "scsi", "sas", "nvme", "virtio-scsi"])],
-      limits: limits({ maxCpus: 64, maxMemory: 2 * TiB, maxDisks: 30, maxNics: 8, maxDiskSize: { vdi: 128 * TiB, vmdk: 2 * TiB, vhd: 2040 * GiB } }),
+      firmware: [
+        choice("bios", "BIOS", ["sata", "ide", "scsi", "sas"]),
+        choice("uefi", "EFI", ["sata", "ide", "scsi", "sas", "nvme", "virtio-scsi"]),
+      ],
+      limits: limits({
+        maxCpus: 64,
+        maxMemory: 2 * TiB,
+        maxDisks: 30,
+        maxNics: 8,
+        maxDiskSize: { vdi: 128 * TiB, vmdk: 2 * TiB, vhd: 2040 * GiB },
+      }),
     },
     pools: [
       { name: "VirtualBox VMs", type: "folder", capacity: 200 * GiB },

@@ -25,9 +25,25 @@ interface Plan {
 const PLANS: readonly Plan[] = [
   { name: "web-01", state: "running", cpus: 2, memory: 2 * GiB, guestOs: "Debian GNU/Linux 12", size: 256 * MiB },
   { name: "web-02", state: "running", cpus: 2, memory: 2 * GiB, guestOs: "Debian GNU/Linux 12", size: 256 * MiB },
-  { name: "db-01", state: "running", cpus: 4, memory: 16 * GiB, guestOs: "Red Hat Enterprise Linux 9", size: 512 * MiB, snapshots: true },
+  {
+    name: "db-01",
+    state: "running",
+    cpus: 4,
+    memory: 16 * GiB,
+    guestOs: "Red Hat Enterprise Linux 9",
+    size: 512 * MiB,
+    snapshots: true,
+  },
   { name: "build-03", state: "stopped", cpus: 8, memory: 8 * GiB, guestOs: "Ubuntu 24.04", size: 128 * MiB },
-  { name: "legacy-app", state: "stopped", cpus: 1, memory: 1 * GiB, guestOs: "Windows Server 2012 R2", size: 128 * MiB, locked: true },
+  {
+    name: "legacy-app",
+    state: "stopped",
+    cpus: 1,
+    memory: 1 * GiB,
+    guestOs: "Windows Server 2012 R2",
+    size: 128 * MiB,
+    locked: true,
+  },
 ];
 
 /** The same identifier at every start, so that links to a seeded VM stay right. */
@@ -111,8 +127,22 @@ export async function seedVms(vendor: Vendor, product: DemoProduct, pools: DemoP
       ],
       snapshots: plan.snapshots
         ? [
-            { id: "1", name: "before upgrade", parentId: null, createdAt: "2026-10-02T08:00:00.000Z", state: "stopped", current: false },
-            { id: "2", name: "after upgrade", parentId: "1", createdAt: "2026-10-02T09:30:00.000Z", state: "running", current: true },
+            {
+              id: "1",
+              name: "before upgrade",
+              parentId: null,
+              createdAt: "2026-10-02T08:00:00.000Z",
+              state: "stopped",
+              current: false,
+            },
+            {
+              id: "2",
+              name: "after upgrade",
+              parentId: "1",
+              createdAt: "2026-10-02T09:30:00.000Z",
+              state: "running",
+              current: true,
+            },
           ]
         : [],
       tag: null,

@@ -72,7 +72,9 @@ export class DemoStore {
       );
       if (age > LOCK_STALE_MS) await rm(this.#lock, { force: true });
       if (Date.now() > until) {
-        throw new AppError("unavailable", "host.timeout", "The simulated host's state file stayed locked.", { hint: `Remove ${this.#lock} if no Supravisor runs.` });
+        throw new AppError("unavailable", "host.timeout", "The simulated host's state file stayed locked.", {
+          hint: `Remove ${this.#lock} if no Supravisor runs.`,
+        });
       }
       await pause(15);
     }

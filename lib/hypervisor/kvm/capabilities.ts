@@ -20,9 +20,17 @@ function enumValues(node: Xml | undefined, name: string): string[] {
   return all(found, "value").flatMap((value) => (typeof value === "string" ? [value] : (textAt(value) ?? [])));
 }
 
-async function domainCapabilities(client: LibvirtClient, arch: string, machine: string, virtType: string, signal?: AbortSignal): Promise<Xml | null> {
+async function domainCapabilities(
+  client: LibvirtClient,
+  arch: string,
+  machine: string,
+  virtType: string,
+  signal?: AbortSignal,
+): Promise<Xml | null> {
   try {
-    return at(parseXml(await client.domainCapabilities({ arch, machine, virtType }, signal)), "domainCapabilities") ?? null;
+    return (
+      at(parseXml(await client.domainCapabilities({ arch, machine, virtType }, signal)), "domainCapabilities") ?? null
+    );
   } catch (error) {
     if (error instanceof LibvirtError) return null;
     throw error;
@@ -32,7 +40,9 @@ async function domainCapabilities(client: LibvirtClient, arch: string, machine: 
 export async function readKvmHost(client: LibvirtClient, signal?: AbortSignal): Promise<KvmHost> {
   const root = at(parseXml(await client.capabilities(signal)), "capabilities");
   const arch = textAt(root, "host", "cpu", "arch") ?? "x86_64";
-  const guest = all(root, "guest").find((each) => textAt(each, "os_type") === "hvm" && textAt(each, "arch", "@name") === arch);
+  const guest = all(root, "guest").find(
+    (each) => textAt(each, "os_type") === "hvm" && textAt(each, "arch", "@name") === arch,
+  );
   const types = all(at(guest, "arch"), "domain").flatMap((each) => textAt(each, "@type") ?? []);
   // Offered is not usable: libvirt answers for kvm only where QEMU could open it.
   const q35Kvm = types.includes("kvm") ? await domainCapabilities(client, arch, "q35", "kvm", signal) : null;
@@ -40,7 +50,12 @@ export async function readKvmHost(client: LibvirtClient, signal?: AbortSignal): 
   const q35 = q35Kvm ?? (await domainCapabilities(client, arch, "q35", "qemu", signal));
   const pc = await domainCapabilities(client, arch, "pc", virtType, signal);
   if (q35 === null && pc === null) {
-    throw new AppError("unprocessable", "host.no-hypervisor", `${client.name} runs libvirt, but no QEMU for ${arch} guests is installed there.`, { hint: "Install qemu-system on the host." });
+    throw new AppError(
+      "unprocessable",
+      "host.no-hypervisor",
+      `${client.name} runs libvirt, but no QEMU for ${arch} guests is installed there.`,
+      { hint: "Install qemu-system on the host." },
+    );
   }
   const modern = enumValues(at(q35 ?? undefined, "devices", "disk"), "bus");
   const legacy = enumValues(at(pc ?? undefined, "devices", "disk"), "bus");

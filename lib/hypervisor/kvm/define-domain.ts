@@ -14,7 +14,12 @@ export interface DomainSetting {
 
 const PREFIX: Partial<Record<DiskBus, string>> = { virtio: "vd", ide: "hd" };
 const BUS: Partial<Record<DiskBus, string>> = { virtio: "virtio", "virtio-scsi": "scsi", sata: "sata", ide: "ide" };
-const NIC: Partial<Record<NicModel, string>> = { virtio: "virtio", e1000: "e1000", e1000e: "e1000e", rtl8139: "rtl8139" };
+const NIC: Partial<Record<NicModel, string>> = {
+  virtio: "virtio",
+  e1000: "e1000",
+  e1000e: "e1000e",
+  rtl8139: "rtl8139",
+};
 
 /** The i440fx has IDE and no PCI Express; everything else belongs on q35. */
 export function machineFor(buses: readonly DiskBus[]): string {
@@ -41,7 +46,9 @@ export function domainXml(spec: VmSpec, tag: string, setting: DomainSetting): st
       <model type='${NIC[nic.model] ?? "virtio"}'/>${nic.mac === null ? "" : `\n      <mac address='${x(nic.mac)}'/>`}
     </interface>`,
   );
-  const scsi = spec.disks.some((disk) => disk.bus === "virtio-scsi") ? "\n    <controller type='scsi' model='virtio-scsi'/>" : "";
+  const scsi = spec.disks.some((disk) => disk.bus === "virtio-scsi")
+    ? "\n    <controller type='scsi' model='virtio-scsi'/>"
+    : "";
   return `<domain type='${setting.virtType}'>
   <name>${x(spec.name)}</name>
   <uuid>${x(tag)}</uuid>

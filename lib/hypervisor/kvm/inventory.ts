@@ -11,7 +11,12 @@ import { at, parseXml, textAt } from "./xml.ts";
 const WRITABLE = new Set(["dir", "fs", "netfs"]);
 
 export async function readHostFacts(client: LibvirtClient, host: KvmHost, signal?: AbortSignal): Promise<HostFacts> {
-  const [name, version, node, memory] = await Promise.all([client.hostname(signal), client.libVersion(signal), client.nodeInfo(signal), client.memoryStats(signal).catch(() => new Map<string, number>())]);
+  const [name, version, node, memory] = await Promise.all([
+    client.hostname(signal),
+    client.libVersion(signal),
+    client.nodeInfo(signal),
+    client.memoryStats(signal).catch(() => new Map<string, number>()),
+  ]);
   const free = memory.get("free");
   return {
     kind: "host",
@@ -28,7 +33,12 @@ export async function readHostFacts(client: LibvirtClient, host: KvmHost, signal
   };
 }
 
-export async function readPool(client: LibvirtClient, pool: NamedRef, active: boolean, signal?: AbortSignal): Promise<StoragePool | null> {
+export async function readPool(
+  client: LibvirtClient,
+  pool: NamedRef,
+  active: boolean,
+  signal?: AbortSignal,
+): Promise<StoragePool | null> {
   try {
     const xml = at(parseXml(await client.poolXml(pool, signal)), "pool");
     const info = active ? await client.poolInfo(pool, signal) : null;
@@ -44,7 +54,11 @@ export async function readPool(client: LibvirtClient, pool: NamedRef, active: bo
       path: textAt(xml, "target", "path"),
       active,
       writable,
-      whyNotWritable: writable ? null : active ? `Pools of the kind “${type}” take no disk files.` : `The pool ${pool.name} is not active.`,
+      whyNotWritable: writable
+        ? null
+        : active
+          ? `Pools of the kind “${type}” take no disk files.`
+          : `The pool ${pool.name} is not active.`,
     };
   } catch (error) {
     if (error instanceof LibvirtError) return null;
@@ -54,11 +68,19 @@ export async function readPool(client: LibvirtClient, pool: NamedRef, active: bo
 
 export async function readPools(client: LibvirtClient, signal?: AbortSignal): Promise<StoragePool[]> {
   const [active, inactive] = await Promise.all([client.pools(true, signal), client.pools(false, signal)]);
-  const pools = await Promise.all([...active.map((pool) => readPool(client, pool, true, signal)), ...inactive.map((pool) => readPool(client, pool, false, signal))]);
+  const pools = await Promise.all([
+    ...active.map((pool) => readPool(client, pool, true, signal)),
+    ...inactive.map((pool) => readPool(client, pool, false, signal)),
+  ]);
   return pools.filter((pool) => pool !== null).sort((a, b) => a.name.localeCompare(b.name));
 }
 
-async function readNetwork(client: LibvirtClient, network: NamedRef, active: boolean, signal?: AbortSignal): Promise<Network | null> {
+async function readNetwork(
+  client: LibvirtClient,
+  network: NamedRef,
+  active: boolean,
+  signal?: AbortSignal,
+): Promise<Network | null> {
   try {
     const xml = at(parseXml(await client.networkXml(network, signal)), "network");
     const mode = textAt(xml, "forward", "@mode");
@@ -78,14 +100,21 @@ async function readNetwork(client: LibvirtClient, network: NamedRef, active: boo
 
 export async function readNetworks(client: LibvirtClient, signal?: AbortSignal): Promise<Network[]> {
   const [active, inactive] = await Promise.all([client.networks(true, signal), client.networks(false, signal)]);
-  const networks = await Promise.all([...active.map((n) => readNetwork(client, n, true, signal)), ...inactive.map((n) => readNetwork(client, n, false, signal))]);
+  const networks = await Promise.all([
+    ...active.map((n) => readNetwork(client, n, true, signal)),
+    ...inactive.map((n) => readNetwork(client, n, false, signal)),
+  ]);
   return networks.filter((network) => network !== null).sort((a, b) => a.name.localeCompare(b.name));
 }
 
 /** Null: it was removed in the meantime. */
 export async function readVm(client: LibvirtClient, domain: DomainRef, signal?: AbortSignal): Promise<Vm | null> {
   try {
-    const [xml, state, snapshots] = await Promise.all([client.domainXml(domain, false, signal), client.domainState(domain, signal), client.snapshotXmls(domain, signal)]);
+    const [xml, state, snapshots] = await Promise.all([
+      client.domainXml(domain, false, signal),
+      client.domainState(domain, signal),
+      client.snapshotXmls(domain, signal),
+    ]);
     const vm = mapDomain(xml, state, snapshots);
     const disks = await Promise.all(
       vm.disks.map(async (disk) => {
@@ -95,7 +124,8 @@ export async function readVm(client: LibvirtClient, domain: DomainRef, signal?: 
           const info = await client.volumeInfo(volume, signal);
           return { ...disk, storageRef: volume.pool, capacity: info.capacity, allocated: info.physical };
         } catch (error) {
-          if (error instanceof LibvirtError) return { ...disk, captureBlocker: "The disk is in no storage pool that libvirt knows." };
+          if (error instanceof LibvirtError)
+            return { ...disk, captureBlocker: "The disk is in no storage pool that libvirt knows." };
           throw error;
         }
       }),

@@ -22,7 +22,8 @@ const EXTENSION: Partial<Record<DiskFormatId, string>> = { qcow2: "qcow2", raw: 
 const RELIST_MS = 30_000;
 const STATE_MS = 20_000;
 
-const isCode = (error: unknown, ...codes: number[]): boolean => error instanceof LibvirtError && codes.includes(error.code);
+const isCode = (error: unknown, ...codes: number[]): boolean =>
+  error instanceof LibvirtError && codes.includes(error.code);
 
 export class KvmAdapter implements HypervisorAdapter {
   readonly #client: LibvirtClient;
@@ -78,7 +79,8 @@ export class KvmAdapter implements HypervisorAdapter {
       known.set(key, text);
       return [{ type: "put", item }];
     };
-    const gone = (kind: InventoryItem["kind"], ref: string): InventoryChange[] => (known.delete(`${kind}\0${ref}`) ? [{ type: "gone", kind, ref }] : []);
+    const gone = (kind: InventoryItem["kind"], ref: string): InventoryChange[] =>
+      known.delete(`${kind}\0${ref}`) ? [{ type: "gone", kind, ref }] : [];
     try {
       let relistAt = 0;
       while (!signal.aborted) {
@@ -156,7 +158,8 @@ export class KvmAdapter implements HypervisorAdapter {
     try {
       return await this.#client.domainByUuid(ref, signal);
     } catch (error) {
-      if (isCode(error, ERROR.noDomain)) throw new AppError("not-found", "vm.not-found", `There is no VM ${ref} on this host.`, { cause: error });
+      if (isCode(error, ERROR.noDomain))
+        throw new AppError("not-found", "vm.not-found", `There is no VM ${ref} on this host.`, { cause: error });
       throw asAppError(error, `Looking for the VM ${ref}`);
     }
   }
@@ -193,11 +196,20 @@ export class KvmAdapter implements HypervisorAdapter {
       sibling: async (name) => {
         // Only a plain name: whatever a hostile image asks for stays in its own pool.
         if (name !== basename(name) || name === "" || name === "." || name === "..") {
-          throw new AppError("unprocessable", "image.path-escapes", `${volume.name} refers to “${name}”, which is outside of its pool.`);
+          throw new AppError(
+            "unprocessable",
+            "image.path-escapes",
+            `${volume.name} refers to “${name}”, which is outside of its pool.`,
+          );
         }
         const pool = await this.#pool(volume.pool, signal);
         const beside = await this.#client.volumeByName(pool, name, signal).catch((cause: unknown) => {
-          throw new AppError("unprocessable", "image.sibling-missing", `${volume.name} needs ${name}, which is not in pool ${volume.pool}.`, { cause });
+          throw new AppError(
+            "unprocessable",
+            "image.sibling-missing",
+            `${volume.name} needs ${name}, which is not in pool ${volume.pool}.`,
+            { cause },
+          );
         });
         return this.#volumeFile(beside, signal);
       },
@@ -210,7 +222,9 @@ export class KvmAdapter implements HypervisorAdapter {
     const disk = vm.disks.find((each) => each.id === diskId);
     if (disk?.source == null) throw new AppError("not-found", "disk.not-found", `${vm.name} has no disk “${diskId}”.`);
     if (vm.state !== "stopped" && vm.state !== "crashed") {
-      throw new AppError("conflict", "vm.running", `${vm.name} is ${vm.state}: its disk changes while it is read.`, { hint: "Shut the VM down first." });
+      throw new AppError("conflict", "vm.running", `${vm.name} is ${vm.state}: its disk changes while it is read.`, {
+        hint: "Shut the VM down first.",
+      });
     }
     if (disk.captureBlocker !== null) throw new AppError("unprocessable", "disk.cannot-capture", disk.captureBlocker);
     const path = disk.source;
@@ -227,7 +241,10 @@ export class KvmAdapter implements HypervisorAdapter {
     try {
       return await this.#client.poolByName(name, signal);
     } catch (error) {
-      if (isCode(error, ERROR.noPool)) throw new AppError("not-found", "pool.not-found", `There is no storage pool “${name}” on this host.`, { cause: error });
+      if (isCode(error, ERROR.noPool))
+        throw new AppError("not-found", "pool.not-found", `There is no storage pool “${name}” on this host.`, {
+          cause: error,
+        });
       throw asAppError(error, `Looking for the pool ${name}`);
     }
   }
@@ -246,15 +263,20 @@ export class KvmAdapter implements HypervisorAdapter {
 
   async planDisk(spec: DiskSpec, signal?: AbortSignal): Promise<ResourceRef> {
     const extension = EXTENSION[spec.format];
-    if (extension === undefined) throw new AppError("unprocessable", "host.refused", `KVM hosts take no new ${spec.format} disks.`);
-    if (!/^[A-Za-z0-9][A-Za-z0-9._-]*$/.test(spec.name)) throw new AppError("invalid", "host.refused", `“${spec.name}” cannot be the name of a disk.`);
+    if (extension === undefined)
+      throw new AppError("unprocessable", "host.refused", `KVM hosts take no new ${spec.format} disks.`);
+    if (!/^[A-Za-z0-9][A-Za-z0-9._-]*$/.test(spec.name))
+      throw new AppError("invalid", "host.refused", `“${spec.name}” cannot be the name of a disk.`);
     const pool = await this.#pool(spec.poolRef, signal);
     // Files that came into the folder by other ways are known only after a refresh; one that is busy is fresh enough.
     await this.#client.poolRefresh(pool, signal).catch((error: unknown) => {
       if (!(error instanceof LibvirtError)) throw error;
     });
     const ref = `${spec.poolRef}/${spec.name}.${extension}`;
-    if ((await this.#findVolume(ref, signal)) !== null) throw new AppError("conflict", "disk.exists", `There is a disk ${ref} already.`, { hint: "Choose another name." });
+    if ((await this.#findVolume(ref, signal)) !== null)
+      throw new AppError("conflict", "disk.exists", `There is a disk ${ref} already.`, {
+        hint: "Choose another name.",
+      });
     return { kind: "disk", ref, label: `disk ${ref}` };
   }
 
@@ -263,14 +285,20 @@ export class KvmAdapter implements HypervisorAdapter {
     const pool = await this.#pool(spec.poolRef, signal);
     const length = spec.fileLength ?? spec.virtualSize;
     const state = await readPool(this.#client, pool, true, signal);
-    if (state?.writable === false) throw new AppError("unprocessable", "pool.not-writable", state.whyNotWritable ?? `The pool ${spec.poolRef} takes no disks.`);
+    if (state?.writable === false)
+      throw new AppError(
+        "unprocessable",
+        "pool.not-writable",
+        state.whyNotWritable ?? `The pool ${spec.poolRef} takes no disks.`,
+      );
     // A raw volume of the file's own length: what is uploaded are the bytes of the file, whatever format they hold.
     const xml = `<volume><name>${escapeXml(basename(resource.ref))}</name><capacity unit='bytes'>${length}</capacity><allocation unit='bytes'>0</allocation><target><format type='raw'/></target></volume>`;
     let volume: VolumeRef;
     try {
       volume = await this.#client.createVolume(pool, xml, signal);
     } catch (error) {
-      if (isCode(error, ERROR.volumeExists)) throw new AppError("conflict", "disk.exists", `There is a disk ${resource.ref} already.`, { cause: error });
+      if (isCode(error, ERROR.volumeExists))
+        throw new AppError("conflict", "disk.exists", `There is a disk ${resource.ref} already.`, { cause: error });
       throw asAppError(error, `Making ${resource.ref}`);
     }
     const stream = await this.#told(`Opening ${resource.ref} for writing`, this.#client.upload(volume, signal));
@@ -291,16 +319,22 @@ export class KvmAdapter implements HypervisorAdapter {
       if (isCode(error, ERROR.noDomain)) return null;
       throw asAppError(error, `Looking for a VM ${spec.name}`);
     });
-    if (other !== null) throw new AppError("conflict", "vm.exists", `There is a VM “${spec.name}” on this host already.`, { hint: "Choose another name." });
+    if (other !== null)
+      throw new AppError("conflict", "vm.exists", `There is a VM “${spec.name}” on this host already.`, {
+        hint: "Choose another name.",
+      });
     const paths: string[] = [];
     for (const disk of spec.disks) {
       const volume = await this.#findVolume(disk.resource.ref, signal);
-      if (volume === null) throw new AppError("not-found", "disk.not-found", `${disk.resource.label} is not on the host.`);
+      if (volume === null)
+        throw new AppError("not-found", "disk.not-found", `${disk.resource.label} is not on the host.`);
       // For pools of files the key is the path.
       paths.push(volume.key);
     }
     // The pool learns what the uploaded files are.
-    for (const name of new Set(spec.disks.map((disk) => disk.resource.ref.slice(0, disk.resource.ref.lastIndexOf("/"))))) {
+    for (const name of new Set(
+      spec.disks.map((disk) => disk.resource.ref.slice(0, disk.resource.ref.lastIndexOf("/"))),
+    )) {
       await this.#client.poolRefresh(await this.#pool(name, signal), signal).catch((error: unknown) => {
         if (!(error instanceof LibvirtError)) throw error;
       });
@@ -339,7 +373,11 @@ export class KvmAdapter implements HypervisorAdapter {
         return;
       } catch (error) {
         if (isCode(error, ERROR.noVolume)) return;
-        if (!(error instanceof LibvirtError && /still in use|being allocated/i.test(error.message)) || Date.now() > until) throw asAppError(error, `Removing ${resource.label}`);
+        if (
+          !(error instanceof LibvirtError && /still in use|being allocated/i.test(error.message)) ||
+          Date.now() > until
+        )
+          throw asAppError(error, `Removing ${resource.label}`);
         await new Promise((resolve) => setTimeout(resolve, 250));
       }
     }

@@ -5,11 +5,33 @@ import type { Vm, VmDisk, VmNic, VmSnapshot } from "#lib/domain/inventory.ts";
 import { all, at, parseXml, sizeAt, textAt, type Xml } from "./xml.ts";
 
 /** virDomainState */
-const STATE: Record<number, Vm["state"]> = { 1: "running", 2: "running", 3: "paused", 4: "running", 5: "stopped", 6: "crashed", 7: "suspended" };
+const STATE: Record<number, Vm["state"]> = {
+  1: "running",
+  2: "running",
+  3: "paused",
+  4: "running",
+  5: "stopped",
+  6: "crashed",
+  7: "suspended",
+};
 
 const BUS: Record<string, DiskBus> = { virtio: "virtio", sata: "sata", ide: "ide", nvme: "nvme", xen: "xen" };
-const NIC: Record<string, NicModel> = { virtio: "virtio", "virtio-net": "virtio", e1000: "e1000", e1000e: "e1000e", rtl8139: "rtl8139", vmxnet3: "vmxnet3" };
-const FORMAT: Record<string, DiskFormatId> = { raw: "raw", qcow2: "qcow2", vmdk: "vmdk", vpc: "vhd", vhdx: "vhdx", vdi: "vdi" };
+const NIC: Record<string, NicModel> = {
+  virtio: "virtio",
+  "virtio-net": "virtio",
+  e1000: "e1000",
+  e1000e: "e1000e",
+  rtl8139: "rtl8139",
+  vmxnet3: "vmxnet3",
+};
+const FORMAT: Record<string, DiskFormatId> = {
+  raw: "raw",
+  qcow2: "qcow2",
+  vmdk: "vmdk",
+  vpc: "vhd",
+  vhdx: "vhdx",
+  vdi: "vdi",
+};
 
 export const NAMESPACE = "https://supravisor.dev/ns/1";
 
@@ -34,7 +56,10 @@ function mapDisk(disk: Xml, controllerModel: string | null): VmDisk {
     id: target,
     label: target,
     bus: diskBus(disk, controllerModel),
-    source: textAt(disk, "source", "@file") ?? textAt(disk, "source", "@dev") ?? (pool === null ? null : `${pool}/${volume ?? ""}`),
+    source:
+      textAt(disk, "source", "@file") ??
+      textAt(disk, "source", "@dev") ??
+      (pool === null ? null : `${pool}/${volume ?? ""}`),
     storageRef: pool,
     format: FORMAT[textAt(disk, "driver", "@type") ?? ""] ?? null,
     capacity: null,
@@ -46,7 +71,8 @@ function mapDisk(disk: Xml, controllerModel: string | null): VmDisk {
 
 function mapNic(nic: Xml, index: number): VmNic {
   const raw = textAt(nic, "model", "@type");
-  const network = textAt(nic, "source", "@network") ?? textAt(nic, "source", "@bridge") ?? textAt(nic, "source", "@dev");
+  const network =
+    textAt(nic, "source", "@network") ?? textAt(nic, "source", "@bridge") ?? textAt(nic, "source", "@dev");
   return {
     id: textAt(nic, "mac", "@address") ?? `nic${index}`,
     mac: textAt(nic, "mac", "@address"),

@@ -16,7 +16,11 @@ async function codeOf(work: Promise<unknown>): Promise<{ code: string; fingerpri
     () => ({ code: "no error", fingerprint: null, text: "" }),
     (error: unknown) =>
       error instanceof AppError
-        ? { code: error.code, fingerprint: error.details?.["fingerprint"] ?? null, text: JSON.stringify([error.message, error.hint, error.details]) }
+        ? {
+            code: error.code,
+            fingerprint: error.details?.["fingerprint"] ?? null,
+            text: JSON.stringify([error.message, error.hint, error.details]),
+          }
         : { code: `not an AppError: ${String(error)}`, fingerprint: null, text: "" },
   );
 }
@@ -63,7 +67,10 @@ describe.skipIf(reason !== null)(`ways to a real libvirtd${reason === null ? "" 
   }
 
   it("goes through SSH with a key and the host key that ssh-keygen names", async () => {
-    expect(await kvmDriver.identify(ssh({ hostKey: null }))).toEqual({ kind: "ssh-host-key", fingerprint: sshd.hostKey });
+    expect(await kvmDriver.identify(ssh({ hostKey: null }))).toEqual({
+      kind: "ssh-host-key",
+      fingerprint: sshd.hostKey,
+    });
     await works(ssh(), { privateKey: sshd.clientKey });
   });
 
@@ -80,15 +87,23 @@ describe.skipIf(reason !== null)(`ways to a real libvirtd${reason === null ? "" 
     expect((await codeOf(kvmDriver.open(ssh(), { password: "wrong" }))).code).toBe("host.auth-failed");
     const folder = lab.folder;
     execFileSync("ssh-keygen", ["-q", "-t", "ed25519", "-N", "", "-f", join(folder, "other")]);
-    expect((await codeOf(kvmDriver.open(ssh(), { privateKey: readFileSync(join(folder, "other"), "utf8") }))).code).toBe("host.auth-failed");
+    expect(
+      (await codeOf(kvmDriver.open(ssh(), { privateKey: readFileSync(join(folder, "other"), "utf8") }))).code,
+    ).toBe("host.auth-failed");
     expect((await codeOf(kvmDriver.open(ssh(), { privateKey: "not a key" }))).code).toBe("host.bad-key");
-    expect((await codeOf(kvmDriver.open(ssh({ socket: "/nowhere/sock" }), { privateKey: sshd.clientKey }))).code).toBe("host.unreachable");
+    expect((await codeOf(kvmDriver.open(ssh({ socket: "/nowhere/sock" }), { privateKey: sshd.clientKey }))).code).toBe(
+      "host.unreachable",
+    );
   });
 
   it("goes through TLS by the CA or by the pinned certificate", async () => {
     await works(tls(), { clientKey: pem("client-key.pem") });
     const shown = await kvmDriver.identify(tls());
-    const fingerprint = execFileSync("openssl", ["x509", "-noout", "-fingerprint", "-sha256", "-in", join(lab.folder, "tls", "server-cert.pem")], { encoding: "utf8" })
+    const fingerprint = execFileSync(
+      "openssl",
+      ["x509", "-noout", "-fingerprint", "-sha256", "-in", join(lab.folder, "tls", "server-cert.pem")],
+      { encoding: "utf8" },
+    )
       .split("=")[1]!
       .trim()
       .replaceAll(":", "")
@@ -98,13 +113,19 @@ describe.skipIf(reason !== null)(`ways to a real libvirtd${reason === null ? "" 
   });
 
   it("refuses a certificate that nobody confirmed, another one, and a client that the host does not know", async () => {
-    expect((await codeOf(kvmDriver.open(tls({ caCertificate: null }), { clientKey: pem("client-key.pem") }))).code).toBe("host.identity-unconfirmed");
-    expect((await codeOf(kvmDriver.open(tls({ certificate: "0".repeat(64) }), { clientKey: pem("client-key.pem") }))).code).toBe("host.key-changed");
+    expect(
+      (await codeOf(kvmDriver.open(tls({ caCertificate: null }), { clientKey: pem("client-key.pem") }))).code,
+    ).toBe("host.identity-unconfirmed");
+    expect(
+      (await codeOf(kvmDriver.open(tls({ certificate: "0".repeat(64) }), { clientKey: pem("client-key.pem") }))).code,
+    ).toBe("host.key-changed");
     expect((await codeOf(kvmDriver.open(tls({ clientCertificate: null }), null))).code).toBe("host.auth-failed");
   });
 
   it("tells a host that cannot be reached", async () => {
-    expect((await codeOf(kvmDriver.open({ transport: "unix", socket: join(lab.folder, "none") }, null))).code).toBe("host.unreachable");
+    expect((await codeOf(kvmDriver.open({ transport: "unix", socket: join(lab.folder, "none") }, null))).code).toBe(
+      "host.unreachable",
+    );
     expect((await codeOf(kvmDriver.open(ssh({ port: 1 }), { password: "x" }))).code).toBe("host.unreachable");
     expect((await codeOf(kvmDriver.open(tls({ port: 1 }), null))).code).toBe("host.unreachable");
   });
@@ -130,7 +151,13 @@ describe.skipIf(reason !== null)(`ways to a real libvirtd${reason === null ? "" 
 
     it("a host that dies in the middle of an upload ends it with an error, and what was made can be removed", async () => {
       const adapter = await kvmDriver.open({ transport: "unix", socket: join(lab.folder, "proxy.sock") }, null);
-      const spec = { poolRef: lab.poolName, name: "cut-upload", format: "raw" as const, virtualSize: 512 * 1024 * 1024, fileLength: 512 * 1024 * 1024 };
+      const spec = {
+        poolRef: lab.poolName,
+        name: "cut-upload",
+        format: "raw" as const,
+        virtualSize: 512 * 1024 * 1024,
+        fileLength: 512 * 1024 * 1024,
+      };
       const { resource, sink } = await adapter.createDisk(spec);
       const block = Buffer.alloc(1024 * 1024, 7);
       const writing = (async () => {

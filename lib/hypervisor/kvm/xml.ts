@@ -46,10 +46,29 @@ export function textAt(node: Xml | undefined, ...path: string[]): string | null 
 }
 
 export function escapeXml(text: string): string {
-  return text.replaceAll("&", "&amp;").replaceAll("<", "&lt;").replaceAll(">", "&gt;").replaceAll('"', "&quot;").replaceAll("'", "&apos;");
+  return text
+    .replaceAll("&", "&amp;")
+    .replaceAll("<", "&lt;")
+    .replaceAll(">", "&gt;")
+    .replaceAll('"', "&quot;")
+    .replaceAll("'", "&apos;");
 }
 
-const UNIT: Record<string, number> = { b: 1, bytes: 1, KB: 1000, k: 1024, KiB: 1024, M: 1024 ** 2, MiB: 1024 ** 2, MB: 1e6, G: 1024 ** 3, GiB: 1024 ** 3, GB: 1e9, T: 1024 ** 4, TiB: 1024 ** 4 };
+const UNIT: Record<string, number> = {
+  b: 1,
+  bytes: 1,
+  KB: 1000,
+  k: 1024,
+  KiB: 1024,
+  M: 1024 ** 2,
+  MiB: 1024 ** 2,
+  MB: 1e6,
+  G: 1024 ** 3,
+  GiB: 1024 ** 3,
+  GB: 1e9,
+  T: 1024 ** 4,
+  TiB: 1024 ** 4,
+};
 
 /** A size with its unit in bytes; libvirt's default unit for memory is KiB. */
 export function sizeAt(node: Xml | undefined, name: string, unit = "KiB"): number | null {

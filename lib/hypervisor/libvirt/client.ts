@@ -6,7 +6,18 @@ import { XdrWriter } from "#lib/wire/xdr/writer.ts";
 import { PROC } from "./procedures.ts";
 import { LibvirtRpc, type RpcStream } from "./rpc.ts";
 import { openTransport } from "./transport.ts";
-import { readDomain, readNamed, readVolume, uuidBytes, writeDomain, writeNamed, writeVolume, type DomainRef, type NamedRef, type VolumeRef } from "./types.ts";
+import {
+  readDomain,
+  readNamed,
+  readVolume,
+  uuidBytes,
+  writeDomain,
+  writeNamed,
+  writeVolume,
+  type DomainRef,
+  type NamedRef,
+  type VolumeRef,
+} from "./types.ts";
 
 export type LibvirtEvent =
   | { readonly type: "domain"; readonly domain: DomainRef }
@@ -30,7 +41,12 @@ export class LibvirtClient implements AsyncDisposable {
   }
 
   /** `uri`: `qemu:///system`. Throws `host.*`. */
-  static async open(connection: LibvirtConnection, secret: LibvirtSecret | null, uri: string, signal?: AbortSignal): Promise<LibvirtClient> {
+  static async open(
+    connection: LibvirtConnection,
+    secret: LibvirtSecret | null,
+    uri: string,
+    signal?: AbortSignal,
+  ): Promise<LibvirtClient> {
     const transport = await openTransport(connection, secret, signal);
     const rpc = new LibvirtRpc(transport.stream, transport.name);
     const client = new LibvirtClient(rpc, transport.name, transport.close);
@@ -38,7 +54,12 @@ export class LibvirtClient implements AsyncDisposable {
       const offered = await rpc.call(PROC.authList, null, (r) => r.array((each) => each.int()), signal);
       if (offered.length > 0 && !offered.includes(AUTH_NONE)) {
         if (!offered.includes(AUTH_POLKIT)) {
-          throw new AppError("unprocessable", "host.auth-unsupported", `${transport.name} demands SASL authentication, which is not supported.`, { hint: "Reach it by SSH, or by TLS with a client certificate." });
+          throw new AppError(
+            "unprocessable",
+            "host.auth-unsupported",
+            `${transport.name} demands SASL authentication, which is not supported.`,
+            { hint: "Reach it by SSH, or by TLS with a client certificate." },
+          );
         }
         await rpc.call(PROC.authPolkit, null, (r) => r.int(), signal);
       }
@@ -70,7 +91,17 @@ export class LibvirtClient implements AsyncDisposable {
   capabilities = (signal?: AbortSignal) => this.#rpc.call(PROC.getCapabilities, null, (r) => r.string(), signal);
   libVersion = (signal?: AbortSignal) => this.#rpc.call(PROC.getLibVersion, null, (r) => r.hyper(), signal);
   domainCapabilities = (input: { arch: string; machine: string; virtType: string }, signal?: AbortSignal) =>
-    this.#rpc.call(PROC.domainGetCapabilities, w().optionalString(null).optionalString(input.arch).optionalString(input.machine).optionalString(input.virtType).uint(0), (r) => r.string(), signal);
+    this.#rpc.call(
+      PROC.domainGetCapabilities,
+      w()
+        .optionalString(null)
+        .optionalString(input.arch)
+        .optionalString(input.machine)
+        .optionalString(input.virtType)
+        .uint(0),
+      (r) => r.string(),
+      signal,
+    );
 
   /** Memory in bytes. */
   nodeInfo = (signal?: AbortSignal) =>
@@ -100,50 +131,113 @@ export class LibvirtClient implements AsyncDisposable {
   }
 
   // domains
-  domains = (signal?: AbortSignal) => this.#rpc.call(PROC.listAllDomains, w().int(1).uint(0), (r) => r.array(readDomain), signal);
-  domainXml = (domain: DomainRef, inactive: boolean, signal?: AbortSignal) => this.#rpc.call(PROC.domainGetXml, writeDomain(w(), domain).uint(inactive ? 2 : 0), (r) => r.string(), signal);
-  domainState = (domain: DomainRef, signal?: AbortSignal) => this.#rpc.call(PROC.domainGetState, writeDomain(w(), domain).uint(0), (r) => r.int(), signal);
-  domainByUuid = (uuid: string, signal?: AbortSignal) => this.#rpc.call(PROC.domainLookupByUuid, w().fixed(uuidBytes(uuid)), readDomain, signal);
-  domainByName = (name: string, signal?: AbortSignal) => this.#rpc.call(PROC.domainLookupByName, w().string(name), readDomain, signal);
-  define = (xml: string, signal?: AbortSignal) => this.#rpc.call(PROC.domainDefineFlags, w().string(xml).uint(0), readDomain, signal);
-  start = (domain: DomainRef, signal?: AbortSignal) => this.#rpc.call(PROC.domainCreateWithFlags, writeDomain(w(), domain).uint(0), nothing, signal);
-  shutdown = (domain: DomainRef, signal?: AbortSignal) => this.#rpc.call(PROC.domainShutdownFlags, writeDomain(w(), domain).uint(0), nothing, signal);
-  destroy = (domain: DomainRef, signal?: AbortSignal) => this.#rpc.call(PROC.domainDestroyFlags, writeDomain(w(), domain).uint(0), nothing, signal);
-  reboot = (domain: DomainRef, signal?: AbortSignal) => this.#rpc.call(PROC.domainReboot, writeDomain(w(), domain).uint(0), nothing, signal);
-  reset = (domain: DomainRef, signal?: AbortSignal) => this.#rpc.call(PROC.domainReset, writeDomain(w(), domain).uint(0), nothing, signal);
-  suspend = (domain: DomainRef, signal?: AbortSignal) => this.#rpc.call(PROC.domainSuspend, writeDomain(w(), domain), nothing, signal);
-  resume = (domain: DomainRef, signal?: AbortSignal) => this.#rpc.call(PROC.domainResume, writeDomain(w(), domain), nothing, signal);
+  domains = (signal?: AbortSignal) =>
+    this.#rpc.call(PROC.listAllDomains, w().int(1).uint(0), (r) => r.array(readDomain), signal);
+  domainXml = (domain: DomainRef, inactive: boolean, signal?: AbortSignal) =>
+    this.#rpc.call(PROC.domainGetXml, writeDomain(w(), domain).uint(inactive ? 2 : 0), (r) => r.string(), signal);
+  domainState = (domain: DomainRef, signal?: AbortSignal) =>
+    this.#rpc.call(PROC.domainGetState, writeDomain(w(), domain).uint(0), (r) => r.int(), signal);
+  domainByUuid = (uuid: string, signal?: AbortSignal) =>
+    this.#rpc.call(PROC.domainLookupByUuid, w().fixed(uuidBytes(uuid)), readDomain, signal);
+  domainByName = (name: string, signal?: AbortSignal) =>
+    this.#rpc.call(PROC.domainLookupByName, w().string(name), readDomain, signal);
+  define = (xml: string, signal?: AbortSignal) =>
+    this.#rpc.call(PROC.domainDefineFlags, w().string(xml).uint(0), readDomain, signal);
+  start = (domain: DomainRef, signal?: AbortSignal) =>
+    this.#rpc.call(PROC.domainCreateWithFlags, writeDomain(w(), domain).uint(0), nothing, signal);
+  shutdown = (domain: DomainRef, signal?: AbortSignal) =>
+    this.#rpc.call(PROC.domainShutdownFlags, writeDomain(w(), domain).uint(0), nothing, signal);
+  destroy = (domain: DomainRef, signal?: AbortSignal) =>
+    this.#rpc.call(PROC.domainDestroyFlags, writeDomain(w(), domain).uint(0), nothing, signal);
+  reboot = (domain: DomainRef, signal?: AbortSignal) =>
+    this.#rpc.call(PROC.domainReboot, writeDomain(w(), domain).uint(0), nothing, signal);
+  reset = (domain: DomainRef, signal?: AbortSignal) =>
+    this.#rpc.call(PROC.domainReset, writeDomain(w(), domain).uint(0), nothing, signal);
+  suspend = (domain: DomainRef, signal?: AbortSignal) =>
+    this.#rpc.call(PROC.domainSuspend, writeDomain(w(), domain), nothing, signal);
+  resume = (domain: DomainRef, signal?: AbortSignal) =>
+    this.#rpc.call(PROC.domainResume, writeDomain(w(), domain), nothing, signal);
   /** With its managed save, snapshot metadata and NVRAM: 1 + 2 + 4. */
-  undefine = (domain: DomainRef, signal?: AbortSignal) => this.#rpc.call(PROC.domainUndefineFlags, writeDomain(w(), domain).uint(7), nothing, signal);
+  undefine = (domain: DomainRef, signal?: AbortSignal) =>
+    this.#rpc.call(PROC.domainUndefineFlags, writeDomain(w(), domain).uint(7), nothing, signal);
 
   async snapshotXmls(domain: DomainRef, signal?: AbortSignal): Promise<string[]> {
-    const snapshots = await this.#rpc.call(PROC.domainListAllSnapshots, writeDomain(w(), domain).int(1).uint(0), (r) => r.array((each) => ({ name: each.string(), domain: readDomain(each) })), signal);
-    return Promise.all(snapshots.map((snapshot) => this.#rpc.call(PROC.snapshotGetXml, writeDomain(w().string(snapshot.name), snapshot.domain).uint(0), (r) => r.string(), signal)));
+    const snapshots = await this.#rpc.call(
+      PROC.domainListAllSnapshots,
+      writeDomain(w(), domain).int(1).uint(0),
+      (r) => r.array((each) => ({ name: each.string(), domain: readDomain(each) })),
+      signal,
+    );
+    return Promise.all(
+      snapshots.map((snapshot) =>
+        this.#rpc.call(
+          PROC.snapshotGetXml,
+          writeDomain(w().string(snapshot.name), snapshot.domain).uint(0),
+          (r) => r.string(),
+          signal,
+        ),
+      ),
+    );
   }
 
   // networks: 1 inactive, 2 active
-  networks = (active: boolean, signal?: AbortSignal) => this.#rpc.call(PROC.listAllNetworks, w().int(1).uint(active ? 2 : 1), (r) => r.array(readNamed), signal);
-  networkXml = (network: NamedRef, signal?: AbortSignal) => this.#rpc.call(PROC.networkGetXml, writeNamed(w(), network).uint(0), (r) => r.string(), signal);
+  networks = (active: boolean, signal?: AbortSignal) =>
+    this.#rpc.call(
+      PROC.listAllNetworks,
+      w()
+        .int(1)
+        .uint(active ? 2 : 1),
+      (r) => r.array(readNamed),
+      signal,
+    );
+  networkXml = (network: NamedRef, signal?: AbortSignal) =>
+    this.#rpc.call(PROC.networkGetXml, writeNamed(w(), network).uint(0), (r) => r.string(), signal);
 
   // storage
-  pools = (active: boolean, signal?: AbortSignal) => this.#rpc.call(PROC.listAllPools, w().int(1).uint(active ? 2 : 1), (r) => r.array(readNamed), signal);
-  poolByName = (name: string, signal?: AbortSignal) => this.#rpc.call(PROC.poolLookupByName, w().string(name), readNamed, signal);
-  poolXml = (pool: NamedRef, signal?: AbortSignal) => this.#rpc.call(PROC.poolGetXml, writeNamed(w(), pool).uint(0), (r) => r.string(), signal);
-  poolRefresh = (pool: NamedRef, signal?: AbortSignal) => this.#rpc.call(PROC.poolRefresh, writeNamed(w(), pool).uint(0), nothing, signal);
+  pools = (active: boolean, signal?: AbortSignal) =>
+    this.#rpc.call(
+      PROC.listAllPools,
+      w()
+        .int(1)
+        .uint(active ? 2 : 1),
+      (r) => r.array(readNamed),
+      signal,
+    );
+  poolByName = (name: string, signal?: AbortSignal) =>
+    this.#rpc.call(PROC.poolLookupByName, w().string(name), readNamed, signal);
+  poolXml = (pool: NamedRef, signal?: AbortSignal) =>
+    this.#rpc.call(PROC.poolGetXml, writeNamed(w(), pool).uint(0), (r) => r.string(), signal);
+  poolRefresh = (pool: NamedRef, signal?: AbortSignal) =>
+    this.#rpc.call(PROC.poolRefresh, writeNamed(w(), pool).uint(0), nothing, signal);
   poolInfo = (pool: NamedRef, signal?: AbortSignal) =>
-    this.#rpc.call(PROC.poolGetInfo, writeNamed(w(), pool), (r) => ({ state: r.uint(), capacity: r.hyper(), allocation: r.hyper(), available: r.hyper() }), signal);
-  volumeByName = (pool: NamedRef, name: string, signal?: AbortSignal) => this.#rpc.call(PROC.volLookupByName, writeNamed(w(), pool).string(name), readVolume, signal);
-  volumeByPath = (path: string, signal?: AbortSignal) => this.#rpc.call(PROC.volLookupByPath, w().string(path), readVolume, signal);
-  createVolume = (pool: NamedRef, xml: string, signal?: AbortSignal) => this.#rpc.call(PROC.volCreateXml, writeNamed(w(), pool).string(xml).uint(0), readVolume, signal);
-  deleteVolume = (volume: VolumeRef, signal?: AbortSignal) => this.#rpc.call(PROC.volDelete, writeVolume(w(), volume).uint(0), nothing, signal);
+    this.#rpc.call(
+      PROC.poolGetInfo,
+      writeNamed(w(), pool),
+      (r) => ({ state: r.uint(), capacity: r.hyper(), allocation: r.hyper(), available: r.hyper() }),
+      signal,
+    );
+  volumeByName = (pool: NamedRef, name: string, signal?: AbortSignal) =>
+    this.#rpc.call(PROC.volLookupByName, writeNamed(w(), pool).string(name), readVolume, signal);
+  volumeByPath = (path: string, signal?: AbortSignal) =>
+    this.#rpc.call(PROC.volLookupByPath, w().string(path), readVolume, signal);
+  createVolume = (pool: NamedRef, xml: string, signal?: AbortSignal) =>
+    this.#rpc.call(PROC.volCreateXml, writeNamed(w(), pool).string(xml).uint(0), readVolume, signal);
+  deleteVolume = (volume: VolumeRef, signal?: AbortSignal) =>
+    this.#rpc.call(PROC.volDelete, writeVolume(w(), volume).uint(0), nothing, signal);
   /** `physical`: length of the file. Flag 1 asks for that instead of what is allocated. */
   volumeInfo = (volume: VolumeRef, signal?: AbortSignal) =>
-    this.#rpc.call(PROC.volGetInfoFlags, writeVolume(w(), volume).uint(1), (r) => ({ type: r.int(), capacity: r.hyper(), physical: r.hyper() }), signal);
+    this.#rpc.call(
+      PROC.volGetInfoFlags,
+      writeVolume(w(), volume).uint(1),
+      (r) => ({ type: r.int(), capacity: r.hyper(), physical: r.hyper() }),
+      signal,
+    );
 
   /** Raw bytes of the volume's file; flag 1: holes are told as such. */
   download = (volume: VolumeRef, offset: number, length: number, signal?: AbortSignal): Promise<RpcStream> =>
     this.#rpc.openStream(PROC.volDownload, writeVolume(w(), volume).hyper(offset).hyper(length).uint(1), signal);
-  upload = (volume: VolumeRef, signal?: AbortSignal): Promise<RpcStream> => this.#rpc.openStream(PROC.volUpload, writeVolume(w(), volume).hyper(0).hyper(0).uint(1), signal);
+  upload = (volume: VolumeRef, signal?: AbortSignal): Promise<RpcStream> =>
+    this.#rpc.openStream(PROC.volUpload, writeVolume(w(), volume).hyper(0).hyper(0).uint(1), signal);
 
   /** Registers for everything that has events; calls back until the session ends. */
   async subscribe(listener: (event: LibvirtEvent) => void, signal?: AbortSignal): Promise<void> {
@@ -152,7 +246,8 @@ export class LibvirtClient implements AsyncDisposable {
       reader.int();
       if (procedure === PROC.domainEventLifecycle) listener({ type: "domain", domain: readDomain(reader) });
       else if (procedure === PROC.networkEventLifecycle) listener({ type: "network", network: readNamed(reader) });
-      else if (procedure === PROC.poolEventLifecycle || procedure === PROC.poolEventRefresh) listener({ type: "pool", pool: readNamed(reader) });
+      else if (procedure === PROC.poolEventLifecycle || procedure === PROC.poolEventRefresh)
+        listener({ type: "pool", pool: readNamed(reader) });
     });
     const lifecycle = w().int(0).uint(0);
     await this.#rpc.call(PROC.domainEventRegister, lifecycle, (r) => r.int(), signal);

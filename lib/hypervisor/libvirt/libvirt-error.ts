@@ -31,7 +31,13 @@ export function readError(reader: XdrReader): LibvirtError {
 export function asAppError(error: unknown, doing: string): unknown {
   if (!(error instanceof LibvirtError)) return error;
   if (/no space left|disk quota exceeded|not enough free space/i.test(error.message)) {
-    return new AppError("unprocessable", "pool.full", `${doing}: the storage pool has no room left.`, { hint: "Choose another pool, or free space in this one.", cause: error });
+    return new AppError("unprocessable", "pool.full", `${doing}: the storage pool has no room left.`, {
+      hint: "Choose another pool, or free space in this one.",
+      cause: error,
+    });
   }
-  return new AppError("unprocessable", "host.refused", `${doing}: ${error.message}`, { hint: "These are libvirt's own words; its log on the host may say more.", cause: error });
+  return new AppError("unprocessable", "host.refused", `${doing}: ${error.message}`, {
+    hint: "These are libvirt's own words; its log on the host may say more.",
+    cause: error,
+  });
 }

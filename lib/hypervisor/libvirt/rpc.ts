@@ -37,7 +37,9 @@ interface Message {
 }
 
 /** What a stream says: bytes, a hole, its end. */
-export type StreamItem = { readonly type: "data"; readonly bytes: Buffer } | { readonly type: "hole"; readonly length: number };
+export type StreamItem =
+  | { readonly type: "data"; readonly bytes: Buffer }
+  | { readonly type: "hole"; readonly length: number };
 
 interface OpenStream {
   readonly procedure: number;
@@ -106,7 +108,12 @@ export class LibvirtRpc {
   }
 
   /** Throws LibvirtError, `host.unreachable`, `host.timeout`, or the signal's reason. */
-  async call<T>(procedure: number, args: XdrWriter | null, read: (reader: XdrReader) => T, signal?: AbortSignal): Promise<T> {
+  async call<T>(
+    procedure: number,
+    args: XdrWriter | null,
+    read: (reader: XdrReader) => T,
+    signal?: AbortSignal,
+  ): Promise<T> {
     return read(await this.#call(this.#nextSerial(), procedure, args, signal));
   }
 
@@ -121,7 +128,14 @@ export class LibvirtRpc {
       };
       const timer = setTimeout(() => {
         done();
-        reject(new AppError("unavailable", "host.timeout", `${this.#name} did not answer within ${CALL_MS / 1000} seconds.`, { hint: "Look at the host's libvirt." }));
+        reject(
+          new AppError(
+            "unavailable",
+            "host.timeout",
+            `${this.#name} did not answer within ${CALL_MS / 1000} seconds.`,
+            { hint: "Look at the host's libvirt." },
+          ),
+        );
       }, CALL_MS);
       const onAbort = (): void => {
         done();
@@ -145,7 +159,14 @@ export class LibvirtRpc {
   /** Calls a procedure that opens a stream under the call's serial. */
   async openStream(procedure: number, args: XdrWriter, signal?: AbortSignal): Promise<RpcStream> {
     const serial = this.#nextSerial();
-    const state: OpenStream = { procedure, items: [], ended: false, finished: false, error: null, wake: () => undefined };
+    const state: OpenStream = {
+      procedure,
+      items: [],
+      ended: false,
+      finished: false,
+      error: null,
+      wake: () => undefined,
+    };
     this.#streams.set(serial, state);
     try {
       await this.#call(serial, procedure, args, signal);
@@ -177,7 +198,11 @@ export class LibvirtRpc {
     return {
       async write(bytes) {
         for (let at = 0; at < bytes.length; at += MAX_STREAM_DATA) {
-          await send(STREAM, CONTINUE, Buffer.from(bytes.buffer, bytes.byteOffset + at, Math.min(MAX_STREAM_DATA, bytes.length - at)));
+          await send(
+            STREAM,
+            CONTINUE,
+            Buffer.from(bytes.buffer, bytes.byteOffset + at, Math.min(MAX_STREAM_DATA, bytes.length - at)),
+          );
         }
       },
       hole: (length) => send(STREAM_HOLE, CONTINUE, new XdrWriter().hyper(length).uint(0).bytes()),
@@ -300,7 +325,10 @@ export class LibvirtRpc {
   #failStream(message: Message): void {
     const stream = this.#streams.get(message.serial);
     if (stream === undefined) return;
-    stream.error = message.payload.length > 0 ? readError(new XdrReader(message.payload)) : new AppError("unavailable", "host.refused", `${this.#name} gave the transfer up.`);
+    stream.error =
+      message.payload.length > 0
+        ? readError(new XdrReader(message.payload))
+        : new AppError("unavailable", "host.refused", `${this.#name} gave the transfer up.`);
     this.#streams.delete(message.serial);
     stream.wake();
   }
@@ -327,10 +355,15 @@ export class LibvirtRpc {
 
   #die(cause: Error | null): void {
     if (this.#dead !== null) return;
-    const error = new AppError("unavailable", "host.unreachable", `The connection to ${this.#name} was lost${cause === null ? "" : `: ${cause.message}`}.`, {
-      hint: "Check the host and the network between.",
-      ...(cause === null ? {} : { cause }),
-    });
+    const error = new AppError(
+      "unavailable",
+      "host.unreachable",
+      `The connection to ${this.#name} was lost${cause === null ? "" : `: ${cause.message}`}.`,
+      {
+        hint: "Check the host and the network between.",
+        ...(cause === null ? {} : { cause }),
+      },
+    );
     this.#dead = error;
     if (this.#keepalive !== null) clearInterval(this.#keepalive);
     for (const waiting of [...this.#waiting.values()]) waiting.reject(error);

@@ -19,7 +19,11 @@ const CONNECT_MS = 10_000;
 /** A helper that cannot reach the daemon ends at once. */
 const SETTLE_MS = 1500;
 
-export function openTransport(connection: LibvirtConnection, secret: LibvirtSecret | null, signal?: AbortSignal): Promise<Transport> {
+export function openTransport(
+  connection: LibvirtConnection,
+  secret: LibvirtSecret | null,
+  signal?: AbortSignal,
+): Promise<Transport> {
   switch (connection.transport) {
     case "unix":
       return openUnix(connection.socket, signal);
@@ -43,14 +47,24 @@ async function openUnix(path: string, signal?: AbortSignal): Promise<Transport> 
     signal?.throwIfAborted();
     const code = cause instanceof Error && "code" in cause ? cause.code : "";
     if (code === "EACCES") {
-      throw new AppError("unprocessable", "host.auth-failed", `This process may not open ${path}.`, { hint: "Add its user to the group libvirt, or run it as root.", cause });
+      throw new AppError("unprocessable", "host.auth-failed", `This process may not open ${path}.`, {
+        hint: "Add its user to the group libvirt, or run it as root.",
+        cause,
+      });
     }
-    throw new AppError("unavailable", "host.unreachable", `No libvirt answers at ${path}.`, { hint: "Is libvirtd or virtqemud running?", cause });
+    throw new AppError("unavailable", "host.unreachable", `No libvirt answers at ${path}.`, {
+      hint: "Is libvirtd or virtqemud running?",
+      cause,
+    });
   });
   return { stream, name: path, close: () => stream.destroy() };
 }
 
-async function openThroughSsh(connection: Extract<LibvirtConnection, { transport: "ssh" }>, secret: LibvirtSecret | null, signal?: AbortSignal): Promise<Transport> {
+async function openThroughSsh(
+  connection: Extract<LibvirtConnection, { transport: "ssh" }>,
+  secret: LibvirtSecret | null,
+  signal?: AbortSignal,
+): Promise<Transport> {
   const client = await openSsh(connection, secret, signal);
   const name = `libvirt on ${connection.host}`;
   const reasons: string[] = [];
@@ -78,12 +92,21 @@ async function openThroughSsh(connection: Extract<LibvirtConnection, { transport
     }
   }
   client.end();
-  throw new AppError("unavailable", "host.unreachable", `${connection.host} lets ${connection.user} in by SSH, but no libvirt answers there: ${[...new Set(reasons)].join("; ")}.`, {
-    hint: "The user must be in the group libvirt, and libvirtd or virtqemud must run.",
-  });
+  throw new AppError(
+    "unavailable",
+    "host.unreachable",
+    `${connection.host} lets ${connection.user} in by SSH, but no libvirt answers there: ${[...new Set(reasons)].join("; ")}.`,
+    {
+      hint: "The user must be in the group libvirt, and libvirtd or virtqemud must run.",
+    },
+  );
 }
 
-async function openLibvirtTls(connection: Extract<LibvirtConnection, { transport: "tls" }>, secret: LibvirtSecret | null, signal?: AbortSignal): Promise<Transport> {
+async function openLibvirtTls(
+  connection: Extract<LibvirtConnection, { transport: "tls" }>,
+  secret: LibvirtSecret | null,
+  signal?: AbortSignal,
+): Promise<Transport> {
   const socket = await openTls(
     {
       host: connection.host,
@@ -108,26 +131,41 @@ async function openLibvirtTls(connection: Extract<LibvirtConnection, { transport
     socket.once("end", () => reject(new Error("closed")));
   }).catch((cause: unknown) => {
     socket.destroy();
-    throw new AppError("unprocessable", "host.auth-failed", `${where} does not accept the client certificate.`, { hint: "It must be signed by the CA that the host trusts, and be allowed in libvirtd.conf.", cause });
+    throw new AppError("unprocessable", "host.auth-failed", `${where} does not accept the client certificate.`, {
+      hint: "It must be signed by the CA that the host trusts, and be allowed in libvirtd.conf.",
+      cause,
+    });
   });
   socket.setTimeout(0);
   socket.removeAllListeners("end");
   if (verdict[0] !== 1) {
     socket.destroy();
-    throw new AppError("unprocessable", "host.auth-failed", `${where} does not accept the client certificate.`, { hint: "It must be signed by the CA that the host trusts." });
+    throw new AppError("unprocessable", "host.auth-failed", `${where} does not accept the client certificate.`, {
+      hint: "It must be signed by the CA that the host trusts.",
+    });
   }
   return { stream: socket, name: `libvirt on ${where}`, close: () => socket.destroy() };
 }
 
 /** What the peer shows as its identity; null for a socket on this machine. */
-export async function identifyPeer(connection: LibvirtConnection, signal?: AbortSignal): Promise<{ kind: "ssh-host-key" | "tls-certificate"; fingerprint: string } | null> {
+export async function identifyPeer(
+  connection: LibvirtConnection,
+  signal?: AbortSignal,
+): Promise<{ kind: "ssh-host-key" | "tls-certificate"; fingerprint: string } | null> {
   if (connection.transport === "unix") return null;
-  if (connection.transport === "ssh") return { kind: "ssh-host-key", fingerprint: await readHostKey(connection, signal) };
+  if (connection.transport === "ssh")
+    return { kind: "ssh-host-key", fingerprint: await readHostKey(connection, signal) };
   try {
-    const socket = await openTls({ ...connection, certificate: null, ca: null, clientKey: null, clientCertificate: null }, signal);
+    const socket = await openTls(
+      { ...connection, certificate: null, ca: null, clientKey: null, clientCertificate: null },
+      signal,
+    );
     socket.destroy();
   } catch (error) {
-    const found = error instanceof AppError && error.code === "host.identity-unconfirmed" ? error.details?.["fingerprint"] : undefined;
+    const found =
+      error instanceof AppError && error.code === "host.identity-unconfirmed"
+        ? error.details?.["fingerprint"]
+        : undefined;
     if (typeof found === "string") return { kind: "tls-certificate", fingerprint: found };
     throw error;
   }

@@ -27,7 +27,8 @@ export function volumeSource(client: LibvirtClient, volume: VolumeRef, size: num
       for (let item = await stream.next(); item !== null; item = await stream.next()) {
         if (item.type === "hole") at += item.length;
         else {
-          if (at + item.bytes.length > length) throw new AppError("unavailable", "host.protocol", `${client.name} sent more than was asked for.`);
+          if (at + item.bytes.length > length)
+            throw new AppError("unavailable", "host.protocol", `${client.name} sent more than was asked for.`);
           item.bytes.copy(bytes, at);
           at += item.bytes.length;
         }
@@ -59,12 +60,14 @@ export function volumeSource(client: LibvirtClient, volume: VolumeRef, size: num
   return {
     size,
     async read(offset, into, signal) {
-      if (offset < 0 || offset + into.length > size) throw new AppError("unprocessable", "io.short-read", `${volume.name} ends at ${size}.`);
+      if (offset < 0 || offset + into.length > size)
+        throw new AppError("unprocessable", "io.short-read", `${volume.name} ends at ${size}.`);
       for (let done = 0; done < into.length; ) {
         signal?.throwIfAborted();
         const index = Math.floor((offset + done) / WINDOW);
         if (index === last + 1 || index === last) {
-          for (let next = index + 1; next <= index + AHEAD && next * WINDOW < size; next += 1) void window(next).catch(() => undefined);
+          for (let next = index + 1; next <= index + AHEAD && next * WINDOW < size; next += 1)
+            void window(next).catch(() => undefined);
         }
         last = index;
         const bytes = await window(index);

@@ -8,7 +8,9 @@ export const deviceRules: readonly PreflightRule[] = [
     about: "The host has no such disk bus.",
     check: ({ host, choice }) => {
       if (host.capabilities.buses.includes(choice.bus)) return [];
-      const bus = host.capabilities.firmware.find((f) => f.firmware === choice.firmware)?.bootBuses[0] ?? host.capabilities.buses[0];
+      const bus =
+        host.capabilities.firmware.find((f) => f.firmware === choice.firmware)?.bootBuses[0] ??
+        host.capabilities.buses[0];
       return [
         {
           severity: "blocker",
@@ -51,7 +53,10 @@ export const deviceRules: readonly PreflightRule[] = [
           field: "nic",
           message: `${host.name} does not offer ${NIC_MODEL_LABEL[choice.nic.model]}.`,
           source: "live host",
-          remedy: model === undefined ? null : { label: `Use ${NIC_MODEL_LABEL[model]}`, set: { nic: { ...choice.nic, model } } },
+          remedy:
+            model === undefined
+              ? null
+              : { label: `Use ${NIC_MODEL_LABEL[model]}`, set: { nic: { ...choice.nic, model } } },
         },
       ];
     },
@@ -69,7 +74,10 @@ export const deviceRules: readonly PreflightRule[] = [
           field: "nic",
           message: `Windows has no driver for ${NIC_MODEL_LABEL[choice.nic.model]} of its own: it has no network until one is installed.`,
           source: "Windows' own drivers",
-          remedy: model === undefined ? null : { label: `Use ${NIC_MODEL_LABEL[model]}`, set: { nic: { ...choice.nic, model } } },
+          remedy:
+            model === undefined
+              ? null
+              : { label: `Use ${NIC_MODEL_LABEL[model]}`, set: { nic: { ...choice.nic, model } } },
         },
       ];
     },
@@ -87,7 +95,10 @@ export const deviceRules: readonly PreflightRule[] = [
           field: "network",
           message: `${host.name} has no network “${nic.networkRef}”.`,
           source: "live host",
-          remedy: network === undefined ? { label: "No network card", set: { nic: null } } : { label: `Use ${network.name}`, set: { nic: { ...nic, networkRef: network.ref } } },
+          remedy:
+            network === undefined
+              ? { label: "No network card", set: { nic: null } }
+              : { label: `Use ${network.name}`, set: { nic: { ...nic, networkRef: network.ref } } },
         },
       ];
     },
@@ -106,7 +117,10 @@ export const deviceRules: readonly PreflightRule[] = [
           field: "network",
           message: `The network ${network.name} is not active on ${host.name}: a VM on it does not start.`,
           source: "live host",
-          remedy: active === undefined ? { label: "No network card", set: { nic: null } } : { label: `Use ${active.name}`, set: { nic: { ...nic, networkRef: active.ref } } },
+          remedy:
+            active === undefined
+              ? { label: "No network card", set: { nic: null } }
+              : { label: `Use ${active.name}`, set: { nic: { ...nic, networkRef: active.ref } } },
         },
       ];
     },
@@ -114,6 +128,17 @@ export const deviceRules: readonly PreflightRule[] = [
   {
     id: "target.no-network",
     about: "The VM gets no network card.",
-    check: ({ choice }) => (choice.nic === null ? [{ severity: "info", field: "network", message: "The VM gets no network card.", source: "the choices", remedy: null }] : []),
+    check: ({ choice }) =>
+      choice.nic === null
+        ? [
+            {
+              severity: "info",
+              field: "network",
+              message: "The VM gets no network card.",
+              source: "the choices",
+              remedy: null,
+            },
+          ]
+        : [],
   },
 ];

@@ -63,7 +63,15 @@ export const firmwareRules: readonly PreflightRule[] = [
       const boots = image.disks[0]?.guest.boots;
       return boots === undefined || boots.bios || boots.uefi
         ? []
-        : [{ severity: "warning", field: "image", message: `No boot loader was found on the first disk of ${image.name}: the VM may not start.`, source: "the image's partition table", remedy: null }];
+        : [
+            {
+              severity: "warning",
+              field: "image",
+              message: `No boot loader was found on the first disk of ${image.name}: the VM may not start.`,
+              source: "the image's partition table",
+              remedy: null,
+            },
+          ];
     },
   },
   {
@@ -71,7 +79,12 @@ export const firmwareRules: readonly PreflightRule[] = [
     about: "The chosen firmware cannot boot from the chosen disk bus on this host.",
     check: (ctx) => {
       const offered = choiceOf(ctx);
-      if (offered === undefined || !ctx.host.capabilities.buses.includes(ctx.choice.bus) || offered.bootBuses.includes(ctx.choice.bus)) return [];
+      if (
+        offered === undefined ||
+        !ctx.host.capabilities.buses.includes(ctx.choice.bus) ||
+        offered.bootBuses.includes(ctx.choice.bus)
+      )
+        return [];
       const bus = offered.bootBuses[0];
       return [
         {

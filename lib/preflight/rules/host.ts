@@ -5,28 +5,64 @@ export const hostRules: readonly PreflightRule[] = [
     id: "host.offline",
     about: "The host cannot be reached, so nothing can be made on it.",
     check: ({ host }) =>
-      host.online ? [] : [{ severity: "blocker", field: "host", message: `${host.name} is not reachable now.`, source: "live host", remedy: null }],
+      host.online
+        ? []
+        : [
+            {
+              severity: "blocker",
+              field: "host",
+              message: `${host.name} is not reachable now.`,
+              source: "live host",
+              remedy: null,
+            },
+          ],
   },
   {
     id: "host.stale",
     about: "What is known of the host may be out of date.",
     check: ({ host }) =>
       host.online && host.staleSince !== null
-        ? [{ severity: "warning", field: "host", message: `What is known of ${host.name} is from ${host.staleSince}.`, source: "live host", remedy: null }]
+        ? [
+            {
+              severity: "warning",
+              field: "host",
+              message: `What is known of ${host.name} is from ${host.staleSince}.`,
+              source: "live host",
+              remedy: null,
+            },
+          ]
         : [],
   },
   {
     id: "host.simulated",
     about: "A simulated host takes the bytes but boots nothing.",
     check: ({ host }) =>
-      host.simulated ? [{ severity: "info", field: "host", message: `${host.name} is simulated: the disk is written for real, nothing boots.`, source: "live host", remedy: null }] : [],
+      host.simulated
+        ? [
+            {
+              severity: "info",
+              field: "host",
+              message: `${host.name} is simulated: the disk is written for real, nothing boots.`,
+              source: "live host",
+              remedy: null,
+            },
+          ]
+        : [],
   },
   {
     id: "host.emulated",
     about: "Without hardware acceleration guests run many times slower.",
     check: ({ host }) =>
       host.capabilities.acceleration === "emulated"
-        ? [{ severity: "info", field: "host", message: `${host.name} has no hardware acceleration: guests run in software, many times slower.`, source: "live host", remedy: null }]
+        ? [
+            {
+              severity: "info",
+              field: "host",
+              message: `${host.name} has no hardware acceleration: guests run in software, many times slower.`,
+              source: "live host",
+              remedy: null,
+            },
+          ]
         : [],
   },
   {

@@ -18,7 +18,15 @@ export const machineRules: readonly PreflightRule[] = [
     check: ({ host, choice }) => {
       if (!host.vmNames.includes(choice.name)) return [];
       const name = freeName(choice.name, host.vmNames, host.capabilities.limits.nameMaxLength);
-      return [{ severity: "blocker", field: "name", message: `${host.name} has a VM ${choice.name} already.`, source: "live host", remedy: { label: `Use ${name}`, set: { name } } }];
+      return [
+        {
+          severity: "blocker",
+          field: "name",
+          message: `${host.name} has a VM ${choice.name} already.`,
+          source: "live host",
+          remedy: { label: `Use ${name}`, set: { name } },
+        },
+      ];
     },
   },
   {
@@ -38,7 +46,15 @@ export const machineRules: readonly PreflightRule[] = [
         ];
       }
       if (new RegExp(namePattern, "u").test(choice.name)) return [];
-      return [{ severity: "blocker", field: "name", message: `${host.name} does not take the name “${choice.name}”.`, source: "live host", remedy: null }];
+      return [
+        {
+          severity: "blocker",
+          field: "name",
+          message: `${host.name} does not take the name “${choice.name}”.`,
+          source: "live host",
+          remedy: null,
+        },
+      ];
     },
   },
   {
@@ -48,7 +64,15 @@ export const machineRules: readonly PreflightRule[] = [
       const { maxCpus } = host.capabilities.limits;
       return choice.cpus <= maxCpus
         ? []
-        : [{ severity: "blocker", field: "cpus", message: `A VM on ${host.name} may have ${maxCpus} virtual CPUs.`, source: "live host", remedy: { label: `Use ${maxCpus}`, set: { cpus: maxCpus } } }];
+        : [
+            {
+              severity: "blocker",
+              field: "cpus",
+              message: `A VM on ${host.name} may have ${maxCpus} virtual CPUs.`,
+              source: "live host",
+              remedy: { label: `Use ${maxCpus}`, set: { cpus: maxCpus } },
+            },
+          ];
     },
   },
   {
@@ -58,7 +82,15 @@ export const machineRules: readonly PreflightRule[] = [
       const cores = host.facts?.cpus ?? null;
       return cores === null || choice.cpus <= cores || choice.cpus > host.capabilities.limits.maxCpus
         ? []
-        : [{ severity: "warning", field: "cpus", message: `${host.name} has ${cores} processors; more virtual CPUs than that make the guest slower.`, source: "live host", remedy: { label: `Use ${cores}`, set: { cpus: cores } } }];
+        : [
+            {
+              severity: "warning",
+              field: "cpus",
+              message: `${host.name} has ${cores} processors; more virtual CPUs than that make the guest slower.`,
+              source: "live host",
+              remedy: { label: `Use ${cores}`, set: { cpus: cores } },
+            },
+          ];
     },
   },
   {
@@ -67,10 +99,26 @@ export const machineRules: readonly PreflightRule[] = [
     check: ({ host, choice }) => {
       const { maxMemory, minMemory } = host.capabilities.limits;
       if (choice.memory > maxMemory) {
-        return [{ severity: "blocker", field: "memory", message: `A VM on ${host.name} may have ${formatBytes(maxMemory)} of memory.`, source: "live host", remedy: { label: `Use ${formatBytes(maxMemory)}`, set: { memory: maxMemory } } }];
+        return [
+          {
+            severity: "blocker",
+            field: "memory",
+            message: `A VM on ${host.name} may have ${formatBytes(maxMemory)} of memory.`,
+            source: "live host",
+            remedy: { label: `Use ${formatBytes(maxMemory)}`, set: { memory: maxMemory } },
+          },
+        ];
       }
       if (choice.memory < minMemory) {
-        return [{ severity: "blocker", field: "memory", message: `A VM on ${host.name} needs ${formatBytes(minMemory)} of memory at least.`, source: "live host", remedy: { label: `Use ${formatBytes(minMemory)}`, set: { memory: minMemory } } }];
+        return [
+          {
+            severity: "blocker",
+            field: "memory",
+            message: `A VM on ${host.name} needs ${formatBytes(minMemory)} of memory at least.`,
+            source: "live host",
+            remedy: { label: `Use ${formatBytes(minMemory)}`, set: { memory: minMemory } },
+          },
+        ];
       }
       return [];
     },
@@ -80,9 +128,20 @@ export const machineRules: readonly PreflightRule[] = [
     about: "The host has less free memory than the VM wants.",
     check: ({ host, choice }) => {
       const free = host.facts?.memoryFree ?? null;
-      return !choice.start || free === null || choice.memory <= free || choice.memory > host.capabilities.limits.maxMemory
+      return !choice.start ||
+        free === null ||
+        choice.memory <= free ||
+        choice.memory > host.capabilities.limits.maxMemory
         ? []
-        : [{ severity: "warning", field: "memory", message: `${host.name} has ${formatBytes(free)} of memory free; the VM may not start or the host may swap.`, source: "live host", remedy: null }];
+        : [
+            {
+              severity: "warning",
+              field: "memory",
+              message: `${host.name} has ${formatBytes(free)} of memory free; the VM may not start or the host may swap.`,
+              source: "live host",
+              remedy: null,
+            },
+          ];
     },
   },
 ];

@@ -13,7 +13,9 @@ function largestPool({ host }: KnownContext, needed: number) {
 
 const otherPool = (ctx: KnownContext, needed: number) => {
   const pool = largestPool(ctx, needed);
-  return pool === undefined || pool.ref === ctx.choice.poolRef ? null : { label: `Use ${pool.name}`, set: { poolRef: pool.ref } };
+  return pool === undefined || pool.ref === ctx.choice.poolRef
+    ? null
+    : { label: `Use ${pool.name}`, set: { poolRef: pool.ref } };
 };
 
 export const storageRules: readonly PreflightRule[] = [
@@ -29,7 +31,8 @@ export const storageRules: readonly PreflightRule[] = [
           field: "format",
           message: `${host.name} takes no ${DISK_FORMAT_LABEL[choice.diskFormat]} disks.`,
           source: "live host",
-          remedy: format === undefined ? null : { label: `Use ${DISK_FORMAT_LABEL[format]}`, set: { diskFormat: format } },
+          remedy:
+            format === undefined ? null : { label: `Use ${DISK_FORMAT_LABEL[format]}`, set: { diskFormat: format } },
         },
       ];
     },
@@ -41,14 +44,17 @@ export const storageRules: readonly PreflightRule[] = [
       const limit = host.capabilities.limits.maxDiskSize[choice.diskFormat];
       const largest = Math.max(0, ...image.disks.map((disk) => disk.virtualSize));
       if (limit === undefined || largest <= limit) return [];
-      const format = host.capabilities.diskFormats.find((candidate) => (host.capabilities.limits.maxDiskSize[candidate] ?? Infinity) >= largest);
+      const format = host.capabilities.diskFormats.find(
+        (candidate) => (host.capabilities.limits.maxDiskSize[candidate] ?? Infinity) >= largest,
+      );
       return [
         {
           severity: "blocker",
           field: "format",
           message: `A disk of ${formatBytes(largest)} does not fit ${DISK_FORMAT_LABEL[choice.diskFormat]} on ${host.name}, which ends at ${formatBytes(limit)}.`,
           source: "live host",
-          remedy: format === undefined ? null : { label: `Use ${DISK_FORMAT_LABEL[format]}`, set: { diskFormat: format } },
+          remedy:
+            format === undefined ? null : { label: `Use ${DISK_FORMAT_LABEL[format]}`, set: { diskFormat: format } },
         },
       ];
     },
@@ -59,7 +65,15 @@ export const storageRules: readonly PreflightRule[] = [
     check: ({ host, image }) =>
       image.disks.length <= host.capabilities.limits.maxDisks
         ? []
-        : [{ severity: "blocker", field: "image", message: `${image.name} has ${image.disks.length} disks; a VM on ${host.name} may have ${host.capabilities.limits.maxDisks}.`, source: "live host", remedy: null }],
+        : [
+            {
+              severity: "blocker",
+              field: "image",
+              message: `${image.name} has ${image.disks.length} disks; a VM on ${host.name} may have ${host.capabilities.limits.maxDisks}.`,
+              source: "live host",
+              remedy: null,
+            },
+          ],
   },
   {
     id: "target.pool-missing",
@@ -67,7 +81,15 @@ export const storageRules: readonly PreflightRule[] = [
     check: (ctx) =>
       ctx.host.pools.some((pool) => pool.ref === ctx.choice.poolRef)
         ? []
-        : [{ severity: "blocker", field: "pool", message: `${ctx.host.name} has no storage pool “${ctx.choice.poolRef}”.`, source: "live host", remedy: otherPool(ctx, ctx.storedBytes ?? 0) }],
+        : [
+            {
+              severity: "blocker",
+              field: "pool",
+              message: `${ctx.host.name} has no storage pool “${ctx.choice.poolRef}”.`,
+              source: "live host",
+              remedy: otherPool(ctx, ctx.storedBytes ?? 0),
+            },
+          ],
   },
   {
     id: "target.pool-not-writable",
@@ -111,7 +133,15 @@ export const storageRules: readonly PreflightRule[] = [
       if (pool?.free == null || pool.capacity === null || pool.capacity === 0 || ctx.storedBytes === null) return [];
       const left = pool.free - ctx.storedBytes;
       if (left < 0 || left >= pool.capacity * THIN_MARGIN) return [];
-      return [{ severity: "warning", field: "pool", message: `${formatBytes(left)} of ${formatBytes(pool.capacity)} will be left in ${pool.name}.`, source: "live host", remedy: otherPool(ctx, ctx.storedBytes) }];
+      return [
+        {
+          severity: "warning",
+          field: "pool",
+          message: `${formatBytes(left)} of ${formatBytes(pool.capacity)} will be left in ${pool.name}.`,
+          source: "live host",
+          remedy: otherPool(ctx, ctx.storedBytes),
+        },
+      ];
     },
   },
   {
@@ -121,7 +151,15 @@ export const storageRules: readonly PreflightRule[] = [
       const pool = ctx.host.pools.find((candidate) => candidate.ref === ctx.choice.poolRef);
       const full = ctx.image.disks.reduce((sum, disk) => sum + disk.virtualSize, 0);
       if (pool?.free == null || ctx.storedBytes === null || ctx.storedBytes > pool.free || full <= pool.free) return [];
-      return [{ severity: "info", field: "pool", message: `The disks may grow to ${formatBytes(full)}; ${pool.name} has ${formatBytes(pool.free)} free.`, source: "live host", remedy: null }];
+      return [
+        {
+          severity: "info",
+          field: "pool",
+          message: `The disks may grow to ${formatBytes(full)}; ${pool.name} has ${formatBytes(pool.free)} free.`,
+          source: "live host",
+          remedy: null,
+        },
+      ];
     },
   },
   {
@@ -129,7 +167,15 @@ export const storageRules: readonly PreflightRule[] = [
     about: "The disk's size is no whole number of sectors.",
     check: ({ image }) =>
       image.disks.some((disk) => disk.virtualSize % 512 !== 0)
-        ? [{ severity: "warning", field: "image", message: "A disk's size is no multiple of 512 bytes; hosts that count in sectors refuse it or cut it.", source: "the image", remedy: null }]
+        ? [
+            {
+              severity: "warning",
+              field: "image",
+              message: "A disk's size is no multiple of 512 bytes; hosts that count in sectors refuse it or cut it.",
+              source: "the image",
+              remedy: null,
+            },
+          ]
         : [],
   },
 ];

@@ -15,12 +15,26 @@ const HOST_MS = 60_000;
 export async function check({ io, request, target, hostName }: Deployment): Promise<void> {
   const { db } = io.services;
   const frozen = request.plan.targets[target.position];
-  if (hashPlan(request.plan) !== request.planHash || frozen === undefined || JSON.stringify(frozen.choice) !== JSON.stringify(target.choice)) {
-    throw new AppError("conflict", "request.plan-changed", "What is stored for this request is not what was approved.", { hint: "Nothing was made. Ask anew." });
+  if (
+    hashPlan(request.plan) !== request.planHash ||
+    frozen === undefined ||
+    JSON.stringify(frozen.choice) !== JSON.stringify(target.choice)
+  ) {
+    throw new AppError(
+      "conflict",
+      "request.plan-changed",
+      "What is stored for this request is not what was approved.",
+      { hint: "Nothing was made. Ask anew." },
+    );
   }
   const facts = await loadVersionFacts(db, request.imageVersionId);
   if (facts.fingerprints.join() !== request.plan.fingerprints.join()) {
-    throw new AppError("conflict", "image.changed", `${facts.image.name} version ${facts.number} is not the image that was approved.`, { hint: "Ask anew." });
+    throw new AppError(
+      "conflict",
+      "image.changed",
+      `${facts.image.name} version ${facts.number} is not the image that was approved.`,
+      { hint: "Ask anew." },
+    );
   }
   const host = await loadHostFacts(db, target.hostId, target.tag);
   const live = await bounded(io.signal, HOST_MS, `Asking ${hostName} what it can take`, (signal) =>
@@ -52,9 +66,14 @@ export async function check({ io, request, target, hostName }: Deployment): Prom
   const blockers = findings.filter((finding) => finding.severity === "blocker");
   if (blockers.length > 0) {
     const first = blockers[0];
-    throw new AppError("unprocessable", first?.rule === "target.pool-no-room" ? "pool.full" : "request.blocked", blockers.map((finding) => finding.message).join(" "), {
-      hint: "The host has changed since the request was approved. Nothing was made; ask anew with other choices.",
-      details: { rules: blockers.map((finding) => finding.rule) },
-    });
+    throw new AppError(
+      "unprocessable",
+      first?.rule === "target.pool-no-room" ? "pool.full" : "request.blocked",
+      blockers.map((finding) => finding.message).join(" "),
+      {
+        hint: "The host has changed since the request was approved. Nothing was made; ask anew with other choices.",
+        details: { rules: blockers.map((finding) => finding.rule) },
+      },
+    );
   }
 }

@@ -52,7 +52,8 @@ export async function startVm({ io, target, hostName }: Deployment, vm: Vm): Pro
             await noteVm(io.services.db, target.hostId, now);
             return;
           }
-          if (now.state === "crashed") throw new AppError("unprocessable", "vm.did-not-start", `${vm.name} crashed right after its start.`);
+          if (now.state === "crashed")
+            throw new AppError("unprocessable", "vm.did-not-start", `${vm.name} crashed right after its start.`);
           await delay(500, undefined, { signal });
         }
       },

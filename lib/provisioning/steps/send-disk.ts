@@ -27,7 +27,13 @@ export async function planDisks(deployment: Deployment): Promise<PlannedDisk[]> 
   const planned: PlannedDisk[] = [];
   for (const disk of version.disks) {
     const name = diskName(target, disk.position);
-    const spec = { poolRef: target.choice.poolRef, name, format: target.choice.diskFormat, virtualSize: disk.virtualSize, fileLength: null };
+    const spec = {
+      poolRef: target.choice.poolRef,
+      name,
+      format: target.choice.diskFormat,
+      virtualSize: disk.virtualSize,
+      fileLength: null,
+    };
     const resource = await bounded(io.signal, HOST_MS, `Looking for room on ${hostName}`, (signal) =>
       withHost(io.services, target.hostId, (adapter) => adapter.planDisk(spec, signal), signal),
     );
@@ -37,7 +43,11 @@ export async function planDisks(deployment: Deployment): Promise<PlannedDisk[]> 
 }
 
 /** Throws `image.changed` when the disk that went by was not the approved one. */
-export async function sendDisk(deployment: Deployment, planned: PlannedDisk, onProgress: (report: TransferReport) => void): Promise<SentDisk> {
+export async function sendDisk(
+  deployment: Deployment,
+  planned: PlannedDisk,
+  onProgress: (report: TransferReport) => void,
+): Promise<SentDisk> {
   const { io, target, access } = deployment;
   const { disk, name, resource, seq } = planned;
   const input: DeployDiskInput = {
@@ -47,16 +57,29 @@ export async function sendDisk(deployment: Deployment, planned: PlannedDisk, onP
     image: { path: disk.path, format: disk.format },
     spec: { poolRef: target.choice.poolRef, name, format: target.choice.diskFormat },
   };
-  const sent = await runInThread<DeployDiskInput, DeployDiskOutput, TransferReport>(TASK, input, { signal: io.signal, stallAfter: STALL_MS, onProgress });
+  const sent = await runInThread<DeployDiskInput, DeployDiskOutput, TransferReport>(TASK, input, {
+    signal: io.signal,
+    stallAfter: STALL_MS,
+    onProgress,
+  });
   if (sent.resource.ref !== resource.ref) {
-    throw new AppError("internal", "host.refused", `The host made ${sent.resource.label} where ${resource.label} was planned.`);
+    throw new AppError(
+      "internal",
+      "host.refused",
+      `The host made ${sent.resource.label} where ${resource.label} was planned.`,
+    );
   }
   await markMade(io.services.db, seq);
   if (sent.fingerprint !== disk.fingerprint) {
-    throw new AppError("conflict", "image.changed", `The file ${disk.fileName} in the library is not what it was when it was analysed.`, {
-      hint: "Restore the library from its backup, or upload the image again.",
-      details: { expected: disk.fingerprint, found: sent.fingerprint },
-    });
+    throw new AppError(
+      "conflict",
+      "image.changed",
+      `The file ${disk.fileName} in the library is not what it was when it was analysed.`,
+      {
+        hint: "Restore the library from its backup, or upload the image again.",
+        details: { expected: disk.fingerprint, found: sent.fingerprint },
+      },
+    );
   }
   return { resource, fingerprint: sent.fingerprint, virtualSize: sent.virtualSize, moved: sent.moved };
 }

@@ -9,7 +9,11 @@ const TASK = new URL("../../transfer/tasks/fingerprint-target.task.ts", import.m
 const STALL_MS = 120_000;
 
 /** Throws `verify.mismatch`. */
-export async function verifyDisk({ io, target, access, hostName }: Deployment, sent: SentDisk, onProgress: (report: TransferReport) => void): Promise<string> {
+export async function verifyDisk(
+  { io, target, access, hostName }: Deployment,
+  sent: SentDisk,
+  onProgress: (report: TransferReport) => void,
+): Promise<string> {
   const input: FingerprintTargetInput = {
     target: access.target,
     secret: access.secret,
@@ -17,12 +21,21 @@ export async function verifyDisk({ io, target, access, hostName }: Deployment, s
     resource: sent.resource,
     format: target.choice.diskFormat,
   };
-  const { fingerprint } = await runInThread<FingerprintTargetInput, { fingerprint: string }, TransferReport>(TASK, input, { signal: io.signal, stallAfter: STALL_MS, onProgress });
+  const { fingerprint } = await runInThread<FingerprintTargetInput, { fingerprint: string }, TransferReport>(
+    TASK,
+    input,
+    { signal: io.signal, stallAfter: STALL_MS, onProgress },
+  );
   if (fingerprint !== sent.fingerprint) {
-    throw new AppError("unprocessable", "verify.mismatch", `What ${hostName} gives back of ${sent.resource.label} differs from the image.`, {
-      hint: "The disk was removed again. Check the host's storage before you ask anew.",
-      details: { expected: sent.fingerprint, found: fingerprint },
-    });
+    throw new AppError(
+      "unprocessable",
+      "verify.mismatch",
+      `What ${hostName} gives back of ${sent.resource.label} differs from the image.`,
+      {
+        hint: "The disk was removed again. Check the host's storage before you ask anew.",
+        details: { expected: sent.fingerprint, found: fingerprint },
+      },
+    );
   }
   return fingerprint;
 }

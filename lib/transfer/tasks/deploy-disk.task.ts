@@ -36,8 +36,17 @@ serveTask<DeployDiskInput, DeployDiskOutput, TransferReport>(async (input, io) =
   await using image = await openImage(file, { from: input.image.format, signal: io.signal });
   const { fileLength } = await planConversion(image.disk, input.spec.format, {}, io.signal);
   await using adapter = await openHost(input.target, input.secret, { dataDir: input.dataDir, signal: io.signal });
-  const { resource, sink } = await adapter.createDisk({ ...input.spec, virtualSize: image.disk.size, fileLength }, io.signal);
+  const { resource, sink } = await adapter.createDisk(
+    { ...input.spec, virtualSize: image.disk.size, fileLength },
+    io.signal,
+  );
   await using open = sink;
-  const outcome = await convertDisk({ disk: image.disk, to: input.spec.format, sink: open, signal: io.signal, onProgress: io.progress });
+  const outcome = await convertDisk({
+    disk: image.disk,
+    to: input.spec.format,
+    sink: open,
+    signal: io.signal,
+    onProgress: io.progress,
+  });
   return { resource, virtualSize: image.disk.size, ...outcome };
 });

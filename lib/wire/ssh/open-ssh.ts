@@ -46,7 +46,9 @@ export async function openSsh(target: SshTarget, secret: SshSecret | null, signa
     ...(secret?.privateKey === undefined ? {} : { privateKey: secret.privateKey }),
     ...(secret?.passphrase === undefined ? {} : { passphrase: secret.passphrase }),
   };
-  client.on("keyboard-interactive", (_name, _instructions, _lang, prompts, finish) => finish(prompts.map(() => secret?.password ?? "")));
+  client.on("keyboard-interactive", (_name, _instructions, _lang, prompts, finish) =>
+    finish(prompts.map(() => secret?.password ?? "")),
+  );
   try {
     await new Promise<void>((resolve, reject) => {
       const onAbort = (): void => reject(signal?.reason);
@@ -72,32 +74,55 @@ export async function openSsh(target: SshTarget, secret: SshSecret | null, signa
 function sshError(target: SshTarget, shown: string | null, cause: unknown): unknown {
   const where = `${target.host}:${target.port}`;
   if (shown !== null && target.hostKey === null) {
-    return new AppError("unprocessable", "host.identity-unconfirmed", `${where} shows the SSH host key ${shown}, which nobody has confirmed yet.`, {
-      hint: "Compare it with what `ssh-keygen -lf /etc/ssh/ssh_host_ed25519_key.pub` prints on the host, then confirm it.",
-      details: { fingerprint: shown },
-    });
+    return new AppError(
+      "unprocessable",
+      "host.identity-unconfirmed",
+      `${where} shows the SSH host key ${shown}, which nobody has confirmed yet.`,
+      {
+        hint: "Compare it with what `ssh-keygen -lf /etc/ssh/ssh_host_ed25519_key.pub` prints on the host, then confirm it.",
+        details: { fingerprint: shown },
+      },
+    );
   }
   if (shown !== null && shown !== target.hostKey) {
-    return new AppError("unprocessable", "host.key-changed", `${where} shows the SSH host key ${shown}; ${target.hostKey ?? "none"} was confirmed. Nothing was sent.`, {
-      hint: "If the host was installed anew, test the connection and confirm the new key. Otherwise somebody may be in between.",
-      details: { fingerprint: shown },
-    });
+    return new AppError(
+      "unprocessable",
+      "host.key-changed",
+      `${where} shows the SSH host key ${shown}; ${target.hostKey ?? "none"} was confirmed. Nothing was sent.`,
+      {
+        hint: "If the host was installed anew, test the connection and confirm the new key. Otherwise somebody may be in between.",
+        details: { fingerprint: shown },
+      },
+    );
   }
   const level = cause instanceof Error && "level" in cause ? String(cause.level) : "";
   if (level === "client-authentication") {
-    return new AppError("unprocessable", "host.auth-failed", `${where} does not accept the user ${target.user} with this password or key.`, {
-      hint: "Check user, password and key. The user must be allowed to sign in by SSH.",
+    return new AppError(
+      "unprocessable",
+      "host.auth-failed",
+      `${where} does not accept the user ${target.user} with this password or key.`,
+      {
+        hint: "Check user, password and key. The user must be allowed to sign in by SSH.",
+        cause,
+      },
+    );
+  }
+  if (cause instanceof Error && /parse|passphrase|privateKey/i.test(cause.message) && shown === null) {
+    return new AppError("invalid", "host.bad-key", `The private key cannot be read: ${cause.message}.`, {
+      hint: "Give a PEM or OpenSSH private key, and its passphrase if it has one.",
       cause,
     });
   }
-  if (cause instanceof Error && /parse|passphrase|privateKey/i.test(cause.message) && shown === null) {
-    return new AppError("invalid", "host.bad-key", `The private key cannot be read: ${cause.message}.`, { hint: "Give a PEM or OpenSSH private key, and its passphrase if it has one.", cause });
-  }
   if (cause instanceof AppError || (cause instanceof Error && cause.name === "AbortError")) return cause;
-  return new AppError("unavailable", "host.unreachable", `${where} cannot be reached by SSH: ${cause instanceof Error ? cause.message : "no answer"}.`, {
-    hint: "Check the address, the port and the firewall.",
-    cause,
-  });
+  return new AppError(
+    "unavailable",
+    "host.unreachable",
+    `${where} cannot be reached by SSH: ${cause instanceof Error ? cause.message : "no answer"}.`,
+    {
+      hint: "Check the address, the port and the firewall.",
+      cause,
+    },
+  );
 }
 
 /** The key that the host shows, without signing in. */
@@ -106,7 +131,10 @@ export async function readHostKey(target: Pick<SshTarget, "host" | "port">, sign
     const client = await openSsh({ ...target, user: "supravisor", hostKey: null }, null, signal);
     client.end();
   } catch (error) {
-    const found = error instanceof AppError && error.code === "host.identity-unconfirmed" ? error.details?.["fingerprint"] : undefined;
+    const found =
+      error instanceof AppError && error.code === "host.identity-unconfirmed"
+        ? error.details?.["fingerprint"]
+        : undefined;
     if (typeof found === "string") return found;
     throw error;
   }
@@ -116,7 +144,9 @@ export async function readHostKey(target: Pick<SshTarget, "host" | "port">, sign
 /** A stream to a unix socket on the host; needs OpenSSH 6.7 or newer there. */
 export function forwardToSocket(client: Client, path: string): Promise<Duplex> {
   return new Promise((resolve, reject) => {
-    client.openssh_forwardOutStreamLocal(path, (error: Error | undefined, channel: ClientChannel) => (error ? reject(error) : resolve(channel)));
+    client.openssh_forwardOutStreamLocal(path, (error: Error | undefined, channel: ClientChannel) =>
+      error ? reject(error) : resolve(channel),
+    );
   });
 }
 

@@ -43,10 +43,15 @@ export async function openTls(target: TlsTarget, signal?: AbortSignal): Promise<
     });
   } catch (cause) {
     signal?.throwIfAborted();
-    throw new AppError("unavailable", "host.unreachable", `${where} cannot be reached by TLS: ${cause instanceof Error ? cause.message : "no answer"}.`, {
-      hint: "Check the address, the port, the firewall, and that the client certificate and key belong together.",
-      cause,
-    });
+    throw new AppError(
+      "unavailable",
+      "host.unreachable",
+      `${where} cannot be reached by TLS: ${cause instanceof Error ? cause.message : "no answer"}.`,
+      {
+        hint: "Check the address, the port, the firewall, and that the client certificate and key belong together.",
+        cause,
+      },
+    );
   }
   const shown = createHash("sha256").update(socket.getPeerCertificate(true).raw).digest("hex");
   const trusted = target.certificate !== null ? shown === target.certificate : target.ca !== null && socket.authorized;
@@ -54,13 +59,23 @@ export async function openTls(target: TlsTarget, signal?: AbortSignal): Promise<
   const why = socket.authorizationError;
   socket.destroy();
   if (target.certificate !== null) {
-    throw new AppError("unprocessable", "host.key-changed", `${where} shows another certificate (${shown}) than the one that was confirmed. Nothing was sent.`, {
-      hint: "If the host has a new certificate, test the connection and confirm it. Otherwise somebody may be in between.",
-      details: { fingerprint: shown },
-    });
+    throw new AppError(
+      "unprocessable",
+      "host.key-changed",
+      `${where} shows another certificate (${shown}) than the one that was confirmed. Nothing was sent.`,
+      {
+        hint: "If the host has a new certificate, test the connection and confirm it. Otherwise somebody may be in between.",
+        details: { fingerprint: shown },
+      },
+    );
   }
-  throw new AppError("unprocessable", "host.identity-unconfirmed", `The certificate of ${where} (${shown}) is not confirmed${target.ca === null ? "" : `, and the CA does not vouch for it: ${String(why)}`}.`, {
-    hint: "Compare it with what `openssl x509 -noout -fingerprint -sha256` prints on the host, then confirm it.",
-    details: { fingerprint: shown },
-  });
+  throw new AppError(
+    "unprocessable",
+    "host.identity-unconfirmed",
+    `The certificate of ${where} (${shown}) is not confirmed${target.ca === null ? "" : `, and the CA does not vouch for it: ${String(why)}`}.`,
+    {
+      hint: "Compare it with what `openssl x509 -noout -fingerprint -sha256` prints on the host, then confirm it.",
+      details: { fingerprint: shown },
+    },
+  );
 }

@@ -11,7 +11,9 @@ export class XdrReader {
 
   #take(length: number): Buffer {
     if (length < 0 || this.#at + length > this.#bytes.length) {
-      throw new AppError("unavailable", "host.protocol", "The host's answer is shorter than it says.", { details: { offset: this.#at } });
+      throw new AppError("unavailable", "host.protocol", "The host's answer is shorter than it says.", {
+        details: { offset: this.#at },
+      });
     }
     const part = this.#bytes.subarray(this.#at, this.#at + length);
     this.#at += length;

@@ -11,7 +11,11 @@ interface RouteContext {
 /** The server in front puts the peer's address into this header; what a client sends under its name is dropped there. */
 async function handler(request: NextRequest, context: RouteContext): Promise<Response> {
   const params = await context.params;
-  return NextAuth(request as never, { params } as never, nextAuthOptions(request.headers.get("x-supravisor-address"))) as Promise<Response>;
+  return NextAuth(
+    request as never,
+    { params } as never,
+    nextAuthOptions(request.headers.get("x-supravisor-address")),
+  ) as Promise<Response>;
 }
 
 export { handler as GET, handler as POST };
