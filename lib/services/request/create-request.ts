@@ -70,19 +70,17 @@ export async function createRequest(ctx: Ctx, input: z.infer<typeof NewRequest>)
       .onConflictDoNothing({ target: [requests.requesterId, requests.idempotencyKey] })
       .returning();
     if (made === undefined) return null;
-    await tx
-      .insert(requestTargets)
-      .values(
-        assessed.map(({ choice, findings, estimate }, position) => ({
-          requestId: made.id,
-          position,
-          hostId: choice.hostId,
-          choice,
-          findings,
-          estimate,
-          status: "waiting" as const,
-        })),
-      );
+    await tx.insert(requestTargets).values(
+      assessed.map(({ choice, findings, estimate }, position) => ({
+        requestId: made.id,
+        position,
+        hostId: choice.hostId,
+        choice,
+        findings,
+        estimate,
+        status: "waiting" as const,
+      })),
+    );
     const subject = { kind: "request", id: made.id, name: `request ${made.number}` };
     await appendAudit(tx, ctx.actor, {
       action: "request.created",
