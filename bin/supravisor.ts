@@ -1,5 +1,6 @@
 /** The command line. Exit codes: 0 done, 1 failed, 2 bad usage. Results on stdout, progress and errors on stderr. */
 import { Command, CommanderError } from "commander";
+import { registerCompare } from "./commands/compare.ts";
 import { registerConvert } from "./commands/convert.ts";
 import { registerDeploy } from "./commands/deploy.ts";
 import { registerFingerprint } from "./commands/fingerprint.ts";
@@ -7,6 +8,7 @@ import { registerImageImport } from "./commands/image-import.ts";
 import { registerInspect } from "./commands/inspect.ts";
 import { registerLists } from "./commands/lists.ts";
 import { registerLogin } from "./commands/login.ts";
+import { registerServe } from "./commands/serve.ts";
 import { registerStart } from "./commands/start.ts";
 import { registerWorker } from "./commands/worker.ts";
 import { productVersion } from "#lib/version.ts";
@@ -23,6 +25,8 @@ registerWorker(program);
 registerConvert(program);
 registerInspect(program);
 registerFingerprint(program);
+registerCompare(program);
+registerServe(program);
 registerLogin(program);
 registerLists(program);
 registerImageImport(program);

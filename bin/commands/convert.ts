@@ -7,7 +7,7 @@ import { UsageError } from "../terminal/print-error.ts";
 import { progressBar } from "../terminal/progress-bar.ts";
 
 /** `--option k=v`, given any number of times. Numbers and booleans become such; sizes keep their letter. */
-function collectOption(text: string, all: Record<string, unknown>): Record<string, unknown> {
+export function collectOption(text: string, all: Record<string, unknown>): Record<string, unknown> {
   const equals = text.indexOf("=");
   if (equals < 1) throw new UsageError(`--option takes name=value, not “${text}”.`);
   const value = text.slice(equals + 1);

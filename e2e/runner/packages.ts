@@ -11,6 +11,8 @@ const PACKAGES = [
   "openssh-server",
   "openssh-client",
   "openssl",
+  "curl",
+  "libnbd-bin",
   "busybox-static",
   "kmod",
   "e2fsprogs",

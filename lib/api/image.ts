@@ -23,7 +23,7 @@ import { readVersionAgain } from "#lib/services/image/read-again.ts";
 import { removeImage, removeVersion } from "#lib/services/image/remove-versions.ts";
 import type { Ctx, Services } from "#lib/services/context.ts";
 import { answers, answers202, answers204, body, paging } from "./answers.ts";
-import { parseRange } from "./byte-range.ts";
+import { parseRange } from "#lib/serve/byte-range.ts";
 import type { Api } from "./types.ts";
 
 const tags = ["Images"];

@@ -118,7 +118,7 @@ async function layOut(
 }
 
 /** Throws `options.invalid` (invalid) with the first thing that is wrong. */
-function parseOptions(format: DiskFormat, given: Record<string, unknown>): unknown {
+export function parseOptions(format: DiskFormat, given: Record<string, unknown>): unknown {
   const parsed = format.options.safeParse(given);
   if (parsed.success) return parsed.data;
   const issue = parsed.error.issues[0];

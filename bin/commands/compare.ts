@@ -1,0 +1,41 @@
+import type { Command } from "commander";
+import { compareDisks } from "#lib/disk/compare.ts";
+import { openInspection } from "#lib/disk/file-conversion.ts";
+import { interruptSignal } from "../terminal/interrupt.ts";
+import { progressBar } from "../terminal/progress-bar.ts";
+import { parseFormat } from "./convert.ts";
+
+export function registerCompare(program: Command): void {
+  program
+    .command("compare <a> <b>")
+    .description("are the disks inside two images the same? names the first range that differs; reads only")
+    .option("--from <format>", "format of the first, when content cannot tell (raw)")
+    .option("--from-b <format>", "format of the second, when content cannot tell (raw)")
+    .option("--json", "print as JSON")
+    .action(async (a: string, b: string, options: { from?: string; fromB?: string; json?: boolean }) => {
+      const signal = interruptSignal();
+      const open = (path: string, from: string | undefined) =>
+        openInspection(path, { signal, ...(from === undefined ? {} : { from: parseFormat(from) }) });
+      await using one = await open(a, options.from);
+      await using two = await open(b, options.fromB);
+      const bar = progressBar("Comparing");
+      const found = await compareDisks(one.disk, two.disk, {
+        signal,
+        onProgress: (progress) => bar.update(progress),
+      }).finally(() => bar.end());
+      if (options.json) process.stdout.write(`${JSON.stringify({ a, b, ...found })}\n`);
+      else {
+        const { firstDifference, sizes } = found;
+        const words = found.equal
+          ? "The disks are the same."
+          : [
+              ...(sizes[0] === sizes[1] ? [] : [`The sizes differ: ${sizes[0]} and ${sizes[1]} bytes.`]),
+              firstDifference === null
+                ? "All bytes that both have are the same."
+                : `The first difference is at byte ${firstDifference.offset}, ${firstDifference.length} bytes long.`,
+            ].join(" ");
+        process.stdout.write(`${words}\n`);
+      }
+      if (!found.equal) process.exitCode = 1;
+    });
+}
