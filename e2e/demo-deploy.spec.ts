@@ -44,6 +44,19 @@ test("an operator drags an image in and the page tells what it is", async ({ pag
   await expect(page.getByRole("img", { name: /GPT with 2 partitions/ })).toBeVisible();
 });
 
+test("whoever may read an image takes its disk along in another format", async ({ page }) => {
+  await signIn(page, stage.console.url, PEOPLE.auditor);
+  await page.goto(`${stage.console.url}/images/${image.id}`);
+  await page.getByRole("button", { name: "Download as" }).click();
+  const downloading = page.waitForEvent("download");
+  await page.getByRole("menuitem", { name: "VHDX" }).click();
+  const download = await downloading;
+  expect(download.suggestedFilename()).toBe("golden.vhdx");
+  const path = join(stage.folder, "downloaded.vhdx");
+  await download.saveAs(path);
+  expect(sameDisk({ path: raw, format: "raw" }, { path, format: "vhdx" })).toBe(true);
+});
+
 test("one request puts it on hosts of all five vendors, and each receipt is equal", async ({ page, browser }) => {
   const hosts = await demoHosts(stage.admin);
   await signIn(page, stage.console.url, PEOPLE.requester);

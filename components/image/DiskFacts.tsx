@@ -8,6 +8,7 @@ import { CopyButton } from "#components/ui/CopyButton.tsx";
 import { KeyValue } from "#components/ui/KeyValue.tsx";
 import { Table, Td, Th, Tr } from "#components/ui/Table.tsx";
 import { AllocationStrip } from "./AllocationStrip.tsx";
+import { DownloadAs } from "./DownloadAs.tsx";
 import { PartitionBar } from "./PartitionBar.tsx";
 import { bootsWith } from "./boots-with.ts";
 
@@ -62,6 +63,7 @@ export function DiskFacts({
                       <Download aria-hidden /> Download
                     </a>
                   </Button>
+                  <DownloadAs imageId={imageId} versionId={versionId} diskId={disk.id} />
                 </span>
               ),
             },

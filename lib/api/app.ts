@@ -20,6 +20,7 @@ import { registerSessionRoutes } from "./session.ts";
 import { registerSettingsRoutes } from "./settings.ts";
 import { registerSetupRoutes } from "./setup.ts";
 import { registerTokenRoutes } from "./token.ts";
+import { isTransferFile, registerTransferRoutes } from "./transfer.ts";
 import type { Api, ApiEnv } from "./types.ts";
 import { registerUserRoutes } from "./user.ts";
 import { registerVmRoutes } from "./vm.ts";
@@ -73,7 +74,8 @@ export function createApi(services: Services, settings: AuthSettings, driver: st
     await next();
   });
   api.use("*", async (c, next) => {
-    if (!PUBLIC.has(c.req.path)) c.set("ctx", await identify(services, settings, c.env.incoming));
+    if (!PUBLIC.has(c.req.path) && !isTransferFile(c.req.method, c.req.path))
+      c.set("ctx", await identify(services, settings, c.env.incoming));
     await next();
   });
   registerHealthRoutes(api, services, driver);
@@ -90,6 +92,7 @@ export function createApi(services: Services, settings: AuthSettings, driver: st
   registerVmRoutes(api, services);
   registerImageRoutes(api, services);
   registerPreflightRoutes(api);
+  registerTransferRoutes(api, services);
   registerRequestRoutes(api);
   registerDocsRoutes(api);
   return api;

@@ -18,6 +18,8 @@ export interface Answer {
 
 export interface ServedApi {
   readonly settings: AuthSettings;
+  /** http://127.0.0.1:PORT/api/v1 */
+  readonly base: string;
   /** `headers` as they are; a body goes as JSON. Events are cut off after their headers. */
   ask(method: string, path: string, headers?: Readonly<Record<string, string>>, body?: unknown): Promise<Answer>;
   close(): Promise<void>;
@@ -32,6 +34,7 @@ export async function serveApi(services: Services): Promise<ServedApi> {
   const base = `http://127.0.0.1:${(server.address() as AddressInfo).port}/api/v1`;
   return {
     settings,
+    base,
     async ask(method, path, headers = {}, body) {
       const stop = new AbortController();
       const response = await fetch(`${base}${path}`, {

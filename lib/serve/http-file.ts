@@ -7,13 +7,17 @@ import type { VirtualFile } from "./virtual-file.ts";
 /** Large enough that a request's overhead is lost in it, small enough for many clients. Bytes. */
 const PIECE = 1024 * 1024;
 
-/** `etag` without quotes: the same for as long as the bytes are. Rejects when the disk cannot be read. */
+/**
+ * `etag` without quotes: the same for as long as the bytes are. Answers how many bytes of the file were sent; fewer than
+ * were asked for when the client went away or `stop` aborted. Rejects when the disk cannot be read.
+ */
 export async function answerWithFile(
   request: IncomingMessage,
   response: ServerResponse,
   file: VirtualFile,
   etag: string,
-): Promise<void> {
+  stop?: AbortSignal,
+): Promise<number> {
   const quoted = `"${etag}"`;
   response.setHeader("Accept-Ranges", "bytes");
   response.setHeader("ETag", quoted);
@@ -39,16 +43,18 @@ export async function answerWithFile(
   if (range !== null) response.setHeader("Content-Range", `bytes ${from}-${to - 1}/${file.length}`);
   if (request.method === "HEAD") {
     response.end();
-    return;
+    return 0;
   }
-  await send(response, file, from, to);
+  return send(response, file, from, to, stop);
 }
 
-function end(response: ServerResponse, status: number): void {
+/** Without a body. */
+function end(response: ServerResponse, status: number): number {
   response.statusCode = status;
   response.setHeader("Content-Length", 0);
   if (status === 304) response.removeHeader("Content-Length");
   response.end();
+  return 0;
 }
 
 function matches(header: string | undefined, etag: string): boolean {
@@ -56,32 +62,43 @@ function matches(header: string | undefined, etag: string): boolean {
   return header.split(",").some((one) => one.trim() === "*" || one.trim().replace(/^W\//, "") === etag);
 }
 
-async function send(response: ServerResponse, file: VirtualFile, from: number, to: number): Promise<void> {
+async function send(
+  response: ServerResponse,
+  file: VirtualFile,
+  from: number,
+  to: number,
+  stop: AbortSignal | undefined,
+): Promise<number> {
   const gone = new AbortController();
-  const onClose = () => gone.abort();
+  const onClose = (): void => gone.abort();
   response.once("close", onClose);
+  const signal = stop === undefined ? gone.signal : AbortSignal.any([gone.signal, stop]);
   const piece = async (at: number): Promise<Buffer | null> => {
     if (at >= to) return null;
     const bytes = Buffer.allocUnsafe(Math.min(PIECE, to - at));
-    await file.read(at, bytes, gone.signal);
+    await file.read(at, bytes, signal);
     return bytes;
   };
+  let sent = 0;
   let next = piece(from);
   try {
-    for (let at = from; ; at += PIECE) {
+    for (;;) {
       const bytes = await next;
-      if (bytes === null || gone.signal.aborted) break;
+      signal.throwIfAborted();
+      if (bytes === null) break;
       // The next piece is read while this one is on its way.
-      next = piece(at + PIECE);
+      next = piece(from + sent + bytes.length);
       next.catch(() => undefined);
-      if (!response.write(bytes)) await once(response, "drain", { signal: gone.signal });
+      if (!response.write(bytes)) await once(response, "drain", { signal });
+      sent += bytes.length;
     }
     response.end();
   } catch (error) {
     // Too late for another status: a body that is cut short tells the client. Somebody who went away is no error.
     response.destroy();
-    if (!gone.signal.aborted) throw error;
+    if (!signal.aborted) throw error;
   } finally {
     response.off("close", onClose);
   }
+  return sent;
 }

@@ -1,0 +1,114 @@
+/** Disks of the library, given out in another format under a token that is good for one file. */
+import { parse } from "node:path";
+import { eq } from "drizzle-orm";
+import { appendAudit } from "#lib/audit/append.ts";
+import { imageDisks, images, imageVersions } from "#lib/db/schema.ts";
+import { openInspection } from "#lib/disk/file-conversion.ts";
+import type { NewTransfer } from "#lib/domain/transfer.ts";
+import { AppError } from "#lib/errors.ts";
+import { imageNotFound } from "#lib/library/create-version.ts";
+import { locateVersion } from "#lib/library/open-version.ts";
+import type { Offer, OfferEnd, Offers } from "#lib/serve/offers.ts";
+import { planVirtualFile } from "#lib/serve/virtual-file.ts";
+import { authorise } from "../authorise.ts";
+import type { Ctx } from "../context.ts";
+
+function owner(ctx: Ctx): string {
+  if (ctx.actor.id === null)
+    throw new AppError("forbidden", "auth.forbidden", "A transfer needs a person who makes it.");
+  return ctx.actor.id;
+}
+
+const subjectOf = (offer: Offer) => ({ kind: "transfer", id: offer.id, name: offer.file.name });
+
+/** Throws `image.not-found`, `image.not-ready`, `image.not-plannable`, `options.invalid`, `transfer.too-many`. */
+export async function offerDisk(
+  ctx: Ctx,
+  offers: Offers,
+  input: NewTransfer,
+): Promise<{ offer: Offer; token: string }> {
+  await authorise(ctx, "image.read");
+  const ownerId = owner(ctx);
+  const [found] = await ctx.db
+    .select({ imageId: images.id, imageName: images.name, versionId: imageVersions.id, number: imageVersions.number })
+    .from(imageDisks)
+    .innerJoin(imageVersions, eq(imageVersions.id, imageDisks.versionId))
+    .innerJoin(images, eq(images.id, imageVersions.imageId))
+    .where(eq(imageDisks.id, input.diskId));
+  if (found?.imageId !== input.imageId || found.versionId !== input.versionId) throw imageNotFound();
+  const disk = (await locateVersion(ctx, input.versionId)).disks.find(({ id }) => id === input.diskId);
+  if (disk === undefined) throw imageNotFound();
+  // What analysis found is what is opened: never guessed anew.
+  const opened = await openInspection(disk.path, { from: disk.format });
+  let made: { offer: Offer; token: string };
+  try {
+    const file = await planVirtualFile({
+      disk: opened.disk,
+      name: `${parse(disk.fileName).name}.${input.format}`,
+      format: input.format,
+      options: input.options,
+    });
+    made = offers.add({
+      ownerId,
+      file,
+      milliseconds: input.minutes * 60_000,
+      release: async () => opened[Symbol.asyncDispose](),
+      onEnd: (offer, how) => void recordEnd(ctx, offer, how),
+    });
+  } catch (error) {
+    await opened[Symbol.asyncDispose]();
+    throw error;
+  }
+  const { offer } = made;
+  try {
+    await ctx.db.transaction((tx) =>
+      appendAudit(tx, ctx.actor, {
+        action: "transfer.offered",
+        subject: subjectOf(offer),
+        details: {
+          image: found.imageName,
+          version: found.number,
+          disk: disk.position,
+          fingerprint: disk.fingerprint,
+          format: input.format,
+          length: offer.file.length,
+          expiresAt: offer.expiresAt.toISOString(),
+        },
+      }),
+    );
+  } catch (error) {
+    // What the trail does not know of is not given out.
+    offers.withdraw(offer.id, ownerId);
+    throw error;
+  }
+  ctx.events.publish({ type: "audit" });
+  return made;
+}
+
+const ENDS = { delivered: "transfer.delivered", expired: "transfer.expired", withdrawn: "transfer.withdrawn" } as const;
+
+async function recordEnd(ctx: Ctx, offer: Offer, how: OfferEnd): Promise<void> {
+  try {
+    await ctx.db.transaction((tx) =>
+      appendAudit(tx, how === "withdrawn" ? ctx.actor : { ...ctx.actor, via: "system", address: null }, {
+        action: ENDS[how],
+        subject: subjectOf(offer),
+        details: { delivered: offer.delivered, length: offer.file.length, takenFrom: [...offer.takenFrom] },
+      }),
+    );
+    ctx.events.publish({ type: "audit" });
+  } catch (error) {
+    ctx.log.error({ err: error, transfer: offer.id }, "the end of a transfer could not be recorded");
+  }
+}
+
+export async function listOwnTransfers(ctx: Ctx, offers: Offers): Promise<Offer[]> {
+  await authorise(ctx, "image.read");
+  return offers.of(owner(ctx));
+}
+
+export async function withdrawTransfer(ctx: Ctx, offers: Offers, id: string): Promise<void> {
+  await authorise(ctx, "image.read");
+  if (!offers.withdraw(id, owner(ctx)))
+    throw new AppError("not-found", "transfer.not-found", "You have no such transfer; it may have ended already.");
+}
