@@ -2,6 +2,7 @@
 import { readFileSync, writeFileSync } from "node:fs";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { mutants, outcome } from "../../testing/hostile.ts";
+import { mendVhd as mend } from "../../testing/mend.ts";
 import { expectSameDisk } from "../../testing/same-disk.ts";
 import { Scratch } from "../../testing/scratch.ts";
 
@@ -29,22 +30,6 @@ beforeAll(() => {
   dynamic = readFileSync(scratch.path("dynamic.vhd"));
   fixed = readFileSync(scratch.path("fixed.vhd"));
 });
-
-/** The specification's checksum, written down a second time. */
-function mend(image: Buffer): void {
-  const sum = (from: number, length: number, field: number) => {
-    if (from < 0 || from + length > image.length) return;
-    image.writeUInt32BE(0, from + field);
-    let total = 0;
-    for (let i = from; i < from + length; i++) total += image[i] ?? 0;
-    image.writeUInt32BE(0xffff_ffff - total, from + field);
-  };
-  const footer = image.length - 512;
-  sum(footer, 512, 64);
-  sum(0, 512, 64);
-  const header = image.toString("latin1", 512, 520) === "cxsparse" ? 512 : -1;
-  if (header > 0) sum(header, 1024, 36);
-}
 
 const HEADER = 512;
 const TABLE = 1536;

@@ -2,8 +2,8 @@
 import { readFileSync } from "node:fs";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { mutants, outcome } from "../../testing/hostile.ts";
+import { mendVhdx as mend } from "../../testing/mend.ts";
 import { Scratch } from "../../testing/scratch.ts";
-import { crc32c } from "./crc32c.ts";
 
 const KIB = 1024;
 const MIB = 1_048_576;
@@ -21,17 +21,6 @@ beforeAll(() => {
   bat = Number(sound.readBigUInt64LE(192 * KIB + 16 + 16));
   metadata = Number(sound.readBigUInt64LE(192 * KIB + 48 + 16));
 });
-
-function mend(image: Buffer): void {
-  for (const [at, length] of [
-    [64 * KIB, 4096],
-    [128 * KIB, 4096],
-    [192 * KIB, 64 * KIB],
-    [256 * KIB, 64 * KIB],
-  ] as const) {
-    if (at + length <= image.length) image.writeUInt32LE(crc32c(image.subarray(at, at + length), 4), at + 4);
-  }
-}
 
 type Patch = (image: Buffer) => Buffer | undefined;
 const onHeaders =
