@@ -62,14 +62,26 @@ export async function sweepOnce(services: Services): Promise<number> {
 
 export function startSweep(services: Services): { close(): Promise<void> } {
   let round: Promise<unknown> = Promise.resolve();
+  let waiting = false;
+  // One after another; wishes that come while one waits are granted by that one.
   const run = (): void => {
-    round = sweepOnce(services).catch((error: unknown) => services.log.error({ err: error }, "sweep failed"));
+    if (waiting) return;
+    waiting = true;
+    round = round.then(async () => {
+      waiting = false;
+      await sweepOnce(services).catch((error: unknown) => services.log.error({ err: error }, "sweep failed"));
+    });
   };
   const timer = setInterval(run, EVERY_MS);
+  // A host that is back says so; what was left on it need not wait for the next round.
+  const unsubscribe = services.events.subscribe((event) => {
+    if (event.type === "host") run();
+  });
   run();
   return {
     async close() {
       clearInterval(timer);
+      unsubscribe();
       await round;
     },
   };

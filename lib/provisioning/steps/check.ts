@@ -10,14 +10,22 @@ import { loadHostFacts, loadVersionFacts } from "../facts.ts";
 import { hashPlan } from "../frozen-plan.ts";
 
 const HOST_MS = 60_000;
+/** What the host itself would call it, were it asked a moment later. */
+const CODE_OF_RULE: Readonly<Record<string, string>> = {
+  "target.pool-no-room": "pool.full",
+  "target.name-exists": "vm.exists",
+};
 
-/** Throws `request.plan-changed`, `image.changed`, `request.blocked` and what the host throws. */
+/** Throws `request.plan-changed`, `image.changed`, `pool.full`, `vm.exists`, `request.blocked` and what the host throws. */
 export async function check({ io, request, target, hostName }: Deployment): Promise<void> {
   const { db } = io.services;
   const frozen = request.plan.targets[target.position];
   if (
     hashPlan(request.plan) !== request.planHash ||
     frozen === undefined ||
+    // The columns that the work goes by stand beside the plan: they have to say the same.
+    frozen.choice.hostId !== target.hostId ||
+    request.plan.imageVersionId !== request.imageVersionId ||
     JSON.stringify(frozen.choice) !== JSON.stringify(target.choice)
   ) {
     throw new AppError(
@@ -68,7 +76,7 @@ export async function check({ io, request, target, hostName }: Deployment): Prom
     const first = blockers[0];
     throw new AppError(
       "unprocessable",
-      first?.rule === "target.pool-no-room" ? "pool.full" : "request.blocked",
+      CODE_OF_RULE[first?.rule ?? ""] ?? "request.blocked",
       blockers.map((finding) => finding.message).join(" "),
       {
         hint: "The host has changed since the request was approved. Nothing was made; ask anew with other choices.",
