@@ -2,6 +2,7 @@
 
 import { useCallback, useReducer } from "react";
 import type { TargetChoice } from "#lib/domain/request.ts";
+import { randomUuid } from "#components/ui/random-uuid.ts";
 
 /** One card: the host may still be without choices while its defaults are being asked for. */
 export interface TargetDraft {
@@ -78,12 +79,12 @@ export function useDeployForm(versionId: string | null) {
     versionId,
     targets: [],
     note: "",
-    idempotencyKey: crypto.randomUUID(),
+    idempotencyKey: randomUuid(),
   }));
   return {
     draft,
     pickImage: useCallback((id: string | null) => dispatch({ type: "image", versionId: id }), []),
-    addTarget: useCallback((hostId: string) => dispatch({ type: "add", hostId, key: crypto.randomUUID() }), []),
+    addTarget: useCallback((hostId: string) => dispatch({ type: "add", hostId, key: randomUuid() }), []),
     removeTarget: useCallback((key: string) => dispatch({ type: "remove", key }), []),
     setDefaults: useCallback((key: string, choice: TargetChoice) => dispatch({ type: "defaults", key, choice }), []),
     editTarget: useCallback(

@@ -9,7 +9,7 @@ import { Button } from "#components/ui/Button.tsx";
 import { Checkbox } from "#components/ui/Checkbox.tsx";
 import { cn } from "#components/ui/cn.ts";
 import { UploadRow } from "./UploadRow.tsx";
-import { startUpload, useUploads } from "./useUploads.ts";
+import { startUploads, useUploads } from "./useUploads.ts";
 
 interface UploadZoneProps {
   /** A new version of this image; null: a new image, named after the file. */
@@ -32,8 +32,7 @@ export function UploadZone({ imageId, reason }: UploadZoneProps) {
 
   const take = (files: readonly File[]): void => {
     if (reason !== null || files.length === 0) return;
-    const set = together && files.length > 1 ? { id: crypto.randomUUID(), size: files.length } : null;
-    for (const file of files) void startUpload(file, { imageId, name: null, from: raw ? "raw" : null, set });
+    void startUploads(files, { imageId, from: raw ? "raw" : null, together });
   };
   const onDrop = (event: DragEvent): void => {
     event.preventDefault();
@@ -94,7 +93,10 @@ export function UploadZone({ imageId, reason }: UploadZoneProps) {
           <ul className="mt-1 space-y-0.5 text-ink-2">
             {waiting.map((upload) => (
               <li key={upload.id}>
-                {upload.fileName}: {formatBytesOf(upload.offset, upload.size)} are here. Choose the file again to go on.
+                {upload.fileName}:{" "}
+                {upload.offset === upload.size
+                  ? "all of it is here; it waits for the other files of its disk."
+                  : `${formatBytesOf(upload.offset, upload.size)} are here. Choose the file again to go on.`}
               </li>
             ))}
           </ul>

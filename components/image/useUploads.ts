@@ -1,7 +1,9 @@
 "use client";
 
 import { useSyncExternalStore } from "react";
-import { Upload, type PreviousUpload } from "tus-js-client";
+import { defaultOptions, Upload, type PreviousUpload } from "tus-js-client";
+import { randomUuid } from "#components/ui/random-uuid.ts";
+import { planUploads, setOf, type PlannedUpload } from "./plan-uploads.ts";
 
 /** One file on its way to the library, as the page shows it. */
 export interface UploadState {
@@ -14,15 +16,7 @@ export interface UploadState {
   readonly imageId: string | null;
 }
 
-export interface UploadAim {
-  readonly imageId: string | null;
-  readonly name: string | null;
-  /** Format that the person said; null: told by content. */
-  readonly from: string | null;
-  /** Files that make one disk together share a set. */
-  readonly set: { readonly id: string; readonly size: number } | null;
-}
-
+const ENDPOINT = "/api/v1/uploads";
 const CHUNK = 32 * 1024 * 1024;
 
 /** Uploads outlive the page that began them as long as the tab is open; after a reload the browser finds them again by the file. */
@@ -57,32 +51,65 @@ function wordsOf(error: Error): string {
   return "The connection to the server was lost.";
 }
 
-/** The same file, the same aim: what was sent before a reload need not be sent again. */
-function newestOf(previous: readonly PreviousUpload[]): PreviousUpload | undefined {
-  return [...previous].sort((a, b) => Date.parse(b.creationTime) - Date.parse(a.creationTime))[0];
+export interface UploadAim {
+  /** A new version of this image; null: a new image. */
+  readonly imageId: string | null;
+  /** Format that the person said; null: told by content. */
+  readonly from: string | null;
+  /** Several files make one disk. */
+  readonly together: boolean;
 }
 
-export async function startUpload(file: File, aim: UploadAim): Promise<void> {
-  const key = crypto.randomUUID();
-  const metadata: Record<string, string> = { filename: file.name };
-  if (aim.imageId !== null) metadata["imageId"] = aim.imageId;
-  if (aim.name !== null) metadata["name"] = aim.name;
-  if (aim.from !== null) metadata["from"] = aim.from;
-  if (aim.set !== null) {
-    metadata["set"] = aim.set.id;
-    metadata["setSize"] = String(aim.set.size);
+function aimOf(aim: UploadAim): Record<string, string> {
+  return {
+    ...(aim.imageId === null ? {} : { imageId: aim.imageId }),
+    ...(aim.from === null ? {} : { from: aim.from }),
+  };
+}
+
+const remembered = (): Promise<readonly PreviousUpload[]> => defaultOptions.urlStorage.findAllUploads();
+
+/** The set is an image: none of its files is to be gone on with when it is chosen another time. */
+async function forgetSet(id: string): Promise<void> {
+  for (const upload of await remembered()) {
+    if (setOf(upload)?.id === id) await defaultOptions.urlStorage.removeUpload(upload.urlStorageKey);
   }
+}
+
+/** The same files for the same aim: what was sent before a reload is not sent again, and a set stays one. */
+export async function startUploads(files: readonly File[], aim: UploadAim): Promise<void> {
+  const asked = files.map((file) => new Upload(file, { endpoint: ENDPOINT }));
+  const plan = planUploads(
+    {
+      begun: await Promise.all(asked.map((upload) => upload.findPreviousUploads())),
+      remembered: await remembered(),
+      aim: aimOf(aim),
+      together: aim.together,
+    },
+    randomUuid,
+  );
+  for (const [index, file] of files.entries()) {
+    const planned = plan[index];
+    if (planned !== undefined) start(file, aimOf(aim), planned);
+  }
+}
+
+function start(file: File, aim: Record<string, string>, { resume, set }: PlannedUpload): void {
+  const key = randomUuid();
+  const inSet: Record<string, string> = set === null ? {} : { set: set.id, setSize: String(set.size) };
   const task = new Upload(file, {
-    endpoint: "/api/v1/uploads",
-    metadata,
+    endpoint: ENDPOINT,
+    metadata: { filename: file.name, ...aim, ...inSet },
     chunkSize: CHUNK,
     retryDelays: [0, 1000, 3000, 5000, 10_000, 20_000],
     storeFingerprintForResuming: true,
-    removeFingerprintOnSuccess: true,
+    // A whole file whose set is not: after a reload it has to be found again.
+    removeFingerprintOnSuccess: set === null,
     onProgress: (sent) => change(key, { sent, state: "sending" }),
     onAfterResponse: (_request, response) => {
       const imageId = response.getHeader("Supravisor-Image");
       if (imageId) change(key, { imageId });
+      if (imageId && set !== null) void forgetSet(set.id);
     },
     onError: (error) => change(key, { state: "failed", error: wordsOf(error) }),
     onSuccess: () => change(key, { state: "done", sent: file.size }),
@@ -92,8 +119,7 @@ export async function startUpload(file: File, aim: UploadAim): Promise<void> {
     state: { key, fileName: file.name, size: file.size, sent: 0, state: "sending", error: null, imageId: null },
   });
   publish();
-  const previous = newestOf(await task.findPreviousUploads());
-  if (previous !== undefined) task.resumeFromPreviousUpload(previous);
+  if (resume !== null) task.resumeFromPreviousUpload(resume);
   task.start();
 }
 
