@@ -25,7 +25,7 @@ let raw: string;
 test.beforeAll(async () => {
   stage = await setStage();
   raw = join(stage.folder, "noise.raw");
-  writeFileSync(raw, randomFillSync(Buffer.alloc(48 * MiB)));
+  writeFileSync(raw, randomFillSync(Buffer.alloc(24 * MiB)));
 });
 test.afterAll(async () => {
   await stage.end();
@@ -64,7 +64,7 @@ test("a descriptor and its extent stay one disk when the page is reloaded in the
   const extent = join(stage.folder, "pair-flat.vmdk");
   await signIn(page, stage.console.url, ADMIN);
   await page.goto(`${stage.console.url}/images`);
-  await limitUploads(page, 6 * MiB);
+  await limitUploads(page, 3 * MiB);
   await page.getByLabel("Disk image files").setInputFiles([descriptor, extent]);
   const before = await until(
     "the descriptor whole, the extent in the middle",
@@ -104,12 +104,12 @@ test("an upload goes on by itself after kill -9 of the console", async ({ page }
   const path = convertWithQemu(raw, join(stage.folder, "killed.qcow2"), "qcow2");
   await signIn(page, stage.console.url, ADMIN);
   await page.goto(`${stage.console.url}/images`);
-  await limitUploads(page, 6 * MiB);
+  await limitUploads(page, 3 * MiB);
   await page.getByLabel("Disk image files").setInputFiles(path);
   const [begun] = await until(
     "the upload in the middle",
     () => unfinished(stage.admin),
-    ([item]) => item !== undefined && item.offset > 4 * MiB && item.offset < item.size,
+    ([item]) => item !== undefined && item.offset > 2 * MiB && item.offset < item.size,
   );
   await stage.console.kill();
   await stage.console.restart();

@@ -18,10 +18,13 @@ import { retryRequest } from "#lib/services/request/retry-request.ts";
 import { deployBench, type Bench, type Outcome } from "./testing.ts";
 
 let bench: Bench;
+/** The version of an image with 72 MiB of data: it takes a moment, and is too large for the small pools. */
+let big: string;
 const before = new Map<Vendor, { files: string[]; vms: string[] }>();
 
 beforeAll(async () => {
   bench = await deployBench();
+  big = await bench.addImage("big", 72 * 1024 ** 2);
   for (const vendor of VENDORS)
     before.set(vendor, { files: await bench.files(vendor), vms: await bench.vmNames(vendor) });
 });
@@ -116,7 +119,6 @@ describe("a deploy that is cancelled", () => {
   });
 
   it("stops in the middle of sending and of reading back", async () => {
-    const big = await bench.addImage("big", 96 * 1024 ** 2);
     for (const stage of ["transfer", "verify"]) {
       const name = `middle-${stage}`;
       let running = "";
@@ -170,9 +172,8 @@ describe("a pool without room", () => {
   const SMALL = 64 * 1024 ** 2;
 
   it("is told when the request is made", async () => {
-    const large = await bench.addImage("large", 80 * 1024 ** 2);
-    const choice = await bench.choice("kvm", "no-room", { poolRef: "small" }, large);
-    const error: unknown = await bench.submit(choice, large).catch((each: unknown) => each);
+    const choice = await bench.choice("kvm", "no-room", { poolRef: "small" }, big);
+    const error: unknown = await bench.submit(choice, big).catch((each: unknown) => each);
     expect(error).toMatchObject({ code: "request.blocked", details: { rules: ["target.pool-no-room"] } });
   });
 

@@ -50,7 +50,14 @@ export interface Bench {
   readonly interfere: Map<string, Interference>;
   /** Imports random bytes as a raw image of its own. Answers the version's id. */
   addImage(name: string, size: number): Promise<string>;
-  choice(vendor: Vendor, name: string, more?: Partial<TargetChoice>, versionId?: string): Promise<TargetChoice>;
+  /** Adds a KVM host behind a unix socket, and waits until it is online. */
+  addKvmHost(name: string, socket: string): Promise<HostRow>;
+  choice(
+    where: Vendor | HostRow,
+    name: string,
+    more?: Partial<TargetChoice>,
+    versionId?: string,
+  ): Promise<TargetChoice>;
   submit(choice: TargetChoice, versionId?: string): Promise<RequestRow>;
   /** Submits, and approves as another person. */
   deploy(choice: TargetChoice, versionId?: string): Promise<RequestRow>;
@@ -64,7 +71,7 @@ export interface Bench {
 const PATIENCE_MS = 40_000;
 const LOOK_MS = 40;
 
-async function until<T>(what: string, ask: () => Promise<T | null>): Promise<T> {
+export async function until<T>(what: string, ask: () => Promise<T | null>): Promise<T> {
   const deadline = Date.now() + PATIENCE_MS;
   for (;;) {
     const answer = await ask();
@@ -147,8 +154,23 @@ export async function deployBench(): Promise<Bench> {
     host,
     interfere,
     addImage,
-    async choice(vendor, name, more = {}, version = versionId) {
-      const first = await firstChoices(operator, { imageVersionId: version, hostId: host(vendor).id });
+    async addKvmHost(name, socket) {
+      const connection = { driver: "kvm" as const, connection: { transport: "unix" as const, socket } };
+      const [row] = await services.db
+        .insert(hosts)
+        .values({ name, vendor: "kvm", simulated: false, connection })
+        .returning();
+      if (row === undefined) throw new Error("insert answered without a row");
+      services.events.publish({ type: "host", id: row.id });
+      await until(`${name} online`, async () => {
+        const [now] = await services.db.select().from(hosts).where(eq(hosts.id, row.id));
+        return now?.state === "online" ? now : null;
+      });
+      return row;
+    },
+    async choice(where, name, more = {}, version = versionId) {
+      const { id: hostId } = typeof where === "string" ? host(where) : where;
+      const first = await firstChoices(operator, { imageVersionId: version, hostId });
       return { ...first, name, ...more };
     },
     submit,
