@@ -11,7 +11,9 @@ import { openHost } from "#lib/hypervisor/registry.ts";
 import { startInventorySync } from "#lib/inventory/sync.ts";
 import type { OpenJobQueue } from "#lib/jobs/queue.ts";
 import { startRunner, type JobIO } from "#lib/jobs/runner.ts";
-import { HANDLERS } from "#lib/server/handlers.ts";
+import { analyseHandler } from "#lib/library/jobs/analyse.ts";
+import { captureHandler } from "#lib/library/jobs/capture.ts";
+import { importHandler } from "#lib/library/jobs/import.ts";
 import type { Ctx } from "#lib/services/context.ts";
 import { addDemoHosts } from "#lib/services/host/add-demo-hosts.ts";
 import { importFromFolder } from "#lib/services/image/import-image.ts";
@@ -117,7 +119,12 @@ export async function deployBench(): Promise<Bench> {
   const runner = await startRunner(
     services,
     services.jobs as OpenJobQueue,
-    { ...HANDLERS, deploy: watched(interfere) },
+    {
+      "image.analyse": analyseHandler,
+      "image.import": importHandler,
+      "image.capture": captureHandler,
+      deploy: watched(interfere),
+    },
     { concurrency: 4 },
   );
   const online = await until("five hosts online", async () => {
