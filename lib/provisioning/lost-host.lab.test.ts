@@ -67,12 +67,12 @@ describe.skipIf(reason !== null)(
       await bench.close();
       line.close();
       lab.stop();
-    });
+    }, 60_000);
 
     it("ends with a clear error, is cleaned up when the host is back, and can be asked for again", async () => {
       const { services } = bench;
       const name = "lost-host";
-      const big = await bench.addImage("big", 96 * 1024 ** 2);
+      const big = await bench.addImage("big", 48 * 1024 ** 2);
       const host = await bench.addKvmHost("lab-kvm", join(lab.folder, "line.sock"));
       const choice = await bench.choice(host, name, { poolRef: lab.poolName, start: false }, big);
       let stage = "";
