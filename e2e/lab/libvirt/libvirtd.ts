@@ -29,16 +29,11 @@ export function startLibvirtd(options: { tlsPort?: number } = {}): Libvirtd {
   // The guests' QEMU runs as another user.
   execFileSync("chmod", ["755", folder]);
   if (options.tlsPort !== undefined) makeCertificates(join(folder, "tls"));
-  execFileSync(
-    join(import.meta.dirname, "start-libvirtd.sh"),
-    [folder, ...(options.tlsPort === undefined ? [] : [String(options.tlsPort)])],
-    { stdio: "pipe" },
-  );
   const socket = join(folder, "sock", "libvirt-sock");
   const uri = `qemu+unix:///system?socket=${socket}`;
   const virsh = (...args: string[]): string =>
     execFileSync("virsh", ["-q", "-c", uri, ...args], { encoding: "utf8", stdio: "pipe", timeout: 120_000 });
-  for (let i = 0; i < 150 && !existsSync(socket); i += 1) execFileSync("sleep", ["0.1"]);
+  startWhenAlone(folder, socket, options.tlsPort);
   virsh("version");
   const tag = `t${process.pid}${Math.floor(Math.random() * 1e6)}`;
   const poolDir = join(folder, "pool");
@@ -72,11 +67,62 @@ export function startLibvirtd(options: { tlsPort?: number } = {}): Libvirtd {
       spawnSync("virsh", ["-q", "-c", uri, "pool-undefine", poolName]);
       for (const name of ["libvirtd.pid"]) {
         const pid = Number(readFileSync(join(folder, name), "utf8"));
-        if (Number.isInteger(pid) && pid > 1) process.kill(pid, "SIGTERM");
+        if (!Number.isInteger(pid) || pid <= 1) continue;
+        process.kill(pid, "SIGTERM");
+        // The next one can only start when this one has let go.
+        sleepUntil(Date.now() + SOCKET_MS, () => !isAlive(pid));
       }
       rmSync(folder, { recursive: true, force: true });
     },
   };
+}
+
+const TURN_MS = 100_000;
+const SOCKET_MS = 15_000;
+
+function sleepUntil(deadline: number, pleased: () => boolean): boolean {
+  for (;;) {
+    if (pleased()) return true;
+    if (Date.now() > deadline) return false;
+    execFileSync("sleep", ["0.1"]);
+  }
+}
+
+/** libvirtd's network driver holds one lock a machine: test files that run side by side take turns. */
+function startWhenAlone(folder: string, socket: string, tlsPort: number | undefined): void {
+  const log = join(folder, "libvirtd.log");
+  const deadline = Date.now() + TURN_MS;
+  for (;;) {
+    rmSync(log, { force: true });
+    execFileSync(
+      join(import.meta.dirname, "start-libvirtd.sh"),
+      [folder, ...(tlsPort === undefined ? [] : [String(tlsPort)])],
+      { stdio: "pipe" },
+    );
+    const said = () => (existsSync(log) ? readFileSync(log, "utf8") : "");
+    const failed = () => said().includes("Driver state initialization failed");
+    sleepUntil(Date.now() + SOCKET_MS, () => existsSync(socket) || failed());
+    // The socket is there before the drivers are, and goes again with a daemon that failed.
+    if (!failed() && existsSync(socket) && answers(socket) && !failed()) return;
+    if (!said().includes("driver.pid") || Date.now() > deadline) throw new Error(`libvirtd did not start: ${said()}`);
+    execFileSync("sleep", ["0.5"]);
+  }
+}
+
+function answers(socket: string): boolean {
+  return (
+    spawnSync("virsh", ["-q", "-c", `qemu+unix:///system?socket=${socket}`, "version"], { timeout: 60_000 }).status ===
+    0
+  );
+}
+
+function isAlive(pid: number): boolean {
+  try {
+    process.kill(pid, 0);
+    return true;
+  } catch {
+    return false;
+  }
 }
 
 /** A CA, a certificate for 127.0.0.1 and one for a client, all of the day. */
