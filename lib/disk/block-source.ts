@@ -1,4 +1,4 @@
-/** The disk as the guest sees it. Every format opens to this, every planner reads from it. */
+/** The disk as the guest sees it, at random access. Every format opens to this; what passes by once is a DiskStream. */
 
 /** `zero` reads as zeros and need not be stored; `data` must be read. Bytes. */
 export interface Extent {
@@ -10,8 +10,6 @@ export interface Extent {
 export interface BlockSource extends AsyncDisposable {
   /** Virtual size in bytes. */
   readonly size: number;
-  /** Export streams of some hosts cannot seek: they say so and a spool is put between when needed. */
-  readonly order: "random" | "forward" | "unordered";
   /** Sorted, disjoint, covers [0, size) whole; neighbours differ in kind. */
   extents(signal?: AbortSignal): AsyncIterable<Extent>;
   /** Fills `into` from `offset`; zeros for holes. Throws past the end. Concurrent reads are allowed. */

@@ -4,7 +4,6 @@ import { mergeExtents, requireInside } from "./mapped-disk.ts";
 
 export class ConcatDisk implements BlockSource {
   readonly size: number;
-  readonly order = "random";
   readonly #parts: readonly { readonly start: number; readonly disk: BlockSource }[];
 
   /** Owns its parts. */

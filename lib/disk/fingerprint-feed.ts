@@ -12,7 +12,7 @@ export class FingerprintFeed implements AsyncDisposable {
   readonly #disk: BlockSource;
   readonly #signal: AbortSignal | undefined;
   readonly #fingerprinter: Fingerprinter;
-  readonly #cursor: ExtentCursor | null;
+  readonly #cursor: ExtentCursor;
   #inOrder = true;
   #turn: Promise<void> = Promise.resolve();
 
@@ -20,8 +20,7 @@ export class FingerprintFeed implements AsyncDisposable {
     this.#disk = disk;
     this.#signal = signal;
     this.#fingerprinter = new Fingerprinter(disk.size);
-    // A stream that cannot seek cannot be asked again either; its reader takes all that comes.
-    this.#cursor = disk.order === "random" ? new ExtentCursor(disk, signal) : null;
+    this.#cursor = new ExtentCursor(disk, signal);
   }
 
   /** Bytes as they were read, in the order of the calls. They may be reused once this resolves. */
@@ -52,10 +51,6 @@ export class FingerprintFeed implements AsyncDisposable {
   async #gap(to: number): Promise<void> {
     const from = this.#fingerprinter.position;
     if (to === from) return;
-    if (this.#cursor === null) {
-      this.#fingerprinter.zeros(to - from);
-      return;
-    }
     for await (const extent of this.#cursor.range(from, to)) {
       if (extent.kind === "zero") this.#fingerprinter.zeros(extent.length);
       else await this.#readMissed(extent);
@@ -74,7 +69,7 @@ export class FingerprintFeed implements AsyncDisposable {
 
   async [Symbol.asyncDispose](): Promise<void> {
     await this.#turn.catch(() => undefined);
-    await this.#cursor?.[Symbol.asyncDispose]();
+    await this.#cursor[Symbol.asyncDispose]();
   }
 }
 
@@ -83,7 +78,6 @@ export function overheard(disk: BlockSource, feed: FingerprintFeed): BlockSource
   let turn: Promise<void> = Promise.resolve();
   return {
     size: disk.size,
-    order: disk.order,
     extents: (signal) => disk.extents(signal),
     read(offset, into, signal) {
       const before = turn;

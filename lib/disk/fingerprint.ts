@@ -93,8 +93,7 @@ export interface FingerprintOptions {
 export async function fingerprintDisk(disk: BlockSource, options: FingerprintOptions = {}): Promise<string> {
   const { signal, onProgress } = options;
   const fingerprinter = new Fingerprinter(disk.size);
-  const ahead = disk.order === "random" ? READ_AHEAD : 1;
-  const free: Buffer[] = Array.from({ length: ahead + 1 }, () => Buffer.alloc(Math.min(LEAF_BYTES, disk.size)));
+  const free: Buffer[] = Array.from({ length: READ_AHEAD + 1 }, () => Buffer.alloc(Math.min(LEAF_BYTES, disk.size)));
   const window: { offset: number; bytes: Buffer; buffer: Buffer; read: Promise<void> }[] = [];
   let moved = 0;
   const takeOne = async () => {
@@ -109,7 +108,7 @@ export async function fingerprintDisk(disk: BlockSource, options: FingerprintOpt
   };
   try {
     for await (const offset of leavesWithData(disk, signal)) {
-      if (window.length >= ahead) await takeOne();
+      if (window.length >= READ_AHEAD) await takeOne();
       const buffer = free.pop() ?? Buffer.alloc(LEAF_BYTES);
       const bytes = buffer.subarray(0, Math.min(LEAF_BYTES, disk.size - offset));
       const read = disk.read(offset, bytes, signal);

@@ -5,7 +5,6 @@ import { mergeExtents, requireInside } from "./mapped-disk.ts";
 
 export class FlatDisk implements BlockSource {
   readonly size: number;
-  readonly order = "random";
   readonly #file: NamedBytes;
   readonly #at: number;
 

@@ -23,7 +23,6 @@ export type Locate = (
 
 export class MappedDisk implements BlockSource {
   readonly size: number;
-  readonly order = "random";
   readonly #file: NamedBytes;
   readonly #locate: Locate;
 

@@ -26,7 +26,6 @@ function sparseDisk(size: number, runs: readonly (readonly [number, number])[]):
   }
   return {
     size,
-    order: "random",
     async *extents(): AsyncIterable<Extent> {
       let at = 0;
       for (const [from, to] of sorted) {

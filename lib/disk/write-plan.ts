@@ -37,7 +37,6 @@ interface Filled {
 /** Writes all of the plan but does not commit. Answers the bytes that went into the sink. */
 export async function writePlan(options: WritePlanOptions): Promise<{ moved: number }> {
   const { plan, disk, sink, signal, onProgress, onDiskBytes } = options;
-  const ahead = disk.order === "random" ? READ_AHEAD : 1;
   const free: Buffer[] = [];
   const window: Filled[] = [];
   let writing: Promise<void> = Promise.resolve();
@@ -79,7 +78,7 @@ export async function writePlan(options: WritePlanOptions): Promise<{ moved: num
   try {
     for (const chunk of planChunks(plan)) {
       signal?.throwIfAborted();
-      if (window.length >= ahead) await takeOne();
+      if (window.length >= READ_AHEAD) await takeOne();
       const buffer = free.pop() ?? Buffer.allocUnsafeSlow(CHUNK_BYTES);
       const ready = fill(chunk, buffer, disk, signal);
       ready.catch(() => undefined);
@@ -102,10 +101,7 @@ async function fill(chunk: Chunk, buffer: Buffer, disk: BlockSource, signal: Abo
     if (part.kind === "zero") into.fill(0);
     else if (part.kind === "meta") into.set(part.bytes().subarray(part.from, part.from + part.length));
     else {
-      const read = disk.read(part.offset, into, signal);
-      reads.push(read);
-      // One that cannot seek is asked for one thing at a time. Its failure is thrown below.
-      if (disk.order !== "random") await read.catch(() => undefined);
+      reads.push(disk.read(part.offset, into, signal));
     }
   }
   // All of them, even after a failure: the buffer is used again.

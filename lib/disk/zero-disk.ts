@@ -4,7 +4,6 @@ import { requireInside } from "./mapped-disk.ts";
 
 export class ZeroDisk implements BlockSource {
   readonly size: number;
-  readonly order = "random";
 
   constructor(size: number) {
     this.size = size;

@@ -20,7 +20,6 @@ const run = (command: string, ...args: string[]) => execFileSync(command, args, 
 function memoryDisk(bytes: Buffer): BlockSource {
   return {
     size: bytes.length,
-    order: "random",
     async *extents() {
       yield { offset: 0, length: bytes.length, kind: "data" };
     },

@@ -31,7 +31,6 @@ function testDisk(seed: string): BlockSource {
   ];
   return {
     size,
-    order: "random",
     async *extents() {
       yield { offset: 0, length: head.length, kind: "data" };
       yield { offset: head.length, length: size - head.length - tail.length, kind: "zero" };

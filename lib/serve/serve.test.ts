@@ -65,7 +65,6 @@ function failing(from: number, to: number): BlockSource {
   const { disk } = opened;
   return {
     size: disk.size,
-    order: "random",
     extents: (signal) => disk.extents(signal),
     async read(offset, into, signal) {
       if (offset < to && offset + into.length > from) throw new Error("the medium is broken");

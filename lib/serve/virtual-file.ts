@@ -38,7 +38,7 @@ export async function planVirtualFile(request: VirtualFileOptions): Promise<Virt
   const { disk, name, signal } = request;
   const format = formatOf(request.format);
   const options = parseOptions(format, request.options ?? {});
-  if (disk.order !== "random" || format.plan === undefined) throw noLength(format.label);
+  if (format.plan === undefined) throw noLength(format.label);
   const plan: FilePlan = await format.plan(disk, options, signal);
   return {
     name,

@@ -23,7 +23,6 @@ export function memoryImage(name: string, bytes: ByteSource): ImageFile {
 export function memoryDisk(bytes: Uint8Array, kinds?: string, piece = 512): BlockSource {
   return {
     size: bytes.length,
-    order: "random",
     async *extents() {
       const all: Extent[] = [];
       for (let offset = 0; offset < bytes.length; offset += piece) {

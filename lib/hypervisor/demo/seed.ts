@@ -57,7 +57,6 @@ function smallDisk(size: number, label: string): BlockSource {
   const head = Buffer.alloc(64 * 1024, `${label} `);
   return {
     size,
-    order: "random",
     async *extents() {
       yield { offset: 0, length: head.length, kind: "data" };
       yield { offset: head.length, length: size - head.length, kind: "zero" };

@@ -18,7 +18,6 @@ const PACKED_READ = 1024 * 1024;
 
 export class Qcow2Disk implements BlockSource {
   readonly size: number;
-  readonly order = "random";
   readonly #file: NamedBytes;
   readonly #data: NamedBytes;
   readonly #backing: BlockSource | null;

@@ -25,7 +25,6 @@ interface Wanted {
 
 export class CompressedDisk implements BlockSource {
   readonly size: number;
-  readonly order = "random";
   readonly #file: NamedBytes;
   readonly #grainBytes: number;
   readonly #locate: Locate;
