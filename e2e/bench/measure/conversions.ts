@@ -1,0 +1,65 @@
+/** What the conversion bench measures: the formats in our words and qemu-img's, the pairs, and their bars. */
+import type { DiskFormatId } from "#lib/domain/disk-format.ts";
+
+export interface Kind {
+  readonly format: DiskFormatId;
+  /** qemu-img's name of the format. */
+  readonly qemu: string;
+  readonly ours: Readonly<Record<string, unknown>>;
+  readonly theirs: readonly string[];
+}
+
+const kind = (format: DiskFormatId, qemu: string, ours: Record<string, unknown> = {}, ...theirs: string[]): Kind => ({
+  format,
+  qemu,
+  ours,
+  theirs: ["-O", qemu, ...theirs],
+});
+
+export const KINDS = {
+  raw: kind("raw", "raw"),
+  qcow2: kind("qcow2", "qcow2"),
+  "qcow2-zlib": kind("qcow2", "qcow2", { compression: "zlib" }, "-c"),
+  "qcow2-zstd": kind("qcow2", "qcow2", { compression: "zstd" }, "-c", "-o", "compression_type=zstd"),
+  vmdk: kind("vmdk", "vmdk"),
+  "vmdk-stream": kind("vmdk", "vmdk", { subformat: "streamOptimized" }, "-o", "subformat=streamOptimized"),
+  vhd: kind("vhd", "vpc", {}, "-o", "force_size=on"),
+  vhdx: kind("vhdx", "vhdx"),
+  vdi: kind("vdi", "vdi"),
+} satisfies Record<string, Kind>;
+
+export interface ConversionRow {
+  readonly name: string;
+  readonly from: keyof typeof KINDS;
+  readonly to: keyof typeof KINDS;
+  /** Ratio of wall times, ours / qemu-img's. */
+  readonly bar: number;
+  /** Beside the target kind's own. */
+  readonly options?: Readonly<Record<string, unknown>>;
+}
+
+const row = (from: ConversionRow["from"], to: ConversionRow["to"], bar: number): ConversionRow => ({
+  name: `${from}→${to}`,
+  from,
+  to,
+  bar,
+});
+
+export const CONVERSIONS: readonly ConversionRow[] = [
+  row("raw", "raw", 1),
+  row("raw", "qcow2", 1),
+  row("raw", "vmdk", 0.4),
+  row("raw", "vhd", 1),
+  row("raw", "vhdx", 1),
+  row("raw", "vdi", 0.7),
+  row("qcow2", "raw", 1),
+  row("vmdk", "raw", 1),
+  row("vhd", "raw", 1),
+  row("vhdx", "raw", 1),
+  row("vdi", "raw", 1),
+  row("raw", "vmdk-stream", 0.35),
+  row("vmdk-stream", "raw", 0.5),
+  row("vmdk-stream", "qcow2", 1),
+  row("qcow2-zlib", "raw", 1),
+  row("qcow2-zstd", "raw", 1),
+];
