@@ -1,6 +1,7 @@
 /** What a disk image format must offer. Formats are data in registry.ts; they never import one another. */
 import type { z } from "zod";
 import type { DiskFormatId } from "#lib/domain/disk-format.ts";
+import type { BlockLayout } from "./block-layout.ts";
 import type { BlockSource } from "./block-source.ts";
 import type { ImageFile } from "./io.ts";
 import type { FilePlan } from "./plan.ts";
@@ -35,6 +36,11 @@ export interface DiskFormat<Options = unknown> {
   open(image: ImageFile, signal?: AbortSignal): Promise<OpenedImage>;
   /** Uncompressed targets: exact layout before the first byte. */
   plan?(disk: BlockSource, options: Options, signal?: AbortSignal): Promise<FilePlan>;
+  /**
+   * Uncompressed targets of a disk of `size` bytes: where blocks go in whatever order they come. Throws
+   * `image.not-plannable` for options of which there is only a stream, `image.too-large-for-format`.
+   */
+  layOut?(size: number, options: Options): BlockLayout;
   /** Compressed targets: a forward-only stream, length unknown before its end. */
   stream?(disk: BlockSource, options: Options, signal?: AbortSignal): AsyncIterable<Uint8Array>;
 }

@@ -17,22 +17,23 @@ export class GranuleRuns {
   readonly #counts: Float64Array;
   readonly #before: Float64Array;
 
-  constructor(granule: number, total: number, starts: Float64Array, counts: Float64Array) {
+  /** `ranks`: the rank of each run's first granule, where granules are not ranked by their place on the disk. */
+  constructor(granule: number, total: number, starts: Float64Array, counts: Float64Array, ranks?: Float64Array) {
     this.granule = granule;
     this.total = total;
     this.length = starts.length;
     this.#starts = starts;
     this.#counts = counts;
-    this.#before = new Float64Array(starts.length);
+    this.#before = ranks ?? new Float64Array(starts.length);
     let before = 0;
     for (let i = 0; i < starts.length; i++) {
-      this.#before[i] = before;
+      if (ranks === undefined) this.#before[i] = before;
       before += counts[i] ?? 0;
     }
     this.data = before;
   }
 
-  /** Run `i`: first granule, number of granules, data granules before it. */
+  /** Run `i`: first granule, number of granules, rank of the first: data granules that are stored before it. */
   run(i: number): { start: number; count: number; before: number } {
     return { start: this.#starts[i] ?? 0, count: this.#counts[i] ?? 0, before: this.#before[i] ?? 0 };
   }
@@ -42,7 +43,7 @@ export class GranuleRuns {
     return lowest(this.length, (i) => (this.#starts[i] ?? 0) + (this.#counts[i] ?? 0) > g);
   }
 
-  /** The run that holds the data granule of this rank (0 = first); `length` when there are fewer. */
+  /** The run that holds the data granule of this rank (0 = first), ranked by place; `length` when there are fewer. */
   runOfRank(rank: number): number {
     return lowest(this.length, (i) => (this.#before[i] ?? 0) + (this.#counts[i] ?? 0) > rank);
   }

@@ -2,7 +2,7 @@ import { z } from "zod";
 import type { DiskFormat } from "../../format.ts";
 import { MAGIC } from "./layout.ts";
 import { openQcow2 } from "./open.ts";
-import { planQcow2 } from "./plan.ts";
+import { layOutQcow2, planQcow2 } from "./plan.ts";
 
 const Qcow2Options = z.strictObject({
   /** Bytes, a power of two from 512 to 2 MiB. */
@@ -22,4 +22,5 @@ export const qcow2 = {
   matches: (head) => head.length >= 4 && Buffer.from(head.buffer, head.byteOffset, 4).readUInt32BE(0) === MAGIC,
   open: openQcow2,
   plan: (disk, options, signal) => planQcow2(disk, options.cluster_size, signal),
+  layOut: (size, options) => layOutQcow2(size, options.cluster_size),
 } satisfies DiskFormat<Qcow2Options>;

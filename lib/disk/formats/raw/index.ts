@@ -41,4 +41,10 @@ export const raw = {
     };
   },
   plan: (disk, _options, signal) => planRaw(disk, signal),
+  layOut: (size) => ({
+    blockBytes: 1_048_576,
+    dataAt: 0,
+    everyBlock: true,
+    around: () => ({ regions: [], length: size }),
+  }),
 } satisfies DiskFormat<RawOptions>;

@@ -1,9 +1,10 @@
 /** VHD: Hyper-V, Azure, XenServer, Virtual PC. */
+import { planLayout } from "../../block-layout.ts";
 import type { DiskFormat } from "../../format.ts";
 import { COOKIE_FOOTER, FOOTER_BYTES } from "./layout.ts";
 import { openVhd } from "./open.ts";
 import { VhdOptions } from "./options.ts";
-import { planVhd } from "./plan.ts";
+import { layOutVhd } from "./plan.ts";
 
 export const vhd = {
   id: "vhd",
@@ -19,5 +20,6 @@ export const vhd = {
     );
   },
   open: openVhd,
-  plan: planVhd,
+  plan: (disk, options, signal) => planLayout(disk, layOutVhd(disk.size, options), signal),
+  layOut: layOutVhd,
 } satisfies DiskFormat<VhdOptions>;

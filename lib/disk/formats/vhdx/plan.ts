@@ -1,10 +1,8 @@
 /** Lays out a VHDX: headers, an empty log, metadata, block table, payload blocks on whole MiB. */
 import { randomUUID } from "node:crypto";
-import type { BlockSource } from "../../block-source.ts";
+import type { BlockLayout } from "../../block-layout.ts";
 import { tooLarge } from "../../image-error.ts";
-import { allBlocks, dataRegion, flatRegion, mapData } from "../../packed-data.ts";
-import type { FilePlan } from "../../plan.ts";
-import { metaRegion, planOf, tableRegion } from "../../region.ts";
+import { metaRegion, tableRegion } from "../../region.ts";
 import {
   BLOCK_FULLY_PRESENT,
   chunkRatio,
@@ -41,43 +39,47 @@ const SECTOR = 512;
 const PHYSICAL_SECTOR = 4096;
 
 /** The size is rounded up to whole sectors. Throws `image.too-large-for-format` above 64 TiB. */
-export async function planVhdx(disk: BlockSource, options: VhdxOptions, signal?: AbortSignal): Promise<FilePlan> {
-  const size = Math.ceil(disk.size / SECTOR) * SECTOR;
-  if (size > MAX_DISK_BYTES) throw tooLarge("VHDX", disk.size, MAX_DISK_BYTES);
+export function layOutVhdx(diskSize: number, options: VhdxOptions): BlockLayout {
+  const size = Math.ceil(diskSize / SECTOR) * SECTOR;
+  if (size > MAX_DISK_BYTES) throw tooLarge("VHDX", diskSize, MAX_DISK_BYTES);
   const fixed = options.subformat === "fixed";
   const blockBytes = options.block_size === 0 ? usualBlockBytes(size) : options.block_size;
   const ratio = chunkRatio(blockBytes, SECTOR);
-  const map = await mapData(disk, blockBytes, signal);
-  const stored = fixed ? allBlocks(map.blocks) : map.blocks;
-  const entries = tableEntries(stored.total, ratio);
+  const entries = tableEntries(Math.ceil(size / blockBytes), ratio);
   const tableBytes = Math.max(1, Math.ceil((entries * 8) / MIB)) * MIB;
   const dataAt = TABLE_AT + tableBytes;
-
-  const headers = encodeHeaders(tableBytes);
-  const metadata = encodeMetadata(size, blockBytes, fixed);
-  const table = tableRegion({
-    at: TABLE_AT,
-    entries,
-    entryBytes: 8,
-    empty: 0,
-    blocks: stored,
-    entryOf: (block) => block + Math.floor(block / ratio),
-    // The bitmap's entry after a chunk stands before the next chunk's first block.
-    blockAt: (entry) => Math.floor(entry / (ratio + 1)) * ratio + (entry % (ratio + 1)),
-    write: (into, pos, rank) => {
-      const mib = (dataAt + rank * blockBytes) / MIB;
-      into.writeUInt32LE((mib % 4096) * MIB + BLOCK_FULLY_PRESENT, pos);
-      into.writeUInt32LE(Math.floor(mib / 4096), pos + 4);
+  return {
+    blockBytes,
+    dataAt,
+    everyBlock: fixed,
+    around(blocks) {
+      const headers = encodeHeaders(tableBytes);
+      const metadata = encodeMetadata(size, blockBytes, fixed);
+      const table = tableRegion({
+        at: TABLE_AT,
+        entries,
+        entryBytes: 8,
+        empty: 0,
+        blocks,
+        entryOf: (block) => block + Math.floor(block / ratio),
+        // The bitmap's entry after a chunk stands before the next chunk's first block.
+        blockAt: (entry) => Math.floor(entry / (ratio + 1)) * ratio + (entry % (ratio + 1)),
+        write: (into, pos, rank) => {
+          const mib = (dataAt + rank * blockBytes) / MIB;
+          into.writeUInt32LE((mib % 4096) * MIB + BLOCK_FULLY_PRESENT, pos);
+          into.writeUInt32LE(Math.floor(mib / 4096), pos + 4);
+        },
+      });
+      return {
+        regions: [
+          metaRegion(0, headers.length, () => headers),
+          metaRegion(METADATA_AT, metadata.length, () => metadata),
+          table,
+        ],
+        length: dataAt + blocks.data * blockBytes,
+      };
     },
-  });
-  const data = fixed ? flatRegion(map, dataAt, stored.total * blockBytes) : dataRegion(map, dataAt);
-  const regions = [
-    metaRegion(0, headers.length, () => headers),
-    metaRegion(METADATA_AT, metadata.length, () => metadata),
-    table,
-    data,
-  ];
-  return planOf(regions, dataAt + data.length);
+  };
 }
 
 /** Small blocks keep the file near the size of its data; the table of the largest disks then still has 16 MiB. */

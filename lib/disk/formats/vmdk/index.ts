@@ -1,10 +1,11 @@
 /** VMDK: VMware Workstation, ESXi exports, VirtualBox, OVF packages. */
+import { planLayout } from "../../block-layout.ts";
 import type { DiskFormat } from "../../format.ts";
 import { looksLikeDescriptor } from "./descriptor.ts";
 import { MAGIC_COWD, MAGIC_HOSTED, MAGIC_SESPARSE } from "./layout.ts";
 import { openVmdk } from "./open.ts";
 import { VmdkOptions } from "./options.ts";
-import { planVmdk } from "./plan.ts";
+import { layOutVmdk } from "./plan.ts";
 import { streamVmdk } from "./stream.ts";
 
 export const vmdk = {
@@ -18,6 +19,7 @@ export const vmdk = {
     return magic === MAGIC_HOSTED || magic === MAGIC_COWD || start.equals(MAGIC_SESPARSE) || looksLikeDescriptor(head);
   },
   open: openVmdk,
-  plan: planVmdk,
+  plan: (disk, options, signal) => planLayout(disk, layOutVmdk(disk.size, options), signal),
+  layOut: layOutVmdk,
   stream: streamVmdk,
 } satisfies DiskFormat<VmdkOptions>;

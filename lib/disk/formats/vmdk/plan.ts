@@ -3,11 +3,10 @@
  * Source: "Virtual Disk Format 5.0", section "Hosted Sparse Extent".
  */
 import { AppError } from "#lib/errors.ts";
-import type { BlockSource } from "../../block-source.ts";
+import type { BlockLayout } from "../../block-layout.ts";
+import type { GranuleRuns } from "../../granule-runs.ts";
 import { tooLarge } from "../../image-error.ts";
-import { dataRegion, mapData } from "../../packed-data.ts";
-import type { FilePlan } from "../../plan.ts";
-import { metaRegion, planOf, tableRegion } from "../../region.ts";
+import { metaRegion, tableRegion } from "../../region.ts";
 import { buildDescriptor, randomCid } from "./descriptor.ts";
 import {
   encodeHeader,
@@ -25,7 +24,7 @@ export const DESCRIPTOR_SECTORS = 20;
 const TABLE_SECTORS = (ENTRIES_PER_TABLE * 4) / SECTOR;
 
 /** Throws `image.too-large-for-format` above 2 TiB; `image.not-plannable` for the subformat that only streams. */
-export async function planVmdk(disk: BlockSource, options: VmdkOptions, signal?: AbortSignal): Promise<FilePlan> {
+export function layOutVmdk(diskSize: number, options: VmdkOptions): BlockLayout {
   if (options.subformat === "streamOptimized") {
     throw new AppError(
       "internal",
@@ -33,19 +32,16 @@ export async function planVmdk(disk: BlockSource, options: VmdkOptions, signal?:
       "A streamOptimized VMDK has no known length: it is streamed.",
     );
   }
-  const sectors = Math.ceil(disk.size / SECTOR);
-  if (sectors > MAX_FILE_SECTORS) throw tooLarge("a sparse VMDK", disk.size, MAX_FILE_SECTORS * SECTOR);
-  const map = await mapData(disk, GRAIN_BYTES, signal);
+  const sectors = Math.ceil(diskSize / SECTOR);
+  if (sectors > MAX_FILE_SECTORS) throw tooLarge("a sparse VMDK", diskSize, MAX_FILE_SECTORS * SECTOR);
 
-  const tables = Math.ceil(map.blocks.total / ENTRIES_PER_TABLE);
+  const tables = Math.ceil(sectors / GRAIN_SECTORS / ENTRIES_PER_TABLE);
   const directorySectors = Math.ceil((tables * 4) / SECTOR);
   const redundantAt = 1 + DESCRIPTOR_SECTORS;
   const redundantTablesAt = redundantAt + directorySectors;
   const directoryAt = redundantTablesAt + tables * TABLE_SECTORS;
   const tablesAt = directoryAt + directorySectors;
   const overhead = Math.ceil((tablesAt + tables * TABLE_SECTORS) / GRAIN_SECTORS) * GRAIN_SECTORS;
-  const end = overhead + map.blocks.data * GRAIN_SECTORS;
-  if (end > MAX_FILE_SECTORS) throw tooLarge("a sparse VMDK", disk.size, MAX_FILE_SECTORS * SECTOR - overhead * SECTOR);
 
   const head = Buffer.alloc((1 + DESCRIPTOR_SECTORS) * SECTOR);
   encodeHeader({
@@ -79,22 +75,34 @@ export async function planVmdk(disk: BlockSource, options: VmdkOptions, signal?:
       for (let i = 0; i < tables; i++) bytes.writeUInt32LE(firstTable + i * TABLE_SECTORS, i * 4);
       return bytes;
     });
-  const grainTables = (at: number) =>
+  const grainTables = (at: number, blocks: GranuleRuns) =>
     tableRegion({
       at: at * SECTOR,
       entries: tables * ENTRIES_PER_TABLE,
       entryBytes: 4,
       empty: 0,
-      blocks: map.blocks,
+      blocks,
       write: (into, pos, rank) => into.writeUInt32LE(overhead + rank * GRAIN_SECTORS, pos),
     });
-  const regions = [
-    metaRegion(0, head.length, () => head),
-    directory(redundantAt, redundantTablesAt),
-    grainTables(redundantTablesAt),
-    directory(directoryAt, tablesAt),
-    grainTables(tablesAt),
-    dataRegion(map, overhead * SECTOR),
-  ];
-  return planOf(regions, end * SECTOR);
+  return {
+    blockBytes: GRAIN_BYTES,
+    dataAt: overhead * SECTOR,
+    everyBlock: false,
+    around(blocks) {
+      const end = overhead + blocks.data * GRAIN_SECTORS;
+      if (end > MAX_FILE_SECTORS) {
+        throw tooLarge("a sparse VMDK", diskSize, MAX_FILE_SECTORS * SECTOR - overhead * SECTOR);
+      }
+      return {
+        regions: [
+          metaRegion(0, head.length, () => head),
+          directory(redundantAt, redundantTablesAt),
+          grainTables(redundantTablesAt, blocks),
+          directory(directoryAt, tablesAt),
+          grainTables(tablesAt, blocks),
+        ],
+        length: end * SECTOR,
+      };
+    },
+  };
 }
