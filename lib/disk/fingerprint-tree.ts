@@ -12,11 +12,11 @@ export const LEAF_BYTES = 1024 * 1024;
 const TAG = Buffer.from("supravisor disk fingerprint 1\n");
 
 const sha256 = (bytes: Uint8Array): Buffer => hash("sha256", bytes, "buffer");
-const join = (left: Buffer, right: Buffer): Buffer => sha256(Buffer.concat([left, right]));
+export const join = (left: Buffer, right: Buffer): Buffer => sha256(Buffer.concat([left, right]));
 
-/** Digest of a subtree of 2^level leaves of zeros. */
 const zeroTrees: Buffer[] = [];
-function zeroTree(level: number): Buffer {
+/** Digest of a subtree of 2^level leaves of zeros. */
+export function zeroTree(level: number): Buffer {
   let found = zeroTrees[level];
   if (found === undefined) {
     found = level === 0 ? sha256(Buffer.alloc(LEAF_BYTES)) : join(zeroTree(level - 1), zeroTree(level - 1));
@@ -62,8 +62,13 @@ export class FingerprintTree {
     let height = 0;
     while (2 ** height < Math.max(1, this.#leaves)) height++;
     this.zeros(2 ** height - this.#leaves);
-    const length = Buffer.alloc(8);
-    length.writeBigUInt64BE(BigInt(size));
-    return `sv1:${sha256(Buffer.concat([TAG, length, this.#waiting[height] ?? zeroTree(0)])).toString("hex")}`;
+    return fingerprintOf(size, this.#waiting[height] ?? zeroTree(0));
   }
+}
+
+/** The fingerprint of a disk of `size` bytes from the root of its tree. */
+export function fingerprintOf(size: number, root: Buffer): string {
+  const length = Buffer.alloc(8);
+  length.writeBigUInt64BE(BigInt(size));
+  return `sv1:${sha256(Buffer.concat([TAG, length, root])).toString("hex")}`;
 }

@@ -15,14 +15,12 @@ class FileSource implements ByteSource {
   #closing: Promise<void> | null = null;
   #idle: (() => void) | null = null;
 
-  constructor(fd: number, size: number, label: string, plainFile: boolean) {
+  constructor(fd: number, size: number, label: string, kind: "file" | "unnamed" | "device") {
     this.#fd = fd;
     this.size = size;
     this.#label = label;
-    if (plainFile) {
-      this.path = label;
-      if (knowsHoles(fd, size)) this.allocated = (signal) => this.#ranges(signal);
-    }
+    if (kind === "file") this.path = label;
+    if (kind !== "device" && knowsHoles(fd, size)) this.allocated = (signal) => this.#ranges(signal);
   }
 
   async *#ranges(signal: AbortSignal | undefined): AsyncIterable<{ offset: number; length: number }> {
@@ -108,6 +106,11 @@ function deviceSize(fd: number, stats: Stats): number | null {
   }
 }
 
+/** A plain file that is open already, as it is now. The source owns the descriptor. */
+export function sourceOfDescriptor(fd: number, size: number, label: string): ByteSource {
+  return new FileSource(fd, size, label, "unnamed");
+}
+
 export interface OpenFileOptions {
   /** Refuse links at the last component and anything that is not a plain file: for names that an image gave. */
   readonly plainOnly?: boolean;
@@ -136,7 +139,7 @@ export async function openFileSource(path: string, options: OpenFileOptions = {}
         hint: "Name the image file itself.",
       });
     }
-    return new FileSource(fd, size, path, stats.isFile());
+    return new FileSource(fd, size, path, stats.isFile() ? "file" : "device");
   } catch (error) {
     await new Promise<void>((resolve) => close(fd, () => resolve()));
     throw error;
