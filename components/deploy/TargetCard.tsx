@@ -3,6 +3,7 @@
 import { Trash2 } from "lucide-react";
 import { useEffect, type ReactNode } from "react";
 import { useQuery } from "@tanstack/react-query";
+import type { HostCapabilities } from "#lib/domain/capabilities.ts";
 import type { Finding, FindingField } from "#lib/domain/finding.ts";
 import { DISK_BUS_LABEL, NIC_MODEL_LABEL, type DiskBus, type Firmware, type NicModel } from "#lib/domain/hardware.ts";
 import { DISK_FORMAT_LABEL, type DiskFormatId } from "#lib/domain/disk-format.ts";
@@ -86,6 +87,10 @@ interface ChoicesProps {
   readonly onEdit: (change: Partial<TargetChoice>) => void;
 }
 
+function secureBootOffered(capabilities: HostCapabilities, choice: TargetChoice): boolean {
+  return capabilities.firmware.some((offered) => offered.firmware === choice.firmware && offered.secureBoot);
+}
+
 function Choices({ host, choice, findings, estimate, onEdit }: ChoicesProps) {
   const { capabilities } = host;
   const of = (...fields: FindingField[]) => findings.filter((finding) => fields.includes(finding.field));
@@ -155,7 +160,13 @@ function Choices({ host, choice, findings, estimate, onEdit }: ChoicesProps) {
               />
             )}
           </Field>
-          {beside("firmware")}
+          <Switch
+            checked={choice.secureBoot}
+            onChange={(secureBoot) => onEdit({ secureBoot })}
+            label="Secure Boot"
+            disabled={!choice.secureBoot && !secureBootOffered(capabilities, choice)}
+          />
+          {beside("firmware", "secure-boot")}
         </div>
         <div className="space-y-1">
           <Field label="Disk bus">
@@ -245,6 +256,21 @@ function Choices({ host, choice, findings, estimate, onEdit }: ChoicesProps) {
           </Field>
           {beside("nic")}
         </div>
+        {capabilities.placements.map((placement) => (
+          <div key={placement.id} className="space-y-1">
+            <Field label={placement.label}>
+              {(c) => (
+                <Select
+                  {...c}
+                  value={choice.placement[placement.id] ?? placement.defaultRef}
+                  onChange={(ref) => onEdit({ placement: { ...choice.placement, [placement.id]: ref } })}
+                  options={placement.options.map(({ ref, label }) => ({ value: ref, label }))}
+                />
+              )}
+            </Field>
+          </div>
+        ))}
+        {capabilities.placements.length === 0 ? null : <div className="sm:col-span-2">{beside("placement")}</div>}
       </div>
       <div className="flex flex-wrap items-center justify-between gap-2 border-t border-line pt-2.5">
         <Switch checked={choice.start} onChange={(start) => onEdit({ start })} label="Start the VM when it is made" />

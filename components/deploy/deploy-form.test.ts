@@ -9,6 +9,8 @@ const choice: TargetChoice = {
   cpus: 2,
   memory: 1024 ** 3,
   firmware: "uefi",
+  secureBoot: false,
+  placement: {},
   diskFormat: "qcow2",
   bus: "virtio",
   poolRef: "default",

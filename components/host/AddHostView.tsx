@@ -12,7 +12,7 @@ import { api } from "#lib/http/client.ts";
 import { hostQueries } from "#lib/http/queries/host.ts";
 import { overviewQueries } from "#lib/http/queries/overview.ts";
 import { AddDemoHostsButton } from "./actions/AddDemoHostsButton.tsx";
-import { EMPTY_HOST } from "./host-form.ts";
+import { emptyFields } from "./forms/registry.ts";
 import { HostForm } from "./HostForm.tsx";
 
 export function AddHostView({ socket }: { socket: string | null }): ReactNode {
@@ -25,10 +25,11 @@ export function AddHostView({ socket }: { socket: string | null }): ReactNode {
     );
   return (
     <div className="max-w-3xl space-y-4 p-4">
-      <PageHeader title="Add a host" subtitle="A KVM host, reached through libvirt." />
+      <PageHeader title="Add a host" subtitle="A hypervisor to see, to fill and to start virtual machines on." />
       <Card>
         <HostForm
-          initial={socket ? { ...EMPTY_HOST, name: "Local KVM", socket } : EMPTY_HOST}
+          initial={socket ? { ...emptyFields("kvm", "Local KVM"), socket } : emptyFields("kvm")}
+          isNew
           stored={[]}
           submit="Add host"
           submitting="Adding the host…"

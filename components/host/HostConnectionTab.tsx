@@ -26,11 +26,11 @@ export function HostConnectionTab({ host }: { host: HostDetail }): ReactNode {
   const [editing, setEditing] = useState(false);
   const editReason = useMayReason("host.edit");
   const { connection } = host.connection;
-  if (editing && connection.transport !== "demo") {
+  if (editing && host.connection.driver !== "demo") {
     return (
       <Card title={`Edit ${host.name}`} className="max-w-3xl">
         <HostForm
-          initial={fromConnection(host.name, connection, host.secrets)}
+          initial={fromConnection(host.name, host.connection, host.secrets)}
           stored={host.secrets}
           submit="Save"
           submitting="Saving…"

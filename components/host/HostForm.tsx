@@ -11,6 +11,7 @@ import { Input } from "#components/ui/Input.tsx";
 import { HostTest, NewHost } from "#lib/domain/host.ts";
 import { api } from "#lib/http/client.ts";
 import { ConnectionFields } from "./ConnectionFields.tsx";
+import { DriverChoice } from "./DriverChoice.tsx";
 import { HostFormValues, needsIdentity, toNewHost } from "./host-form.ts";
 import { IdentityDialog } from "./IdentityDialog.tsx";
 import { TestResult } from "./TestResult.tsx";
@@ -19,6 +20,8 @@ export interface HostFormProps {
   initial: HostFormValues;
   /** Names of stored secrets, when a stored host is edited. */
   stored: readonly string[];
+  /** A new host may be of any kind; a stored one stays what it is. */
+  isNew?: boolean;
   /** A host without a name yet gets the one typed; the verb on the button. */
   submit: string;
   submitting: string;
@@ -32,7 +35,15 @@ type Wish = "test" | "save";
  * Adds or edits a host. Whatever is asked for, test or save, an identity that nobody confirmed is shown first
  * and pinned when confirmed; then the wish is carried out.
  */
-export function HostForm({ initial, stored, submit, submitting, onSave, onCancel }: HostFormProps): ReactNode {
+export function HostForm({
+  initial,
+  stored,
+  isNew = false,
+  submit,
+  submitting,
+  onSave,
+  onCancel,
+}: HostFormProps): ReactNode {
   const form = useForm({ resolver: zodResolver(HostFormValues), defaultValues: initial });
   const [result, setResult] = useState<HostTest | null>(null);
   const [asking, setAsking] = useState<{ identity: NonNullable<HostTest["identity"]>; wish: Wish } | null>(null);
@@ -66,6 +77,7 @@ export function HostForm({ initial, stored, submit, submitting, onSave, onCancel
         <Field label="Name" error={form.formState.errors.name?.message} hint="What people here call it.">
           <Input autoComplete="off" {...form.register("name")} />
         </Field>
+        {isNew ? <DriverChoice /> : null}
         <ConnectionFields stored={stored} />
         {pin ? (
           <p className="text-xs text-ink-2">

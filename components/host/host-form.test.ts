@@ -1,7 +1,7 @@
 import { describe, expect, it } from "vitest";
 import { NewHost } from "#lib/domain/host.ts";
+import { emptyFields } from "./forms/registry.ts";
 import {
-  EMPTY_HOST,
   fromConnection,
   HostFormValues,
   needsIdentity,
@@ -10,7 +10,7 @@ import {
   type HostFormValues as Values,
 } from "./host-form.ts";
 
-const form = (change: Partial<Values>): Values => ({ ...EMPTY_HOST, name: "kvm-1", ...change });
+const form = (change: Partial<Values>): Values => ({ ...emptyFields("kvm", "kvm-1"), ...change });
 const wrong = (values: Values): string[] =>
   (HostFormValues.safeParse(values).error?.issues ?? []).map((issue) => String(issue.path[0])).sort();
 const KEY = `SHA256:${"a".repeat(43)}`;
@@ -61,7 +61,7 @@ describe("what is wrong is said at its field", () => {
 
 it("comes back from a stored connection without secrets", () => {
   const connection = { transport: "ssh", host: "h", port: 2222, user: "ops", socket: null, hostKey: KEY } as const;
-  const values = fromConnection("kvm-1", connection, ["password"]);
+  const values = fromConnection("kvm-1", { driver: "kvm", connection }, ["password"]);
   expect(values).toMatchObject({ host: "h", port: "2222", user: "ops", auth: "password", password: "", pin: KEY });
   expect(NewHost.parse(toNewHost(values)).target).toEqual({ driver: "kvm", connection });
 });

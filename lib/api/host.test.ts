@@ -210,6 +210,8 @@ describe("hosts", () => {
       cpus: 1,
       memory: 2 ** 30,
       firmware: "bios" as const,
+      secureBoot: false,
+      placement: {},
       diskFormat: "vmdk" as const,
       bus: "sata" as const,
       poolRef: "p",

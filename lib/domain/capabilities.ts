@@ -12,11 +12,26 @@ const FirmwareChoice = z.object({
   bootBuses: z.array(DiskBus),
   /** Hypervisor's own word for the choice: `Generation 2`, `OVMF`. */
   label: z.string(),
+  /** The host can make the guest start signed code only. */
+  secureBoot: z.boolean(),
 });
+
+/** A place on the host that a VM is put into beside its storage: a folder, a resource pool, a member of a cluster. */
+const Placement = z.object({
+  /** Stable: `folder`, `resource-pool`, `host`. */
+  id: z.string(),
+  label: z.string(),
+  options: z.array(z.object({ ref: z.string(), label: z.string() })).min(1),
+  defaultRef: z.string(),
+});
+export type Placement = z.infer<typeof Placement>;
 
 export const HostCapabilities = z.object({
   /** Formats that a new disk may have here, best first. */
   diskFormats: z.array(DiskFormatId).min(1),
+  /** What a file must be written with so that this host takes it, by the format's own option names. */
+  formatOptions: z.partialRecord(DiskFormatId, z.record(z.string(), z.union([z.string(), z.number(), z.boolean()]))),
+  placements: z.array(Placement),
   buses: z.array(DiskBus).min(1),
   nics: z.array(NicModel).min(1),
   firmware: z.array(FirmwareChoice).min(1),
@@ -37,6 +52,8 @@ export const HostCapabilities = z.object({
   acceleration: z.string(),
   canStartVms: z.boolean(),
   whyNotStart: z.string().nullable(),
+  /** The disk of a running VM can be read in the state of one moment. */
+  captureRunning: z.boolean(),
   /** Bytes written can be read back whole for the receipt. */
   canReadBack: z.boolean(),
   /** Sparse ranges stay holes on the way to the host. */

@@ -12,11 +12,13 @@ export const FindingField = z.enum([
   "cpus",
   "memory",
   "firmware",
+  "secure-boot",
   "format",
   "bus",
   "nic",
   "network",
   "pool",
+  "placement",
   "start",
 ]);
 export type FindingField = z.infer<typeof FindingField>;

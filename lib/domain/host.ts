@@ -1,6 +1,6 @@
 import { z } from "zod";
 import { HostCapabilities } from "./capabilities.ts";
-import { HostConnection, LibvirtSecret } from "./connection.ts";
+import { HostConnection, HostSecret } from "./connection.ts";
 import { Vendor } from "./hardware.ts";
 import { HostFacts, Network, StoragePool, Vm } from "./inventory.ts";
 
@@ -44,14 +44,14 @@ export const HostName = z.string().trim().min(1).max(80);
 export const NewHost = z.object({
   name: HostName,
   target: HostConnection,
-  secret: LibvirtSecret.nullable().default(null),
+  secret: HostSecret.nullable().default(null),
 });
 export type NewHost = z.infer<typeof NewHost>;
 /** `secret` absent: keep what is stored; null: forget it. */
 export const HostEdit = z.object({
   name: HostName.optional(),
   target: HostConnection.optional(),
-  secret: LibvirtSecret.nullable().optional(),
+  secret: HostSecret.nullable().optional(),
 });
 export type HostEdit = z.infer<typeof HostEdit>;
 

@@ -23,11 +23,15 @@ export const TargetChoice = z.object({
     .int()
     .min(1024 * 1024),
   firmware: Firmware,
+  /** The guest starts signed code only. */
+  secureBoot: z.boolean().default(false),
   diskFormat: DiskFormatId,
   bus: DiskBus,
   poolRef: z.string().min(1),
   /** Null networkRef: no network card. */
   nic: z.object({ networkRef: z.string().min(1), model: NicModel }).nullable(),
+  /** By placement id of the host's capabilities; what is absent goes to the host's default. */
+  placement: z.record(z.string(), z.string()).default({}),
   start: z.boolean(),
 });
 export type TargetChoice = z.infer<typeof TargetChoice>;

@@ -27,14 +27,15 @@ export function canPower(vm: Pick<Vm, "name" | "state">, action: PowerAction): t
   return { reason: `${vm.name} is ${PAST[vm.state]}.` };
 }
 
-/** A disk can be captured while nobody writes to it. */
+/** A disk can be captured while nobody writes to it, or where the host keeps one moment of it (`captureRunning`). */
 export function canCapture(
   vm: Pick<Vm, "name" | "state" | "disks">,
   diskId: string,
+  captureRunning: boolean,
 ): true | { readonly reason: string } {
   const disk = vm.disks.find((d) => d.id === diskId);
   if (disk === undefined) return { reason: `${vm.name} has no disk ${diskId}.` };
-  if (vm.state !== "stopped" && vm.state !== "crashed") {
+  if (!captureRunning && vm.state !== "stopped" && vm.state !== "crashed") {
     return { reason: `${vm.name} is ${PAST[vm.state]}: its disk changes while it is read. Shut it down first.` };
   }
   if (disk.captureBlocker !== null) return { reason: disk.captureBlocker };

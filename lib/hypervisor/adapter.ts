@@ -10,11 +10,15 @@ import type { HostCapabilities } from "#lib/domain/capabilities.ts";
 import type { DiskFormatId } from "#lib/domain/disk-format.ts";
 import type { DiskBus, Firmware, NicModel, PowerAction } from "#lib/domain/hardware.ts";
 import type { InventoryChange, InventoryItem, Vm } from "#lib/domain/inventory.ts";
-import type { ByteSink, ImageFile } from "#lib/disk/io.ts";
+import type { BlockSource } from "#lib/disk/block-source.ts";
+import type { DiskStream } from "#lib/disk/disk-stream.ts";
+import type { ByteSink } from "#lib/disk/io.ts";
+import type { GuestFacts } from "#lib/domain/guest.ts";
 
 /** A thing made on a host, as the ledger names it. Only what was handed out by create* is ever removed. */
 export interface ResourceRef {
-  readonly kind: "disk" | "vm";
+  /** `snapshot`: what reading a running VM's disk needs while it lasts. */
+  readonly kind: "disk" | "vm" | "snapshot";
   /** Host's own identifier: volume key or path, domain UUID. */
   readonly ref: string;
   /** For messages. */
@@ -30,6 +34,8 @@ export interface DiskSpec {
   readonly virtualSize: number;
   /** Exact bytes of the file when known (FilePlan), else null. */
   readonly fileLength: number | null;
+  /** By placement id of the capabilities; absent: the host's default. */
+  readonly placement: Readonly<Record<string, string>>;
 }
 
 export interface CreatedDisk {
@@ -44,11 +50,23 @@ export interface VmSpec {
   /** Bytes. */
   readonly memory: number;
   readonly firmware: Firmware;
+  readonly secureBoot: boolean;
+  /** What the disk says it holds, for the host's own guest type; null: unknown. */
+  readonly guest: GuestFacts["os"];
+  readonly placement: Readonly<Record<string, string>>;
   /** In boot order. */
   readonly disks: readonly { readonly resource: ResourceRef; readonly format: DiskFormatId; readonly bus: DiskBus }[];
   readonly nics: readonly { readonly networkRef: string; readonly model: NicModel; readonly mac: string | null }[];
   readonly description: string;
 }
+
+/** A disk read from a host. Disposing it ends whatever the reading holds there (a lease, a session, a file). */
+export type HostDisk = AsyncDisposable &
+  (
+    | { readonly access: "random"; readonly disk: BlockSource }
+    /** An export that cannot seek. */
+    | { readonly access: "once"; readonly stream: DiskStream }
+  );
 
 export interface HypervisorAdapter extends AsyncDisposable {
   /** Of this host as it is now. Read when the session was opened; `refreshCapabilities` reads anew. */
@@ -67,10 +85,17 @@ export interface HypervisorAdapter extends AsyncDisposable {
   vm(ref: string, signal?: AbortSignal): Promise<Vm>;
   power(vmRef: string, action: PowerAction, signal?: AbortSignal): Promise<void>;
 
-  /** A stopped VM's disk as a file. Throws `vm.running` when it would be inconsistent, `disk.in-use`. */
-  openDisk(vmRef: string, diskId: string, signal?: AbortSignal): Promise<ImageFile & AsyncDisposable>;
-  /** A disk made by createDisk, for reading back. */
-  openResource(resource: ResourceRef, signal?: AbortSignal): Promise<ImageFile & AsyncDisposable>;
+  /**
+   * What reading a disk of this VM as it is now needs to make on the host: the snapshot of a running one, a merged
+   * copy. `tag` names it, so that it is found again. The ledger names it before `openDisk` makes it; whoever asked
+   * removes it. Empty: nothing is made. Throws `vm.running` when the disk would be inconsistent,
+   * `disk.cannot-capture`, `disk.not-found`.
+   */
+  planCapture(vmRef: string, diskId: string, tag: string, signal?: AbortSignal): Promise<readonly ResourceRef[]>;
+  /** The disk of a VM at one moment. Makes what `planCapture` named under the same tag. Throws what it throws, and `disk.in-use`. */
+  openDisk(vmRef: string, diskId: string, tag: string, signal?: AbortSignal): Promise<HostDisk>;
+  /** A disk made by createDisk, for reading back. `format` is what was written: content is not asked. */
+  openResource(resource: ResourceRef, format: DiskFormatId, signal?: AbortSignal): Promise<HostDisk>;
 
   /**
    * The resource that createDisk will make for this spec, known beforehand so that the ledger can name it
@@ -82,7 +107,7 @@ export interface HypervisorAdapter extends AsyncDisposable {
   planVm(spec: VmSpec, tag: string): ResourceRef;
   /** Same tag twice = the same VM, not a second one. Another VM of that name: `vm.exists`. Not started. */
   createVm(spec: VmSpec, tag: string, signal?: AbortSignal): Promise<Vm>;
-  /** Removes what create* made; gone already is fine. A running VM is stopped first. */
+  /** Removes what create* or openDisk made; gone already is fine. A running VM is stopped first. */
   remove(resource: ResourceRef, signal?: AbortSignal): Promise<void>;
 
   /** Last bytes of the guest's serial console, when capabilities.hasConsoleLog. */

@@ -1,6 +1,6 @@
 /** Every way to speak to a hypervisor, by name. Whoever opens a host comes through here. */
 import { join, resolve } from "node:path";
-import type { DriverId, HostConnection, LibvirtSecret } from "#lib/domain/connection.ts";
+import type { DriverId, HostConnection, HostSecret } from "#lib/domain/connection.ts";
 import type { HypervisorAdapter, HypervisorDriver } from "./adapter.ts";
 import { demoDriver } from "./demo/driver.ts";
 import { kvmDriver } from "./kvm/driver.ts";
@@ -20,7 +20,7 @@ function driverOf(id: DriverId, options: OpenHostOptions): HypervisorDriver {
 
 export function openHost(
   target: HostConnection,
-  secret: LibvirtSecret | null,
+  secret: HostSecret | null,
   options: OpenHostOptions = {},
 ): Promise<HypervisorAdapter> {
   return driverOf(target.driver, options).open(target.connection, secret, options.signal);

@@ -3,7 +3,7 @@ import { createHash } from "node:crypto";
 import { and, eq, isNull } from "drizzle-orm";
 import type { Db } from "#lib/db/client.ts";
 import { hosts } from "#lib/db/schema.ts";
-import { type HostConnection, LibvirtSecret } from "#lib/domain/connection.ts";
+import { type HostConnection, HostSecret } from "#lib/domain/connection.ts";
 import { AppError } from "#lib/errors.ts";
 import type { HypervisorAdapter } from "#lib/hypervisor/adapter.ts";
 import { openHost } from "#lib/hypervisor/registry.ts";
@@ -22,7 +22,7 @@ export interface HostAccess {
   readonly row: HostRow;
   readonly target: HostConnection;
   /** In the clear: hand it to an adapter or a thread's workerData, never to a log or an answer. */
-  readonly secret: LibvirtSecret | null;
+  readonly secret: HostSecret | null;
 }
 
 /** Secrets are sealed for one host: a box copied into another row does not open. */
@@ -30,7 +30,7 @@ export function secretBinding(hostId: string): string {
   return `host:${hostId}`;
 }
 
-export function sealSecret(secrets: SecretBox, hostId: string, secret: LibvirtSecret): string {
+export function sealSecret(secrets: SecretBox, hostId: string, secret: HostSecret): string {
   return secrets.seal(JSON.stringify(secret), secretBinding(hostId));
 }
 
@@ -44,9 +44,9 @@ export async function loadHostAccess(services: HostServices, hostId: string): Pr
   return { row, target: row.connection, secret: openSecret(services.secrets, row) };
 }
 
-export function openSecret(secrets: SecretBox, row: HostRow): LibvirtSecret | null {
+export function openSecret(secrets: SecretBox, row: HostRow): HostSecret | null {
   if (row.secretBox === null) return null;
-  return LibvirtSecret.parse(JSON.parse(secrets.open(row.secretBox, secretBinding(row.id))));
+  return HostSecret.parse(JSON.parse(secrets.open(row.secretBox, secretBinding(row.id))));
 }
 
 export function hostNotFound(): AppError {

@@ -1,9 +1,13 @@
-/** The disk of a stopped VM, read from its host and written as qcow2 in one pass. Runs in a worker thread. */
+/** The disk of a VM at one moment, read from its host and written as qcow2 in one pass. Runs in a worker thread. */
+import { rm } from "node:fs/promises";
 import { join } from "node:path";
+import type { BlockSource } from "#lib/disk/block-source.ts";
 import { convertDisk } from "#lib/disk/convert.ts";
+import type { DiskStream } from "#lib/disk/disk-stream.ts";
 import { createFileSink } from "#lib/disk/files/file-sink.ts";
+import { openImageFile } from "#lib/disk/files/image-file.ts";
 import { openImage } from "#lib/disk/registry.ts";
-import type { HostConnection, LibvirtSecret } from "#lib/domain/connection.ts";
+import type { HostConnection, HostSecret } from "#lib/domain/connection.ts";
 import { canCapture } from "#lib/domain/vm-rules.ts";
 import { AppError } from "#lib/errors.ts";
 import type { HypervisorAdapter } from "#lib/hypervisor/adapter.ts";
@@ -12,10 +16,14 @@ import { requireSpace } from "./space.ts";
 
 export interface CaptureInput {
   readonly target: HostConnection;
-  readonly secret: LibvirtSecret | null;
+  readonly secret: HostSecret | null;
   readonly dataDir: string;
   readonly vmRef: string;
   readonly diskId: string;
+  /** Names what reading makes on the host. */
+  readonly tag: string;
+  /** What is read is a snapshot: the VM itself may run on. */
+  readonly ofSnapshot: boolean;
   /** Absolute; empty. */
   readonly folder: string;
   readonly fileName: string;
@@ -38,26 +46,69 @@ export async function captureImage(
   onProgress: OnProgress,
 ): Promise<Captured> {
   await using adapter = await openHost(input.target, input.secret, { dataDir: input.dataDir, signal });
-  const said = await requireStill(adapter, input, signal);
-  await using image = await adapter.openDisk(input.vmRef, input.diskId, signal);
-  // The host's word for the format counts: a guest can write what looks like another one into its raw disk.
-  await using opened = await openImage(image, { ...(said === null ? {} : { from: said }), signal });
+  await requireCapturable(adapter, input, signal);
+  await using opened = await adapter.openDisk(input.vmRef, input.diskId, input.tag, signal);
+  const captured =
+    opened.access === "random"
+      ? await copyDisk(opened.disk, input, signal, onProgress)
+      : await copyStream(opened.stream, input, signal, onProgress);
+  // Somebody may have started it meanwhile; then what was read is of two moments. A snapshot stays as it is.
+  if (!input.ofSnapshot) await requireCapturable(adapter, input, signal, false);
+  return captured;
+}
+
+async function copyDisk(
+  disk: BlockSource,
+  input: CaptureInput,
+  signal: AbortSignal,
+  onProgress: OnProgress,
+): Promise<Captured> {
   let dataBytes = 0;
-  for await (const extent of opened.disk.extents(signal)) if (extent.kind === "data") dataBytes += extent.length;
+  for await (const extent of disk.extents(signal)) if (extent.kind === "data") dataBytes += extent.length;
   requireSpace(input.fileName, dataBytes, input.free);
   await using sink = await createFileSink(join(input.folder, input.fileName));
-  const { fingerprint, moved } = await convertDisk({ disk: opened.disk, to: "qcow2", sink, signal, onProgress });
-  // Somebody may have started it meanwhile; then what was read is of two moments.
-  await requireStill(adapter, input, signal);
+  const { fingerprint, moved } = await convertDisk({ disk, to: "qcow2", sink, signal, onProgress });
   return { fingerprint, moved };
 }
 
-async function requireStill(adapter: HypervisorAdapter, input: CaptureInput, signal: AbortSignal) {
+/** What cannot seek goes into a sparse file first; only then is it known where its data is. */
+async function copyStream(
+  stream: DiskStream,
+  input: CaptureInput,
+  signal: AbortSignal,
+  onProgress: OnProgress,
+): Promise<Captured> {
+  const path = join(input.folder, ".stream.raw");
+  {
+    await using spool = await createFileSink(path, { overwrite: true, durable: false });
+    let moved = 0;
+    for await (const { offset, bytes } of stream.pieces(signal)) {
+      requireSpace(input.fileName, bytes.length, input.free - moved);
+      await spool.write(offset, bytes, signal);
+      moved += bytes.length;
+      onProgress({ done: offset + bytes.length, total: stream.size, moved });
+    }
+    await spool.commit(stream.size, signal);
+  }
+  try {
+    await using file = await openImageFile(path);
+    await using image = await openImage(file, { from: "raw", signal });
+    return await copyDisk(image.disk, input, signal, onProgress);
+  } finally {
+    await rm(path, { force: true });
+  }
+}
+
+async function requireCapturable(
+  adapter: HypervisorAdapter,
+  input: CaptureInput,
+  signal: AbortSignal,
+  running = adapter.capabilities.captureRunning,
+): Promise<void> {
   const vm = await adapter.vm(input.vmRef, signal);
-  const allowed = canCapture(vm, input.diskId);
-  if (allowed !== true)
-    throw new AppError("conflict", "vm.running", allowed.reason, {
-      hint: "Shut the VM down, and capture the disk again.",
-    });
-  return vm.disks.find((disk) => disk.id === input.diskId)?.format ?? null;
+  const allowed = canCapture(vm, input.diskId, running);
+  if (allowed === true) return;
+  throw new AppError("conflict", "vm.running", allowed.reason, {
+    hint: "Shut the VM down, and capture the disk again.",
+  });
 }

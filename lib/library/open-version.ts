@@ -4,6 +4,7 @@ import { asc, eq } from "drizzle-orm";
 import type { Db } from "#lib/db/client.ts";
 import { imageDisks, imageVersions } from "#lib/db/schema.ts";
 import type { DiskFormatId } from "#lib/domain/disk-format.ts";
+import type { GuestFacts } from "#lib/domain/guest.ts";
 import { AppError } from "#lib/errors.ts";
 import { openLibrary } from "./store.ts";
 
@@ -21,6 +22,7 @@ export interface LocatedDisk {
   /** `sv1:…` as analysis found it. */
   readonly fingerprint: string;
   readonly dataBytes: number;
+  readonly os: GuestFacts["os"];
 }
 
 export interface LocatedVersion {
@@ -60,6 +62,7 @@ export async function locateVersion(
       virtualSize: disk.virtualSize,
       fingerprint: disk.fingerprint,
       dataBytes: disk.allocation.dataBytes,
+      os: disk.guest.os,
     })),
   };
 }

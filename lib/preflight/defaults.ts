@@ -64,10 +64,12 @@ export function defaultChoice(image: PreflightImage, host: PreflightHost): Targe
     cpus: Math.min(image.hints.cpus ?? 2, limits.maxCpus, host.facts?.cpus ?? Infinity),
     memory: Math.min(image.hints.memory ?? 2 * GiB, limits.maxMemory),
     firmware: firmware.firmware,
+    secureBoot: false,
     diskFormat: format,
     bus,
     poolRef: pool.ref,
     nic: network === undefined || model === undefined ? null : { networkRef: network.ref, model },
+    placement: Object.fromEntries(capabilities.placements.map(({ id, defaultRef }) => [id, defaultRef])),
     start: capabilities.canStartVms,
   };
 }

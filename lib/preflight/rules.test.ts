@@ -30,8 +30,22 @@ const capabilities: HostCapabilities = {
   buses: ["virtio", "sata", "ide"],
   nics: ["virtio", "e1000e"],
   firmware: [
-    { firmware: "bios", available: true, reason: null, bootBuses: ["virtio", "sata", "ide"], label: "SeaBIOS" },
-    { firmware: "uefi", available: true, reason: null, bootBuses: ["virtio", "sata"], label: "OVMF" },
+    {
+      firmware: "bios",
+      available: true,
+      reason: null,
+      bootBuses: ["virtio", "sata", "ide"],
+      label: "SeaBIOS",
+      secureBoot: false,
+    },
+    {
+      firmware: "uefi",
+      available: true,
+      reason: null,
+      bootBuses: ["virtio", "sata"],
+      label: "OVMF",
+      secureBoot: false,
+    },
   ],
   limits: {
     maxCpus: 32,
@@ -46,6 +60,9 @@ const capabilities: HostCapabilities = {
   acceleration: "kvm",
   canStartVms: true,
   whyNotStart: null,
+  captureRunning: false,
+  formatOptions: {},
+  placements: [],
   canReadBack: true,
   sparseTransfer: true,
   hasConsoleLog: false,
@@ -57,6 +74,8 @@ const choice: TargetChoice = {
   cpus: 2,
   memory: 2 * GiB,
   firmware: "uefi",
+  secureBoot: false,
+  placement: {},
   diskFormat: "qcow2",
   bus: "virtio",
   poolRef: "default",
@@ -127,6 +146,20 @@ const withGuest = (facts: GuestFacts, more: Partial<TargetChoice> = {}): Preflig
 
 /** A case in which the rule speaks, its severity, and what its remedy sets. */
 const FIRES: Record<string, readonly [PreflightContext, string, Record<string, unknown> | null]> = {
+  "target.secure-boot-unavailable": [withChoice({ secureBoot: true }), "blocker", { secureBoot: false }],
+  "target.placement-gone": [
+    {
+      ...withCaps({
+        placements: [
+          { id: "folder", label: "Folder", options: [{ ref: "vm", label: "vm" }], defaultRef: "vm" },
+          { id: "pool", label: "Resource pool", options: [{ ref: "r", label: "Resources" }], defaultRef: "r" },
+        ],
+      }),
+      choice: { ...choice, placement: { folder: "gone", pool: "r" } },
+    },
+    "blocker",
+    { placement: { folder: "vm", pool: "r" } },
+  ],
   "host.offline": [withHost({ online: false }), "blocker", null],
   "host.stale": [withHost({ staleSince: "2026-01-01T00:00:00Z" }), "warning", null],
   "host.simulated": [withHost({ simulated: true }), "info", null],

@@ -219,7 +219,18 @@ describe("a name that is taken", () => {
     await using adapter = await openHost(bench.host(vendor).connection, null, { dataDir: bench.services.dataDir });
     const { bus, firmware } = await bench.choice(vendor, name);
     await adapter.createVm(
-      { name, cpus: 1, memory: 1024 ** 3, firmware, disks: [], nics: [], description: `by hand, ${bus}` },
+      {
+        name,
+        cpus: 1,
+        memory: 1024 ** 3,
+        firmware,
+        secureBoot: false,
+        guest: null,
+        placement: {},
+        disks: [],
+        nics: [],
+        description: `by hand, ${bus}`,
+      },
       randomUUID(),
     );
   }

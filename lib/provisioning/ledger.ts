@@ -70,6 +70,6 @@ export async function allOpenEntries(db: Db): Promise<LedgerEntry[]> {
   return db
     .select()
     .from(ledger)
-    .where(and(inArray(ledger.state, ["planned", "made"]), inArray(ledger.kind, ["disk", "vm"])))
+    .where(and(inArray(ledger.state, ["planned", "made"]), inArray(ledger.kind, ["disk", "vm", "snapshot"])))
     .orderBy(asc(ledger.seq));
 }

@@ -63,7 +63,7 @@ export const ledger = pgTable(
       .references(() => jobs.id),
     /** Null: a file on this side (`kind` file). */
     hostId: uuid("host_id"),
-    kind: text("kind").$type<"disk" | "vm" | "file">().notNull(),
+    kind: text("kind").$type<"disk" | "vm" | "snapshot" | "file">().notNull(),
     ref: text("ref").notNull(),
     label: text("label").notNull(),
     /** planned: may or may not exist; made: exists; kept: belongs to the user now; removed: undone. */

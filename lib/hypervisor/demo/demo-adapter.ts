@@ -1,12 +1,13 @@
 import { setTimeout as delay } from "node:timers/promises";
 import type { HostCapabilities } from "#lib/domain/capabilities.ts";
 import type { PowerAction, Vendor } from "#lib/domain/hardware.ts";
-import type { InventoryChange, InventoryItem, Network, Vm } from "#lib/domain/inventory.ts";
+import type { InventoryChange, InventoryItem, Network, Vm, VmDisk } from "#lib/domain/inventory.ts";
 import { openImageFile } from "#lib/disk/files/image-file.ts";
-import type { ImageFile } from "#lib/disk/io.ts";
+import type { DiskFormatId } from "#lib/domain/disk-format.ts";
 import { canPower } from "#lib/domain/vm-rules.ts";
 import { AppError } from "#lib/errors.ts";
-import type { CreatedDisk, DiskSpec, HypervisorAdapter, ResourceRef, VmSpec } from "../adapter.ts";
+import type { CreatedDisk, DiskSpec, HostDisk, HypervisorAdapter, ResourceRef, VmSpec } from "../adapter.ts";
+import { openImageDisk } from "../image-disk.ts";
 import { DemoPools } from "./pools.ts";
 import type { DemoProduct } from "./products.ts";
 import { seedVms } from "./seed.ts";
@@ -143,7 +144,7 @@ export class DemoAdapter implements HypervisorAdapter {
     });
   }
 
-  async openDisk(ref: string, diskId: string, signal?: AbortSignal): Promise<ImageFile & AsyncDisposable> {
+  async #captured(ref: string, diskId: string, signal?: AbortSignal): Promise<VmDisk & { source: string }> {
     signal?.throwIfAborted();
     const vm = await this.vm(ref);
     const disk = vm.disks.find((candidate) => candidate.id === diskId);
@@ -154,11 +155,21 @@ export class DemoAdapter implements HypervisorAdapter {
         hint: "Shut the VM down first.",
       });
     }
-    return openImageFile(this.#pools.diskPath(disk.source));
+    return { ...disk, source: disk.source };
   }
 
-  async openResource(resource: ResourceRef): Promise<ImageFile & AsyncDisposable> {
-    return openImageFile(this.#pools.diskPath(resource.ref));
+  async planCapture(ref: string, diskId: string, _tag: string, signal?: AbortSignal): Promise<readonly ResourceRef[]> {
+    await this.#captured(ref, diskId, signal);
+    return [];
+  }
+
+  async openDisk(ref: string, diskId: string, _tag: string, signal?: AbortSignal): Promise<HostDisk> {
+    const { source, format } = await this.#captured(ref, diskId, signal);
+    return openImageDisk(await openImageFile(this.#pools.diskPath(source)), format, signal);
+  }
+
+  async openResource(resource: ResourceRef, format: DiskFormatId, signal?: AbortSignal): Promise<HostDisk> {
+    return openImageDisk(await openImageFile(this.#pools.diskPath(resource.ref)), format, signal);
   }
 
   async planDisk(spec: DiskSpec, signal?: AbortSignal): Promise<ResourceRef> {
@@ -202,7 +213,7 @@ export class DemoAdapter implements HypervisorAdapter {
         cpus: spec.cpus,
         memory: spec.memory,
         firmware: spec.firmware,
-        secureBoot: false,
+        secureBoot: spec.secureBoot,
         guestOs: null,
         machine: this.#product.machine,
         description: spec.description,

@@ -1,6 +1,6 @@
 /** Simulated hosts: five products, real bytes in a folder, never a hypervisor. */
 import { join } from "node:path";
-import type { DemoConnection } from "#lib/domain/connection.ts";
+import type { DemoConnection } from "#lib/domain/connection/demo.ts";
 import type { HypervisorDriver } from "../adapter.ts";
 import { DemoAdapter } from "./demo-adapter.ts";
 import { PRODUCTS } from "./products.ts";

@@ -25,11 +25,14 @@ const common = {
   acceleration: "simulated",
   canStartVms: true,
   whyNotStart: null,
+  captureRunning: false,
   canReadBack: true,
   sparseTransfer: true,
   hasConsoleLog: false,
   simulated: true,
-} as const;
+  formatOptions: {},
+  placements: [],
+} satisfies Partial<HostCapabilities>;
 
 const limits = (
   more: Partial<HostCapabilities["limits"]> & { maxDiskSize: Partial<Record<DiskFormatId, number>> },
@@ -48,7 +51,14 @@ const choice = (
   firmware: "bios" | "uefi",
   label: string,
   bootBuses: Firmware[number]["bootBuses"],
-): Firmware[number] => ({ firmware, available: true, reason: null, bootBuses, label });
+): Firmware[number] => ({
+  firmware,
+  available: true,
+  reason: null,
+  bootBuses,
+  label,
+  secureBoot: firmware === "uefi",
+});
 
 export const PRODUCTS = {
   vmware: {

@@ -76,7 +76,14 @@ export async function seedVms(vendor: Vendor, product: DemoProduct, pools: DemoP
   const firmware = product.capabilities.firmware[0];
   if (pool === undefined || format === undefined || firmware === undefined) return vms;
   for (const [index, plan] of PLANS.entries()) {
-    const spec = { poolRef: pool.name, name: plan.name, format, virtualSize: plan.size, fileLength: null };
+    const spec = {
+      poolRef: pool.name,
+      name: plan.name,
+      format,
+      virtualSize: plan.size,
+      fileLength: null,
+      placement: {},
+    };
     const resource = await pools.plan(spec).catch(() => null);
     if (resource !== null) {
       await using sink = await createFileSink(pools.diskPath(resource.ref));

@@ -73,16 +73,20 @@ export async function readKvmHost(client: LibvirtClient, signal?: AbortSignal): 
     cpuModel: textAt(root, "host", "cpu", "model"),
     capabilities: {
       diskFormats: ["qcow2", "raw"],
+      formatOptions: {},
+      placements: [],
       buses,
       nics: ["virtio", "e1000e", "e1000", "rtl8139"],
       firmware: [
-        { firmware: "bios", available: true, reason: null, bootBuses: buses, label: "SeaBIOS" },
+        { firmware: "bios", available: true, reason: null, bootBuses: buses, label: "SeaBIOS", secureBoot: false },
         {
           firmware: "uefi",
           available: efi,
           reason: efi ? null : "No UEFI firmware (OVMF) is installed on the host.",
           bootBuses: buses.filter((bus) => bus !== "ide"),
           label: "OVMF (UEFI)",
+          // libvirt lists `yes` when some firmware there checks signatures and the machine can protect its keys (SMM).
+          secureBoot: enumValues(at(q35 ?? undefined, "os", "loader"), "secure").includes("yes"),
         },
       ],
       limits: {
@@ -99,6 +103,7 @@ export async function readKvmHost(client: LibvirtClient, signal?: AbortSignal): 
       acceleration: virtType === "kvm" ? "kvm" : "emulated",
       canStartVms: true,
       whyNotStart: null,
+      captureRunning: false,
       canReadBack: true,
       sparseTransfer: true,
       hasConsoleLog: false,

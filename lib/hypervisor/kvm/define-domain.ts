@@ -26,6 +26,15 @@ export function machineFor(buses: readonly DiskBus[]): string {
   return buses.includes("ide") ? "pc" : "q35";
 }
 
+/** Secure Boot without the usual keys enrolled would check nothing. */
+function firmwareFeatures(spec: VmSpec): string {
+  if (spec.firmware !== "uefi") return "";
+  const names = spec.secureBoot ? ["secure-boot", "enrolled-keys"] : ["secure-boot"];
+  const enabled = spec.secureBoot ? "yes" : "no";
+  const features = names.map((name) => `      <feature enabled='${enabled}' name='${name}'/>\n`).join("");
+  return `\n    <firmware>\n${features}    </firmware>`;
+}
+
 export function domainXml(spec: VmSpec, tag: string, setting: DomainSetting): string {
   const machine = machineFor(spec.disks.map((disk) => disk.bus));
   const counters = new Map<string, number>();
@@ -59,9 +68,9 @@ export function domainXml(spec: VmSpec, tag: string, setting: DomainSetting): st
   <memory unit='b'>${spec.memory}</memory>
   <vcpu>${spec.cpus}</vcpu>
   <os${spec.firmware === "uefi" ? " firmware='efi'" : ""}>
-    <type arch='${x(setting.arch)}' machine='${machine}'>hvm</type>${spec.firmware === "uefi" ? "\n    <firmware>\n      <feature enabled='no' name='secure-boot'/>\n    </firmware>" : ""}
+    <type arch='${x(setting.arch)}' machine='${machine}'>hvm</type>${firmwareFeatures(spec)}
   </os>
-  <features><acpi/><apic/></features>
+  <features><acpi/><apic/>${spec.secureBoot ? "<smm state='on'/>" : ""}</features>
   <cpu mode='${setting.virtType === "kvm" ? "host-model" : "maximum"}'/>
   <clock offset='utc'/>
   <on_poweroff>destroy</on_poweroff>

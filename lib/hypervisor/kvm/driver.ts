@@ -1,5 +1,6 @@
 /** KVM hosts through libvirt's `qemu:///system`. */
-import type { LibvirtConnection, LibvirtSecret } from "#lib/domain/connection.ts";
+import type { LibvirtConnection } from "#lib/domain/connection/libvirt.ts";
+import type { HostSecret } from "#lib/domain/connection.ts";
 import type { HypervisorDriver } from "../adapter.ts";
 import { LibvirtClient } from "../libvirt/client.ts";
 import { asAppError } from "../libvirt/libvirt-error.ts";
@@ -7,7 +8,7 @@ import { identifyPeer } from "../libvirt/transport.ts";
 import { readKvmHost } from "./capabilities.ts";
 import { KvmAdapter } from "./kvm-adapter.ts";
 
-export const kvmDriver: HypervisorDriver<LibvirtConnection, LibvirtSecret> = {
+export const kvmDriver: HypervisorDriver<LibvirtConnection, HostSecret> = {
   id: "kvm",
   async open(connection, secret, signal) {
     const client = await LibvirtClient.open(connection, secret, "qemu:///system", signal).catch((error: unknown) => {

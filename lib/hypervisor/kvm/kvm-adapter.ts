@@ -2,11 +2,12 @@ import { basename } from "node:path/posix";
 import type { HostCapabilities } from "#lib/domain/capabilities.ts";
 import type { DiskFormatId } from "#lib/domain/disk-format.ts";
 import type { PowerAction } from "#lib/domain/hardware.ts";
-import type { InventoryChange, InventoryItem, Vm } from "#lib/domain/inventory.ts";
+import type { InventoryChange, InventoryItem, Vm, VmDisk } from "#lib/domain/inventory.ts";
 import { canPower } from "#lib/domain/vm-rules.ts";
 import type { ImageFile } from "#lib/disk/io.ts";
 import { AppError } from "#lib/errors.ts";
-import type { CreatedDisk, DiskSpec, HypervisorAdapter, ResourceRef, VmSpec } from "../adapter.ts";
+import type { CreatedDisk, DiskSpec, HostDisk, HypervisorAdapter, ResourceRef, VmSpec } from "../adapter.ts";
+import { openImageDisk } from "../image-disk.ts";
 import type { LibvirtClient, LibvirtEvent } from "../libvirt/client.ts";
 import { asAppError, LibvirtError } from "../libvirt/libvirt-error.ts";
 import { ERROR } from "../libvirt/procedures.ts";
@@ -217,7 +218,7 @@ export class KvmAdapter implements HypervisorAdapter {
     };
   }
 
-  async openDisk(ref: string, diskId: string, signal?: AbortSignal): Promise<ImageFile & AsyncDisposable> {
+  async #captured(ref: string, diskId: string, signal?: AbortSignal): Promise<VmDisk & { source: string }> {
     const vm = await this.vm(ref, signal);
     const disk = vm.disks.find((each) => each.id === diskId);
     if (disk?.source == null) throw new AppError("not-found", "disk.not-found", `${vm.name} has no disk “${diskId}”.`);
@@ -227,14 +228,24 @@ export class KvmAdapter implements HypervisorAdapter {
       });
     }
     if (disk.captureBlocker !== null) throw new AppError("unprocessable", "disk.cannot-capture", disk.captureBlocker);
-    const path = disk.source;
-    return this.#volumeFile(await this.#told(`Looking for ${path}`, this.#client.volumeByPath(path, signal)), signal);
+    return { ...disk, source: disk.source };
   }
 
-  async openResource(resource: ResourceRef, signal?: AbortSignal): Promise<ImageFile & AsyncDisposable> {
+  async planCapture(ref: string, diskId: string, _tag: string, signal?: AbortSignal): Promise<readonly ResourceRef[]> {
+    await this.#captured(ref, diskId, signal);
+    return [];
+  }
+
+  async openDisk(ref: string, diskId: string, _tag: string, signal?: AbortSignal): Promise<HostDisk> {
+    const { source, format } = await this.#captured(ref, diskId, signal);
+    const volume = await this.#told(`Looking for ${source}`, this.#client.volumeByPath(source, signal));
+    return openImageDisk(await this.#volumeFile(volume, signal), format, signal);
+  }
+
+  async openResource(resource: ResourceRef, format: DiskFormatId, signal?: AbortSignal): Promise<HostDisk> {
     const found = await this.#findVolume(resource.ref, signal);
     if (found === null) throw new AppError("not-found", "disk.not-found", `${resource.label} is not on the host.`);
-    return this.#volumeFile(found, signal);
+    return openImageDisk(await this.#volumeFile(found, signal), format, signal);
   }
 
   async #pool(name: string, signal?: AbortSignal): Promise<NamedRef> {

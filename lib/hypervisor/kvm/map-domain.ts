@@ -109,7 +109,12 @@ export function mapDomain(xml: string, state: number, snapshotXmls: readonly str
   const machine = textAt(os, "type", "@machine");
   const disks = all(devices, "disk").filter((disk) => (textAt(disk, "@device") ?? "disk") === "disk");
   const snapshots = snapshotXmls.map((text) => mapSnapshot(text, null));
-  const secure = textAt(os, "loader", "@secure");
+  // libvirt writes the loader down when the domain first starts; before that the feature says what it will be.
+  const secure =
+    textAt(os, "loader", "@secure") === "yes" ||
+    all(at(os, "firmware"), "feature").some(
+      (feature) => textAt(feature, "@name") === "secure-boot" && textAt(feature, "@enabled") === "yes",
+    );
   return {
     kind: "vm",
     ref: textAt(domain, "uuid") ?? "",
@@ -118,7 +123,7 @@ export function mapDomain(xml: string, state: number, snapshotXmls: readonly str
     cpus: Number(textAt(domain, "vcpu", "@current") ?? textAt(domain, "vcpu")) || null,
     memory: sizeAt(domain, "currentMemory") ?? sizeAt(domain, "memory"),
     firmware: uefi ? "uefi" : "bios",
-    secureBoot: uefi ? secure === "yes" : false,
+    secureBoot: uefi && secure,
     guestOs: textAt(domain, "metadata", "libosinfo:libosinfo", "libosinfo:os", "@id"),
     machine,
     description: textAt(domain, "description"),

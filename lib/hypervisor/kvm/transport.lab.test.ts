@@ -5,7 +5,8 @@ import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { startLibvirtd, whyNoLibvirtd, type Libvirtd } from "#e2e/lab/libvirt/libvirtd.ts";
 import { startSshd, whyNoSshd, type Sshd } from "#e2e/lab/libvirt/sshd.ts";
-import type { LibvirtConnection, LibvirtSecret } from "#lib/domain/connection.ts";
+import type { LibvirtConnection } from "#lib/domain/connection/libvirt.ts";
+import type { HostSecret } from "#lib/domain/connection.ts";
 import { AppError } from "#lib/errors.ts";
 import { kvmDriver } from "./driver.ts";
 
@@ -59,7 +60,7 @@ describe.skipIf(reason !== null)(`ways to a real libvirtd${reason === null ? "" 
     ...more,
   });
 
-  async function works(connection: LibvirtConnection, secret: LibvirtSecret | null): Promise<void> {
+  async function works(connection: LibvirtConnection, secret: HostSecret | null): Promise<void> {
     await using adapter = await kvmDriver.open(connection, secret);
     const kinds: string[] = [];
     for await (const item of adapter.inventory()) kinds.push(item.kind);
@@ -157,6 +158,7 @@ describe.skipIf(reason !== null)(`ways to a real libvirtd${reason === null ? "" 
         format: "raw" as const,
         virtualSize: 512 * 1024 * 1024,
         fileLength: 512 * 1024 * 1024,
+        placement: {},
       };
       const { resource, sink } = await adapter.createDisk(spec);
       const block = Buffer.alloc(1024 * 1024, 7);

@@ -1,5 +1,6 @@
 /** One session with a libvirt daemon: its procedures as methods. Answers are libvirt's own; mapping is done above. */
-import type { LibvirtConnection, LibvirtSecret } from "#lib/domain/connection.ts";
+import type { LibvirtConnection } from "#lib/domain/connection/libvirt.ts";
+import type { HostSecret } from "#lib/domain/connection.ts";
 import { AppError } from "#lib/errors.ts";
 import { XdrReader } from "#lib/wire/xdr/reader.ts";
 import { XdrWriter } from "#lib/wire/xdr/writer.ts";
@@ -43,7 +44,7 @@ export class LibvirtClient implements AsyncDisposable {
   /** `uri`: `qemu:///system`. Throws `host.*`. */
   static async open(
     connection: LibvirtConnection,
-    secret: LibvirtSecret | null,
+    secret: HostSecret | null,
     uri: string,
     signal?: AbortSignal,
   ): Promise<LibvirtClient> {

@@ -1,7 +1,8 @@
 /** The ways to a libvirt daemon: its socket here, its socket through SSH, its TLS port. */
 import { createConnection } from "node:net";
 import type { Duplex } from "node:stream";
-import type { LibvirtConnection, LibvirtSecret } from "#lib/domain/connection.ts";
+import type { LibvirtConnection } from "#lib/domain/connection/libvirt.ts";
+import type { HostSecret } from "#lib/domain/connection.ts";
 import { AppError } from "#lib/errors.ts";
 import { forwardToSocket, openSsh, readHostKey, runAsStream } from "#lib/wire/ssh/open-ssh.ts";
 import { openTls } from "#lib/wire/tls/open-tls.ts";
@@ -21,7 +22,7 @@ const SETTLE_MS = 1500;
 
 export function openTransport(
   connection: LibvirtConnection,
-  secret: LibvirtSecret | null,
+  secret: HostSecret | null,
   signal?: AbortSignal,
 ): Promise<Transport> {
   switch (connection.transport) {
@@ -62,7 +63,7 @@ async function openUnix(path: string, signal?: AbortSignal): Promise<Transport> 
 
 async function openThroughSsh(
   connection: Extract<LibvirtConnection, { transport: "ssh" }>,
-  secret: LibvirtSecret | null,
+  secret: HostSecret | null,
   signal?: AbortSignal,
 ): Promise<Transport> {
   const client = await openSsh(connection, secret, signal);
@@ -104,7 +105,7 @@ async function openThroughSsh(
 
 async function openLibvirtTls(
   connection: Extract<LibvirtConnection, { transport: "tls" }>,
-  secret: LibvirtSecret | null,
+  secret: HostSecret | null,
   signal?: AbortSignal,
 ): Promise<Transport> {
   const socket = await openTls(

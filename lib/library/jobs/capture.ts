@@ -1,13 +1,18 @@
-/** Job `image.capture`: a stopped VM's disk becomes a version. */
+/** Job `image.capture`: a VM's disk becomes a version. What reading it needs on the host stands in the ledger. */
 import { z } from "zod";
 import { AppError, errorToJson } from "#lib/errors.ts";
 import { loadHostAccess } from "#lib/inventory/host-access.ts";
+import { withHost } from "#lib/inventory/sessions.ts";
 import type { JobHandler } from "#lib/jobs/runner.ts";
+import { bounded } from "#lib/provisioning/bounded.ts";
+import { cleanUp } from "#lib/provisioning/clean-up.ts";
+import { enter } from "#lib/provisioning/ledger.ts";
 import { runInThread } from "#lib/transfer/thread.ts";
 import type { Captured, CaptureInput } from "../capture-image.ts";
 import { openLibrary } from "../store.ts";
 import { finishFailed, loadVersion } from "../version-state.ts";
 import { fillVersion } from "./fill-version.ts";
+import { isStopping } from "./run-analysis.ts";
 
 const Input = z.object({
   versionId: z.uuid(),
@@ -19,20 +24,37 @@ const Input = z.object({
 
 const TASK = new URL("../../transfer/tasks/capture-disk.task.ts", import.meta.url);
 const STALL_MS = 300_000;
+const HOST_MS = 60_000;
 
 export const captureHandler: JobHandler = async (io) => {
   const input = Input.parse(io.input);
   const { services } = io;
   const done = await fillVersion(io, input.versionId, "Reading the disk from its host", async (_version, folder) => {
-    const { target, secret } = await loadHostAccess(services, input.hostId);
+    const { row, target, secret } = await loadHostAccess(services, input.hostId);
+    if (io.attempt > 1) await cleanUp(io, input.hostId, row.name);
     const free = await (await openLibrary(services)).free();
     const { vmRef, diskId, fileName } = input;
-    const captured = await runInThread<CaptureInput, Captured, { done: number; total: number; moved: number }>(
-      TASK,
-      { target, secret, dataDir: services.dataDir, vmRef, diskId, folder, fileName, free },
-      { signal: io.signal, onProgress: (progress) => io.progress(progress), stallAfter: STALL_MS },
+    const tag = io.jobId;
+    const needed = await bounded(io.signal, HOST_MS, `Asking ${row.name} for the disk`, (signal) =>
+      withHost(services, input.hostId, (adapter) => adapter.planCapture(vmRef, diskId, tag, signal), signal),
     );
-    return { ...captured, fileNames: [fileName] };
+    for (const resource of needed) await enter(services.db, io.jobId, input.hostId, resource);
+    const ofSnapshot = needed.some(({ kind }) => kind === "snapshot");
+    try {
+      return await read();
+    } finally {
+      // A worker that stops leaves it to the next attempt, as all that it made.
+      if (!isStopping(io.signal)) await cleanUp(io, input.hostId, row.name);
+    }
+
+    async function read() {
+      const captured = await runInThread<CaptureInput, Captured, { done: number; total: number; moved: number }>(
+        TASK,
+        { target, secret, dataDir: services.dataDir, vmRef, diskId, tag, ofSnapshot, folder, fileName, free },
+        { signal: io.signal, onProgress: (progress) => io.progress(progress), stallAfter: STALL_MS },
+      );
+      return { ...captured, fileNames: [fileName] };
+    }
   });
   if (done === null || done.filled.fingerprint === done.analysis.fingerprint) return;
   const error = new AppError(

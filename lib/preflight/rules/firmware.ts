@@ -38,6 +38,28 @@ export const firmwareRules: readonly PreflightRule[] = [
     },
   },
   {
+    id: "target.secure-boot-unavailable",
+    about: "Secure Boot was chosen where the firmware or the host cannot do it.",
+    check: (ctx) => {
+      if (!ctx.choice.secureBoot) return [];
+      const offered = choiceOf(ctx);
+      if (offered?.secureBoot) return [];
+      const why =
+        ctx.choice.firmware === "bios"
+          ? "Secure Boot is a part of UEFI; this VM starts with BIOS."
+          : `${offered?.label ?? "The firmware"} on ${ctx.host.name} does not offer Secure Boot.`;
+      return [
+        {
+          severity: "blocker",
+          field: "secure-boot",
+          message: why,
+          source: "live host",
+          remedy: { label: "Without Secure Boot", set: { secureBoot: false } },
+        },
+      ];
+    },
+  },
+  {
     id: "guest.firmware-mismatch",
     about: "The image boots with the other firmware only; a guest does not survive that change.",
     check: (ctx) => {

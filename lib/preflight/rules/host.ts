@@ -66,6 +66,28 @@ export const hostRules: readonly PreflightRule[] = [
         : [],
   },
   {
+    id: "target.placement-gone",
+    about: "The chosen folder, resource pool or member host is not on the host any more.",
+    check: ({ host, choice }) =>
+      host.capabilities.placements.flatMap(({ id, label, options, defaultRef }) => {
+        const chosen = choice.placement[id];
+        if (chosen === undefined || options.some(({ ref }) => ref === chosen)) return [];
+        const fallback = options.find(({ ref }) => ref === defaultRef);
+        return [
+          {
+            severity: "blocker" as const,
+            field: "placement" as const,
+            message: `${label} “${chosen}” is not on ${host.name}.`,
+            source: "live host",
+            remedy:
+              fallback === undefined
+                ? null
+                : { label: `Use ${fallback.label}`, set: { placement: { ...choice.placement, [id]: defaultRef } } },
+          },
+        ];
+      }),
+  },
+  {
     id: "host.cannot-start",
     about: "The host cannot start VMs now.",
     check: ({ host, choice }) =>

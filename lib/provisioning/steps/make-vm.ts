@@ -11,13 +11,19 @@ import { enter, markMade } from "../ledger.ts";
 const HOST_MS = 120_000;
 const START_MS = 60_000;
 
-export async function makeVm({ io, request, target, hostName }: Deployment, disks: readonly SentDisk[]): Promise<Vm> {
+export async function makeVm(
+  { io, request, target, hostName, version }: Deployment,
+  disks: readonly SentDisk[],
+): Promise<Vm> {
   const { choice, tag } = target;
   const spec: VmSpec = {
     name: choice.name,
     cpus: choice.cpus,
     memory: choice.memory,
     firmware: choice.firmware,
+    secureBoot: choice.secureBoot,
+    guest: version.disks[0]?.os ?? null,
+    placement: choice.placement,
     disks: disks.map((disk) => ({ resource: disk.resource, format: choice.diskFormat, bus: choice.bus })),
     nics: choice.nic === null ? [] : [{ ...choice.nic, mac: null }],
     description: `Made by Supravisor from ${request.plan.imageName}, request ${request.number}`,

@@ -33,6 +33,7 @@ export async function planDisks(deployment: Deployment): Promise<PlannedDisk[]> 
       format: target.choice.diskFormat,
       virtualSize: disk.virtualSize,
       fileLength: null,
+      placement: target.choice.placement,
     };
     const resource = await bounded(io.signal, HOST_MS, `Looking for room on ${hostName}`, (signal) =>
       withHost(io.services, target.hostId, (adapter) => adapter.planDisk(spec, signal), signal),
@@ -55,7 +56,12 @@ export async function sendDisk(
     secret: access.secret,
     dataDir: io.services.dataDir,
     image: { path: disk.path, format: disk.format },
-    spec: { poolRef: target.choice.poolRef, name, format: target.choice.diskFormat },
+    spec: {
+      poolRef: target.choice.poolRef,
+      name,
+      format: target.choice.diskFormat,
+      placement: target.choice.placement,
+    },
   };
   const sent = await runInThread<DeployDiskInput, DeployDiskOutput, TransferReport>(TASK, input, {
     signal: io.signal,

@@ -1,5 +1,5 @@
 /** Who a host must prove to be before a secret goes to it. */
-import type { HostConnection, LibvirtSecret } from "#lib/domain/connection.ts";
+import { type HostConnection, type HostSecret, VENDOR_OF_DRIVER } from "#lib/domain/connection.ts";
 import type { Vendor } from "#lib/domain/hardware.ts";
 import { AppError } from "#lib/errors.ts";
 import { identifyHost } from "#lib/hypervisor/registry.ts";
@@ -12,17 +12,12 @@ export interface Identity {
 const TIMEOUT_MS = 15_000;
 
 /** The pinned identity; null: none, though the transport has one; undefined: nothing to pin (local, simulated, CA). */
-export function pinOf(target: HostConnection): string | null | undefined {
-  if (target.driver === "demo") return undefined;
-  const { connection } = target;
-  switch (connection.transport) {
-    case "unix":
-      return undefined;
-    case "ssh":
-      return connection.hostKey;
-    case "tls":
-      return connection.certificate ?? (connection.caCertificate === null ? null : undefined);
+export function pinOf({ connection }: HostConnection): string | null | undefined {
+  if ("hostKey" in connection) return connection.hostKey;
+  if ("certificate" in connection) {
+    return connection.certificate ?? (connection.caCertificate === null ? null : undefined);
   }
+  return undefined;
 }
 
 export function needsPin(target: HostConnection): boolean {
@@ -56,51 +51,38 @@ export async function requirePin(name: string, target: HostConnection): Promise<
 }
 
 /** Where the connection goes and as whom, pins apart: when it differs, what was pinned and stored was for another peer. */
-export function addressOf(target: HostConnection): string {
-  if (target.driver === "demo") return `demo ${target.connection.vendor}`;
-  const { connection } = target;
-  switch (connection.transport) {
-    case "unix":
-      return `unix ${connection.socket}`;
-    case "ssh":
-      return `ssh ${connection.host.toLowerCase()} ${connection.port}`;
-    case "tls":
-      return `tls ${connection.host.toLowerCase()} ${connection.port}`;
-  }
+export function addressOf({ driver, connection }: HostConnection): string {
+  if ("host" in connection) return `${connection.transport} ${connection.host.toLowerCase()} ${connection.port}`;
+  if ("socket" in connection) return `unix ${connection.socket}`;
+  return `${driver} ${connection.vendor}`;
 }
 
 /** The same address without a pin keeps the one that was confirmed; another address must be confirmed anew. */
 export function keepPin(old: HostConnection, next: HostConnection): HostConnection {
-  if (next.driver === "demo" || old.driver === "demo" || addressOf(old) !== addressOf(next)) return next;
-  const was = old.connection;
-  const now = next.connection;
-  if (now.transport === "ssh" && was.transport === "ssh" && now.hostKey === null) {
-    return { ...next, connection: { ...now, hostKey: was.hostKey } };
-  }
-  if (now.transport === "tls" && was.transport === "tls" && now.certificate === null && now.caCertificate === null) {
-    return { ...next, connection: { ...now, certificate: was.certificate } };
-  }
-  return next;
+  const pin = pinOf(old);
+  if (pin === undefined || pin === null || pinOf(next) !== null || addressOf(old) !== addressOf(next)) return next;
+  const field = "hostKey" in next.connection ? "hostKey" : "certificate";
+  return { ...next, connection: { ...next.connection, [field]: pin } } as HostConnection;
 }
 
 /** The secrets that this way of connecting can use; others would only lie around. */
-const USED: Record<string, readonly (keyof LibvirtSecret)[]> = {
+const USED: Record<string, readonly (keyof HostSecret)[]> = {
   ssh: ["password", "privateKey", "passphrase"],
   tls: ["clientKey"],
+  https: ["password", "clientKey"],
+  http: ["password"],
 };
 
 /** Null when nothing useful is left. */
-export function fittingSecret(target: HostConnection, secret: LibvirtSecret | null): LibvirtSecret | null {
+export function fittingSecret(target: HostConnection, secret: HostSecret | null): HostSecret | null {
   if (secret === null) return null;
   const used = USED[target.connection.transport] ?? [];
-  const kept = Object.fromEntries(
-    used.flatMap((name) => (secret[name] ? [[name, secret[name]]] : [])),
-  ) as LibvirtSecret;
+  const kept = Object.fromEntries(used.flatMap((name) => (secret[name] ? [[name, secret[name]]] : []))) as HostSecret;
   return Object.keys(kept).length === 0 ? null : kept;
 }
 
 export function vendorOf(target: HostConnection): { vendor: Vendor; simulated: boolean } {
   return target.driver === "demo"
     ? { vendor: target.connection.vendor, simulated: true }
-    : { vendor: "kvm", simulated: false };
+    : { vendor: VENDOR_OF_DRIVER[target.driver], simulated: false };
 }

@@ -1,4 +1,4 @@
-import type { HostConnection, LibvirtSecret } from "#lib/domain/connection.ts";
+import type { HostConnection, HostSecret } from "#lib/domain/connection.ts";
 import type { HostTest, NewHost } from "#lib/domain/host.ts";
 import type { HostFacts } from "#lib/domain/inventory.ts";
 import { AppError, errorToJson } from "#lib/errors.ts";
@@ -20,12 +20,7 @@ export async function testHost(ctx: Ctx, input: NewHost | { hostId: string }): P
   return tryHost(ctx, input.name, input.target, fittingSecret(input.target, input.secret));
 }
 
-async function tryHost(
-  ctx: Ctx,
-  name: string,
-  target: HostConnection,
-  secret: LibvirtSecret | null,
-): Promise<HostTest> {
+async function tryHost(ctx: Ctx, name: string, target: HostConnection, secret: HostSecret | null): Promise<HostTest> {
   const nothing = { identity: null, facts: null, error: null };
   try {
     if (needsPin(target)) {
@@ -61,7 +56,7 @@ async function readFacts(
   ctx: Ctx,
   name: string,
   target: HostConnection,
-  secret: LibvirtSecret | null,
+  secret: HostSecret | null,
 ): Promise<HostFacts | null> {
   const signal = AbortSignal.timeout(TIMEOUT_MS);
   try {

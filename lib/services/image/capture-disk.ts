@@ -17,8 +17,11 @@ export async function captureDisk(ctx: Ctx, input: z.infer<typeof CaptureDisk>):
   const { host } = await findVm(ctx.db, input.hostId, input.vmRef);
   const signal = AbortSignal.timeout(TIMEOUT_MS);
   // The row may lag behind: what counts is what the host says now.
-  const vm = await withHost(ctx, input.hostId, (adapter) => adapter.vm(input.vmRef, signal));
-  const allowed = canCapture(vm, input.diskId);
+  const { vm, captureRunning } = await withHost(ctx, input.hostId, async (adapter) => ({
+    vm: await adapter.vm(input.vmRef, signal),
+    captureRunning: adapter.capabilities.captureRunning,
+  }));
+  const allowed = canCapture(vm, input.diskId, captureRunning);
   if (allowed !== true) throw new AppError("conflict", "vm.running", allowed.reason);
   const disk = vm.disks.find(({ id }) => id === input.diskId);
   const fallbackName = [...`${vm.name} ${input.diskId}`]

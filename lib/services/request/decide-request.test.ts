@@ -63,6 +63,8 @@ async function pending(by: Ctx = requester): Promise<typeof requests.$inferSelec
       cpus: 1,
       memory: 2 ** 30,
       firmware: "bios",
+      secureBoot: false,
+      placement: {},
       diskFormat: "qcow2",
       bus: "virtio",
       poolRef: "p",

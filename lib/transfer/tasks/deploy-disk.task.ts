@@ -4,13 +4,13 @@ import type { DiskSpec, ResourceRef } from "#lib/hypervisor/adapter.ts";
 import { convertDisk, planConversion } from "#lib/disk/convert.ts";
 import { openImageFile } from "#lib/disk/files/image-file.ts";
 import { openImage } from "#lib/disk/registry.ts";
-import type { HostConnection, LibvirtSecret } from "#lib/domain/connection.ts";
+import type { HostConnection, HostSecret } from "#lib/domain/connection.ts";
 import type { DiskFormatId } from "#lib/domain/disk-format.ts";
 import { serveTask } from "../task.ts";
 
 export interface DeployDiskInput {
   readonly target: HostConnection;
-  readonly secret: LibvirtSecret | null;
+  readonly secret: HostSecret | null;
   readonly dataDir: string;
   readonly image: { readonly path: string; readonly format: DiskFormatId };
   readonly spec: Omit<DiskSpec, "fileLength" | "virtualSize">;
@@ -34,8 +34,9 @@ export interface TransferReport {
 serveTask<DeployDiskInput, DeployDiskOutput, TransferReport>(async (input, io) => {
   await using file = await openImageFile(input.image.path);
   await using image = await openImage(file, { from: input.image.format, signal: io.signal });
-  const { fileLength } = await planConversion(image.disk, input.spec.format, {}, io.signal);
   await using adapter = await openHost(input.target, input.secret, { dataDir: input.dataDir, signal: io.signal });
+  const options = adapter.capabilities.formatOptions[input.spec.format] ?? {};
+  const { fileLength } = await planConversion(image.disk, input.spec.format, options, io.signal);
   const { resource, sink } = await adapter.createDisk(
     { ...input.spec, virtualSize: image.disk.size, fileLength },
     io.signal,
@@ -44,6 +45,7 @@ serveTask<DeployDiskInput, DeployDiskOutput, TransferReport>(async (input, io) =
   const outcome = await convertDisk({
     disk: image.disk,
     to: input.spec.format,
+    options,
     sink: open,
     signal: io.signal,
     onProgress: io.progress,
