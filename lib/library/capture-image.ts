@@ -1,12 +1,10 @@
 /** The disk of a VM at one moment, read from its host and written as qcow2 in one pass. Runs in a worker thread. */
-import { rm } from "node:fs/promises";
 import { join } from "node:path";
 import type { BlockSource } from "#lib/disk/block-source.ts";
 import { convertDisk } from "#lib/disk/convert.ts";
+import { convertStream } from "#lib/disk/convert-stream.ts";
 import type { DiskStream } from "#lib/disk/disk-stream.ts";
 import { createFileSink } from "#lib/disk/files/file-sink.ts";
-import { openImageFile } from "#lib/disk/files/image-file.ts";
-import { openImage } from "#lib/disk/registry.ts";
 import type { HostConnection, HostSecret } from "#lib/domain/connection.ts";
 import { canCapture } from "#lib/domain/vm-rules.ts";
 import { AppError } from "#lib/errors.ts";
@@ -71,32 +69,26 @@ async function copyDisk(
   return { fingerprint, moved };
 }
 
-/** What cannot seek goes into a sparse file first; only then is it known where its data is. */
+/** Where its data is shows only as it passes by, so the library's room is watched meanwhile. */
 async function copyStream(
   stream: DiskStream,
   input: CaptureInput,
   signal: AbortSignal,
   onProgress: OnProgress,
 ): Promise<Captured> {
-  const path = join(input.folder, ".stream.raw");
-  {
-    await using spool = await createFileSink(path, { overwrite: true, durable: false });
-    let moved = 0;
-    for await (const { offset, bytes } of stream.pieces(signal)) {
-      requireSpace(input.fileName, bytes.length, input.free - moved);
-      await spool.write(offset, bytes, signal);
-      moved += bytes.length;
-      onProgress({ done: offset + bytes.length, total: stream.size, moved });
-    }
-    await spool.commit(stream.size, signal);
-  }
-  try {
-    await using file = await openImageFile(path);
-    await using image = await openImage(file, { from: "raw", signal });
-    return await copyDisk(image.disk, input, signal, onProgress);
-  } finally {
-    await rm(path, { force: true });
-  }
+  await using sink = await createFileSink(join(input.folder, input.fileName));
+  const { fingerprint, moved } = await convertStream({
+    stream,
+    to: "qcow2",
+    sink,
+    spool: { folder: input.folder, name: input.tag },
+    signal,
+    onProgress: (progress) => {
+      requireSpace(input.fileName, progress.moved, input.free);
+      onProgress(progress);
+    },
+  });
+  return { fingerprint, moved };
 }
 
 async function requireCapturable(
