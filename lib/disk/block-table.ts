@@ -1,5 +1,5 @@
 /** A table with one entry per block of the disk, read through a page cache. VDI, VHD, VHDX and VMDK all have one. */
-import type { Run } from "./mapped-disk.ts";
+import type { LayerRun, Place } from "./mapped-disk.ts";
 import type { PageCache } from "./page-cache.ts";
 
 export interface BlockTableShape {
@@ -9,10 +9,10 @@ export interface BlockTableShape {
   readonly entryBytes: 4 | 8;
   readonly blockBytes: number;
   /**
-   * File offset of block `index`'s data, or null for zeros. The entry begins at `page[pos]`, `at` is its own file
+   * File offset of block `index`'s data, null for zeros, or that the parent has it. The entry begins at `page[pos]`, `at` is its own file
    * offset for messages. Throws `image.*` for an entry that cannot be.
    */
-  readonly decode: (page: Buffer, pos: number, index: number, at: number) => number | null;
+  readonly decode: (page: Buffer, pos: number, index: number, at: number) => Place;
 }
 
 export class BlockTable {
@@ -24,8 +24,8 @@ export class BlockTable {
     this.#shape = shape;
   }
 
-  /** Like `Locate`, for offsets from the table's first block on. */
-  locate(offset: number, limit: number, kindOnly: boolean, signal?: AbortSignal): Run | Promise<Run> {
+  /** Like `LayerLocate`, for offsets from the table's first block on. */
+  locate(offset: number, limit: number, kindOnly: boolean, signal?: AbortSignal): LayerRun | Promise<LayerRun> {
     const { at, entryBytes, blockBytes } = this.#shape;
     const first = Math.floor(offset / blockBytes);
     const page = this.#cache.from(at + first * entryBytes, signal);
@@ -33,7 +33,7 @@ export class BlockTable {
     return this.#scan(page, first, offset, limit, kindOnly);
   }
 
-  #scan(page: Buffer, first: number, offset: number, limit: number, kindOnly: boolean): Run {
+  #scan(page: Buffer, first: number, offset: number, limit: number, kindOnly: boolean): LayerRun {
     const { at, count, entryBytes, blockBytes, decode } = this.#shape;
     const within = offset - first * blockBytes;
     const entries = Math.min(Math.floor(page.length / entryBytes), count - first);
@@ -41,10 +41,13 @@ export class BlockTable {
     let length = blockBytes - within;
     for (let i = 1; i < entries && length < limit; i++) {
       const next = decode(page, i * entryBytes, first + i, at + (first + i) * entryBytes);
-      const joins = start === null ? next === null : next !== null && (kindOnly || next === start + i * blockBytes);
+      const joins =
+        typeof start === "number"
+          ? typeof next === "number" && (kindOnly || next === start + i * blockBytes)
+          : next === start;
       if (!joins) break;
       length += blockBytes;
     }
-    return { length: Math.min(length, limit), at: start === null ? null : start + within };
+    return { length: Math.min(length, limit), at: typeof start === "number" ? start + within : start };
   }
 }

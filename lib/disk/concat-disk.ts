@@ -1,13 +1,14 @@
 /** Several disks behind one another, as one. */
-import type { BlockSource, Extent } from "./block-source.ts";
+import type { Extent } from "./block-source.ts";
+import type { Held, Layer } from "./layer.ts";
 import { mergeExtents, requireInside } from "./mapped-disk.ts";
 
-export class ConcatDisk implements BlockSource {
+export class ConcatDisk implements Layer {
   readonly size: number;
-  readonly #parts: readonly { readonly start: number; readonly disk: BlockSource }[];
+  readonly #parts: readonly { readonly start: number; readonly disk: Layer }[];
 
   /** Owns its parts. */
-  constructor(disks: readonly BlockSource[]) {
+  constructor(disks: readonly Layer[]) {
     let start = 0;
     this.#parts = disks.map((disk) => {
       const part = { start, disk };
@@ -25,6 +26,13 @@ export class ConcatDisk implements BlockSource {
     for (const { start, disk } of this.#parts) {
       for await (const extent of disk.extents(signal)) yield { ...extent, offset: start + extent.offset };
     }
+  }
+
+  held(offset: number, limit: number, signal?: AbortSignal): Held | Promise<Held> {
+    const part = this.#parts[this.#partAt(offset)];
+    if (part === undefined) return { length: limit, kind: "zero" };
+    const within = offset - part.start;
+    return part.disk.held(within, Math.min(limit, part.disk.size - within), signal);
   }
 
   async read(offset: number, into: Uint8Array, signal?: AbortSignal): Promise<void> {

@@ -1,9 +1,10 @@
 /** A disk that lies byte for byte in a part of a file. */
-import type { BlockSource, Extent } from "./block-source.ts";
+import type { Extent } from "./block-source.ts";
 import { requireBytes, type NamedBytes } from "./fields.ts";
+import type { Held, Layer } from "./layer.ts";
 import { mergeExtents, requireInside } from "./mapped-disk.ts";
 
-export class FlatDisk implements BlockSource {
+export class FlatDisk implements Layer {
   readonly size: number;
   readonly #file: NamedBytes;
   readonly #at: number;
@@ -37,6 +38,11 @@ export class FlatDisk implements BlockSource {
       done = to;
     }
     if (done < this.size) yield { offset: done, length: this.size - done, kind: "zero" };
+  }
+
+  /** A flat file leaves nothing to a parent: its holes are zeros that were meant. */
+  held(_offset: number, limit: number): Held {
+    return { length: limit, kind: "data" };
   }
 
   async read(offset: number, into: Uint8Array, signal?: AbortSignal): Promise<void> {

@@ -14,6 +14,8 @@ export interface ImageFacts {
   readonly virtualSize: number;
   /** Names of the sibling files that belong to the image (extents, data file, backing chain), relative to its folder. */
   readonly files: readonly string[];
+  /** Those of them that the image is a difference of, nearest first. Absent: it stands alone. */
+  readonly parents?: readonly string[];
   /** Format details worth showing: cluster size, adapter type, CID, hardware version, compression. */
   readonly details: Readonly<Record<string, string | number | boolean>>;
   /** Things a person should know: internal snapshots ignored, dirty bit set. */

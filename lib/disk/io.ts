@@ -37,4 +37,9 @@ export interface ImageFile {
    * paths, `..`, separators that leave the folder, links that lead out. `image.sibling-missing` if it is not there.
    */
   sibling(name: string): Promise<ImageFile>;
+  /**
+   * Names of the plain files in the image's own folder, sorted, itself among them; at most some thousands of them.
+   * Absent: the place cannot list them. For parents that are known by their identity and not by a name.
+   */
+  siblings?(): Promise<readonly string[]>;
 }

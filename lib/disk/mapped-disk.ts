@@ -1,12 +1,22 @@
 /** A disk whose bytes lie uncompressed somewhere in a file: formats say where, this reads and lists. */
 import { AppError } from "#lib/errors.ts";
-import type { BlockSource, Extent } from "./block-source.ts";
+import type { Extent } from "./block-source.ts";
 import { requireBytes, type NamedBytes } from "./fields.ts";
+import type { Held, Layer } from "./layer.ts";
 
 /** `length` bytes of the disk from the asked offset: at byte `at` of the file, or null when they read as zeros. */
 export interface Run {
   readonly length: number;
   readonly at: number | null;
+}
+
+/** Where a block lies: at this byte of the file, nowhere since it is zeros, or in the parent's disk. */
+export type Place = number | null | "parent";
+
+/** As Run, for an image that may have a parent. */
+export interface LayerRun {
+  readonly length: number;
+  readonly at: Place;
 }
 
 /**
@@ -21,13 +31,21 @@ export type Locate = (
   signal: AbortSignal | undefined,
 ) => Run | Promise<Run>;
 
-export class MappedDisk implements BlockSource {
+/** As Locate, for an image that may have a parent. */
+export type LayerLocate = (
+  offset: number,
+  limit: number,
+  kindOnly: boolean,
+  signal: AbortSignal | undefined,
+) => LayerRun | Promise<LayerRun>;
+
+export class MappedDisk implements Layer {
   readonly size: number;
   readonly #file: NamedBytes;
-  readonly #locate: Locate;
+  readonly #locate: LayerLocate;
 
   /** The disk owns `file.bytes`: disposing it disposes them. */
-  constructor(file: NamedBytes, size: number, locate: Locate) {
+  constructor(file: NamedBytes, size: number, locate: LayerLocate) {
     this.#file = file;
     this.size = size;
     this.#locate = locate;
@@ -43,9 +61,14 @@ export class MappedDisk implements BlockSource {
       signal?.throwIfAborted();
       const found = this.#locate(offset, this.size - offset, true, signal);
       const run = found instanceof Promise ? await found : found;
-      yield { offset, length: run.length, kind: run.at === null ? "zero" : "data" };
+      yield { offset, length: run.length, kind: typeof run.at === "number" ? "data" : "zero" };
       offset += run.length;
     }
+  }
+
+  held(offset: number, limit: number, signal?: AbortSignal): Held | Promise<Held> {
+    const found = this.#locate(offset, limit, true, signal);
+    return found instanceof Promise ? found.then(toHeld) : toHeld(found);
   }
 
   async read(offset: number, into: Uint8Array, signal?: AbortSignal): Promise<void> {
@@ -58,7 +81,7 @@ export class MappedDisk implements BlockSource {
         const found = this.#locate(offset + done, into.length - done, false, signal);
         const run = found instanceof Promise ? await found : found;
         const part = into.subarray(done, done + run.length);
-        if (run.at === null) part.fill(0);
+        if (typeof run.at !== "number") part.fill(0);
         else {
           requireBytes(this.#file, run.at, run.length, `the data of disk offset ${offset + done}`);
           pending.push(this.#file.bytes.read(run.at, part, signal));
@@ -81,6 +104,10 @@ export class MappedDisk implements BlockSource {
   async [Symbol.asyncDispose](): Promise<void> {
     await this.#file.bytes[Symbol.asyncDispose]();
   }
+}
+
+function toHeld({ length, at }: LayerRun): Held {
+  return { length, kind: typeof at === "number" ? "data" : (at ?? "zero") };
 }
 
 /** Throws `io.past-end` for a read that leaves the disk: a caller's mistake, not the image's. */

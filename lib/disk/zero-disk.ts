@@ -1,8 +1,9 @@
 /** A disk of nothing but zeros. */
-import type { BlockSource, Extent } from "./block-source.ts";
+import type { Extent } from "./block-source.ts";
+import type { Held, Layer } from "./layer.ts";
 import { requireInside } from "./mapped-disk.ts";
 
-export class ZeroDisk implements BlockSource {
+export class ZeroDisk implements Layer {
   readonly size: number;
 
   constructor(size: number) {
@@ -11,6 +12,10 @@ export class ZeroDisk implements BlockSource {
 
   async *extents(): AsyncIterable<Extent> {
     if (this.size > 0) yield { offset: 0, length: this.size, kind: "zero" };
+  }
+
+  held(_offset: number, limit: number): Held {
+    return { length: limit, kind: "zero" };
   }
 
   async read(offset: number, into: Uint8Array): Promise<void> {

@@ -1,5 +1,5 @@
 /** An image on this machine and the files beside it, and nothing beyond its folder. */
-import { realpath } from "node:fs/promises";
+import { opendir, realpath } from "node:fs/promises";
 import { basename, dirname, join, resolve } from "node:path";
 import { AppError } from "#lib/errors.ts";
 import type { ByteSource, ImageFile } from "../io.ts";
@@ -8,6 +8,8 @@ import { openFileSource } from "./file-source.ts";
 
 /** Enough for a 2 TB disk in 2 GB extents; stops an image that names files for ever. */
 const MOST_SIBLINGS = 2048;
+/** Names told of one folder. */
+const MOST_LISTED = 5000;
 
 export interface OpenImageFileOptions {
   /** Name for messages where the path on disk says nothing to a person. */
@@ -55,8 +57,22 @@ class Folder {
     }
   }
 
+  /** Links are left out: where they lead is asked only of those that an image names. */
+  async list(): Promise<readonly string[]> {
+    const names: string[] = [];
+    try {
+      for await (const entry of await opendir(this.#path)) {
+        if (entry.isFile()) names.push(entry.name);
+        if (names.length === MOST_LISTED) break;
+      }
+    } catch (error) {
+      throw fileError(error, `Listing ${this.#path}`);
+    }
+    return names.sort();
+  }
+
   file(name: string, bytes: ByteSource): ImageFile {
-    return { name, bytes, sibling: (asked) => this.sibling(name, asked) };
+    return { name, bytes, sibling: (asked) => this.sibling(name, asked), siblings: () => this.list() };
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

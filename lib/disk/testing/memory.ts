@@ -1,5 +1,6 @@
 /** Disks, files and targets in memory, for tests. */
 import type { BlockSource, Extent } from "../block-source.ts";
+import { AppError } from "#lib/errors.ts";
 import type { ByteSink, ByteSource, ImageFile } from "../io.ts";
 
 export function memoryBytes(bytes: Uint8Array): ByteSource {
@@ -14,9 +15,24 @@ export function memoryBytes(bytes: Uint8Array): ByteSource {
   };
 }
 
-/** An image without siblings. */
-export function memoryImage(name: string, bytes: ByteSource): ImageFile {
-  return { name, bytes, sibling: (asked) => Promise.reject(new Error(`asked for ${asked}`)) };
+/** An image and what lies beside it. Any other name is missing, and one with a path in it leads out. */
+export function memoryImage(
+  name: string,
+  bytes: ByteSource,
+  beside: ReadonlyMap<string, Uint8Array> = new Map(),
+): ImageFile {
+  return {
+    name,
+    bytes,
+    async sibling(asked) {
+      const found = asked === name ? bytes : beside.get(asked);
+      if (found !== undefined)
+        return memoryImage(asked, found instanceof Uint8Array ? memoryBytes(found) : found, beside);
+      const code = /[/\\\0]|^\.{0,2}$/.test(asked) ? "image.path-escapes" : "image.sibling-missing";
+      throw new AppError("unprocessable", code, `${name} names ${JSON.stringify(asked.slice(0, 200))}.`);
+    },
+    siblings: async () => [name, ...beside.keys()],
+  };
 }
 
 /** A disk whose extents are told by `kinds`: one letter a piece of `piece` bytes, `d` for data, anything else zeros. */

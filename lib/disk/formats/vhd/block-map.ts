@@ -2,7 +2,7 @@
 import { BlockTable } from "../../block-table.ts";
 import type { NamedBytes } from "../../fields.ts";
 import { overlap, truncated } from "../../image-error.ts";
-import type { Locate, Run } from "../../mapped-disk.ts";
+import type { LayerLocate, LayerRun } from "../../mapped-disk.ts";
 import { PageCache } from "../../page-cache.ts";
 import { SECTOR, UNUSED_BLOCK } from "./layout.ts";
 
@@ -24,7 +24,7 @@ export function bitmapBytes(blockBytes: number): number {
   return Math.ceil(blockBytes / SECTOR / 8 / SECTOR) * SECTOR;
 }
 
-export function blockMap(file: NamedBytes, shape: DynamicShape): Locate {
+export function blockMap(file: NamedBytes, shape: DynamicShape): LayerLocate {
   const { size, blockBytes } = shape;
   const lead = bitmapBytes(blockBytes);
   const table = new BlockTable(new PageCache(file.bytes), {
@@ -34,7 +34,7 @@ export function blockMap(file: NamedBytes, shape: DynamicShape): Locate {
     blockBytes,
     decode: (page, pos, index, at) => {
       const sector = page.readUInt32BE(pos);
-      if (sector === UNUSED_BLOCK) return null;
+      if (sector === UNUSED_BLOCK) return "parent";
       const from = sector * SECTOR;
       const to = from + lead + Math.min(blockBytes, size - index * blockBytes);
       if (to > file.bytes.size) {
@@ -61,12 +61,16 @@ export function blockMap(file: NamedBytes, shape: DynamicShape): Locate {
   };
 
   /** One block at a time: the bitmap between two blocks keeps their data apart anyway. */
-  const inBlock = (run: Run, offset: number, signal: AbortSignal | undefined): Run | Promise<Run> => {
-    if (run.at === null) return run;
+  const inBlock = (
+    { length, at }: LayerRun,
+    offset: number,
+    signal: AbortSignal | undefined,
+  ): LayerRun | Promise<LayerRun> => {
+    if (typeof at !== "number") return { length, at };
     const within = offset % blockBytes;
-    const block = run.at - within;
+    const block = at - within;
     const bitmap = kept.get(block - lead);
-    const cut = (found: Bitmap) => cutByBitmap(found, block, within, run.length);
+    const cut = (found: Bitmap) => cutByBitmap(found, block, within, length);
     return bitmap === undefined ? bitmapAt(block - lead, signal).then(cut) : cut(bitmap);
   };
 
@@ -78,8 +82,8 @@ export function blockMap(file: NamedBytes, shape: DynamicShape): Locate {
   };
 }
 
-/** A sector whose bit is clear was never written and reads as zeros, whatever lies there. Most significant bit first. */
-function cutByBitmap(bitmap: Bitmap, block: number, within: number, length: number): Run {
+/** A sector whose bit is clear was never written: it is the parent's, whatever lies there. Most significant bit first. */
+function cutByBitmap(bitmap: Bitmap, block: number, within: number, length: number): LayerRun {
   if (bitmap === ALL_WRITTEN) return { length, at: block + within };
   const written = (sector: number) =>
     Math.floor((bitmap[Math.floor(sector / 8)] ?? 0) / 2 ** (7 - (sector % 8))) % 2 === 1;
@@ -87,5 +91,5 @@ function cutByBitmap(bitmap: Bitmap, block: number, within: number, length: numb
   const kind = written(first);
   let end = first + 1;
   while (end * SECTOR < within + length && written(end) === kind) end++;
-  return { length: Math.min(end * SECTOR - within, length), at: kind ? block + within : null };
+  return { length: Math.min(end * SECTOR - within, length), at: kind ? block + within : "parent" };
 }

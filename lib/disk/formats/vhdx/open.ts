@@ -4,7 +4,7 @@ import { type NamedBytes, requireBytes } from "../../fields.ts";
 import type { OpenedImage } from "../../format.ts";
 import { insane, overlap, truncated } from "../../image-error.ts";
 import type { ImageFile } from "../../io.ts";
-import { type Locate, MappedDisk } from "../../mapped-disk.ts";
+import { type LayerLocate, MappedDisk } from "../../mapped-disk.ts";
 import { PageCache } from "../../page-cache.ts";
 import {
   BLOCK_FULLY_PRESENT,
@@ -58,7 +58,7 @@ function locateBlocks(
   bat: Range,
   meta: Metadata,
   claimed: readonly (Range & { what: string })[],
-): Locate {
+): LayerLocate {
   const { blockBytes, size } = meta;
   const ratio = chunkRatio(blockBytes, meta.logicalSector);
   const chunkBytes = ratio * blockBytes;

@@ -1,21 +1,19 @@
 /** Opens one hosted sparse extent: header, or footer for streams, every number checked before it is used. */
 import { readStruct, requireBytes, type Fields } from "../../fields.ts";
-import type { BlockSource } from "../../block-source.ts";
-import { insane, refused, truncated } from "../../image-error.ts";
+import { insane, truncated } from "../../image-error.ts";
 import type { ImageFile } from "../../io.ts";
-import { MappedDisk } from "../../mapped-disk.ts";
+import type { Layer } from "../../layer.ts";
+import { type LayerLocate, type Locate, MappedDisk, type Run } from "../../mapped-disk.ts";
 import { CompressedDisk } from "./compressed-disk.ts";
 import { MAX_DESCRIPTOR_BYTES } from "./descriptor.ts";
-import { grainMap } from "./grain-map.ts";
+import { hostedGrains } from "./hosted-grains.ts";
 import {
   COMPRESSION_DEFLATE,
   FLAG_COMPRESSED,
   FLAG_MARKERS,
   FLAG_NEWLINE_TEST,
   hasFlag,
-  MAGIC_COWD,
   MAGIC_HOSTED,
-  MAGIC_SESPARSE,
   MARKER_FOOTER,
   parseHeader,
   SECTOR,
@@ -30,7 +28,7 @@ const MAX_ENTRIES_PER_TABLE = 65_536;
 
 export interface SparseExtent {
   readonly header: SparseHeader;
-  readonly disk: BlockSource;
+  readonly disk: Layer;
   /** Text of the embedded descriptor, if there is one. */
   readonly descriptor: { readonly bytes: Buffer; readonly at: number } | null;
   readonly notes: readonly string[];
@@ -39,7 +37,6 @@ export interface SparseExtent {
 /** The disk that comes back owns `image.bytes`. Throws `image.*`. */
 export async function openSparse(image: ImageFile, signal?: AbortSignal): Promise<SparseExtent> {
   const first = await readStruct(image, 0, SECTOR, "le", "the header", signal);
-  refuseDeltas(image.name, first);
   if (first.ascii(0, 4) !== MAGIC_HOSTED) throw insane(image.name, 0, "it does not begin with a VMDK header");
   const start = parseHeader(first);
   checkHeader(image, start, first);
@@ -53,30 +50,37 @@ export async function openSparse(image: ImageFile, signal?: AbortSignal): Promis
       throw insane(image.name, footer.at + 56, "its footer does not say where the grain directory is");
   }
 
-  const { locate, notes } = grainMap(image, header);
+  const { locate, notes } = hostedGrains(image, header);
   const size = header.capacity * SECTOR;
+  const mapped = new MappedDisk(image, size, locate);
   const disk = hasFlag(header.flags, FLAG_COMPRESSED)
-    ? new CompressedDisk(image, size, header.grainSize * SECTOR, locate)
-    : new MappedDisk(image, size, locate);
+    ? inflated(mapped, new CompressedDisk(image, size, header.grainSize * SECTOR, alone(locate)))
+    : mapped;
   const unclean = header.uncleanShutdown ? ["The disk was not closed cleanly: its newest writes may be missing."] : [];
   return { header, disk, descriptor, notes: [...notes, ...unclean] };
 }
 
-/** ESX deltas hold changes only. */
-function refuseDeltas(name: string, head: Fields): void {
-  const kind =
-    head.ascii(0, 4) === MAGIC_COWD ? "COWD" : head.raw.subarray(0, 8).equals(MAGIC_SESPARSE) ? "seSparse" : null;
-  if (kind !== null) throw delta(name, `is a snapshot's delta (${kind}) and holds only what changed since`);
+/** Which grains are there is told by the map, what they hold by the inflating disk, which owns the file. */
+function inflated(map: MappedDisk, disk: CompressedDisk): Layer {
+  return {
+    size: disk.size,
+    extents: (signal) => disk.extents(signal),
+    read: (offset, into, signal) => disk.read(offset, into, signal),
+    held: (offset, limit, signal) => map.held(offset, limit, signal),
+    [Symbol.asyncDispose]: () => disk[Symbol.asyncDispose](),
+  };
 }
 
-export function delta(name: string, what: string) {
-  return refused(
-    name,
-    0,
-    "image.vmdk-delta",
-    what,
-    "Consolidate the snapshots in vSphere or Workstation, or export the machine as OVF, and import that.",
-  );
+/** Without the parent: zeros in its place. */
+function alone(locate: LayerLocate): Locate {
+  const toRun = ({ length, at }: { length: number; at: number | null | "parent" }): Run => ({
+    length,
+    at: at === "parent" ? null : at,
+  });
+  return (offset, limit, kindOnly, signal) => {
+    const found = locate(offset, limit, kindOnly, signal);
+    return found instanceof Promise ? found.then(toRun) : toRun(found);
+  };
 }
 
 function checkHeader(image: ImageFile, h: SparseHeader, f: Fields): void {
