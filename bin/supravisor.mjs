@@ -2,6 +2,7 @@
 // Entry of the command line for any Node ≥ 20: hands over to the Node that the product pins, which runs TypeScript as it is.
 import { spawn, spawnSync } from "node:child_process";
 import { existsSync } from "node:fs";
+import { availableParallelism } from "node:os";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 
@@ -16,6 +17,10 @@ if (process.argv[2] === "start" && !process.argv.includes("--dev")) {
   const prepared = spawnSync(process.execPath, [join(bin, "prepare.mjs"), "start"], { stdio: "inherit" });
   if (prepared.status !== 0) process.exit(1);
 }
-const child = spawn(node, [join(bin, "supravisor.ts"), ...process.argv.slice(2)], { stdio: "inherit" });
+const child = spawn(node, [join(bin, "supravisor.ts"), ...process.argv.slice(2)], {
+  stdio: "inherit",
+  // Packing runs on libuv's pool, which has four threads however many cores there are.
+  env: { UV_THREADPOOL_SIZE: String(Math.max(4, availableParallelism() + 2)), ...process.env },
+});
 for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"]) process.on(signal, () => child.kill(signal));
 child.on("exit", (code, signal) => process.exit(signal ? 1 : (code ?? 1)));

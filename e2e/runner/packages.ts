@@ -13,6 +13,7 @@ const PACKAGES = [
   "openssl",
   "curl",
   "libnbd-bin",
+  "libdeflate0",
   "busybox-static",
   "kmod",
   "e2fsprogs",

@@ -24,7 +24,7 @@ export class Qcow2Disk implements BlockSource {
   readonly #header: Qcow2Header;
   readonly #map: ClusterMap;
   /** By offset in the file. Insertion order is age. */
-  readonly #kept = new Map<number, Promise<Uint8Array>>();
+  readonly #whole = new Map<number, Promise<Uint8Array>>();
 
   constructor(file: NamedBytes, data: NamedBytes, backing: BlockSource | null, header: Qcow2Header) {
     this.size = header.size;
@@ -105,63 +105,58 @@ export class Qcow2Disk implements BlockSource {
     signal: AbortSignal | undefined,
   ): Promise<void> {
     const { clusterBytes } = this.#header;
-    let first = 0;
-    while (first < clusters.length) {
+    const { name, bytes } = this.#file;
+    for (let first = 0; first < clusters.length; ) {
       signal?.throwIfAborted();
       const span = spanOf(clusters, first);
-      const whole = await this.#fetch(span, clusters, first, into.length + skip, signal);
-      const work = whole.map(async (unpacked, i) => {
+      const raw = Buffer.allocUnsafe(span.size);
+      let read: Promise<void> | null = null;
+      const work = clusters.slice(first, first + span.count).map(async (packed, i) => {
         const start = (first + i) * clusterBytes - skip;
-        const bytes = await unpacked;
         const from = Math.max(0, -start);
         const to = Math.min(clusterBytes, into.length - start);
-        into.set(from === 0 && to === clusterBytes ? bytes : bytes.subarray(from, to), start + from);
+        const part = into.subarray(start + from, start + to);
+        if (part.length < clusterBytes) {
+          const whole = await this.#kept(packed);
+          part.set(whole.subarray(from, to));
+          return;
+        }
+        await (read ??= bytes.read(span.at, raw, signal));
+        const own = raw.subarray(packed.at - span.at, packed.at - span.at + packed.size);
+        await unpack(name, packed.at, own, this.#header.compression, part);
       });
       for (const result of await Promise.allSettled(work)) if (result.status === "rejected") throw result.reason;
-      first += whole.length;
+      first += span.count;
     }
   }
 
-  /** Unpacks clusters `first`… of one span by one read; a cluster that is not wanted whole is kept for the next read. */
-  async #fetch(
-    span: { at: number; size: number; count: number },
-    clusters: readonly Packed[],
-    first: number,
-    wanted: number,
-    signal: AbortSignal | undefined,
-  ): Promise<Promise<Uint8Array>[]> {
+  /** A cluster that is not wanted whole: the next read mostly wants more of it. */
+  #kept(packed: Packed): Promise<Uint8Array> {
     const { clusterBytes, compression } = this.#header;
     const { name, bytes } = this.#file;
-    const unpackFrom = (packed: Packed, raw: Uint8Array, at: number) =>
-      unpack(name, packed.at, raw.subarray(packed.at - at, packed.at - at + packed.size), compression, clusterBytes);
-
-    const only = clusters[first];
-    if (span.count === 1 && only !== undefined && wanted % clusterBytes !== 0) {
-      let kept = this.#kept.get(only.at);
-      if (kept === undefined) {
-        // Shared with later readers, so without this caller's signal.
-        kept = (async () => {
-          const raw = Buffer.allocUnsafe(only.size);
-          await bytes.read(only.at, raw);
-          return unpackFrom(only, raw, only.at);
-        })();
-        kept.catch(() => this.#kept.delete(only.at));
-      }
-      this.#kept.delete(only.at);
-      this.#kept.set(only.at, kept);
-      if (this.#kept.size > Math.max(1, Math.floor(KEPT_BYTES / clusterBytes))) {
-        const oldest = this.#kept.keys().next();
-        if (!oldest.done) this.#kept.delete(oldest.value);
-      }
-      return [kept];
+    let kept = this.#whole.get(packed.at);
+    if (kept === undefined) {
+      // Shared with later readers, so without this caller's signal.
+      kept = (async () => {
+        const raw = Buffer.allocUnsafe(packed.size);
+        await bytes.read(packed.at, raw);
+        const whole = Buffer.allocUnsafe(clusterBytes);
+        await unpack(name, packed.at, raw, compression, whole);
+        return whole;
+      })();
+      kept.catch(() => this.#whole.delete(packed.at));
     }
-    const raw = Buffer.allocUnsafe(span.size);
-    await bytes.read(span.at, raw, signal);
-    return clusters.slice(first, first + span.count).map((packed) => unpackFrom(packed, raw, span.at));
+    this.#whole.delete(packed.at);
+    this.#whole.set(packed.at, kept);
+    if (this.#whole.size > Math.max(1, Math.floor(KEPT_BYTES / clusterBytes))) {
+      const oldest = this.#whole.keys().next();
+      if (!oldest.done) this.#whole.delete(oldest.value);
+    }
+    return kept;
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    this.#kept.clear();
+    this.#whole.clear();
     await this.#file.bytes[Symbol.asyncDispose]();
     if (this.#data !== this.#file) await this.#data.bytes[Symbol.asyncDispose]();
     await this.#backing?.[Symbol.asyncDispose]();

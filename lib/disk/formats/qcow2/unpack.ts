@@ -1,40 +1,28 @@
 /** Compressed clusters: deflate without a header (4 KiB window) or one zstd frame, each followed by other bytes. */
-import { promisify } from "node:util";
-import { constants, inflateRaw, zstdDecompress } from "node:zlib";
+import { inflate, unzstd } from "../../codec/codec.ts";
 import { corrupt } from "../../image-error.ts";
 import type { Compression } from "./layout.ts";
 
-const inflate = promisify(inflateRaw);
-const unzstd = promisify(zstdDecompress);
-
-/** The cluster's bytes. Throws `image.corrupt` unless exactly `clusterBytes` come out. `at` is for messages. */
+/** Fills `into`, a whole cluster. Throws `image.corrupt` unless exactly so many bytes come out. `at` is for messages. */
 export async function unpack(
   name: string,
   at: number,
   packed: Uint8Array,
   compression: Compression,
-  clusterBytes: number,
-): Promise<Uint8Array> {
-  let out: Uint8Array;
-  // Room for the whole cluster and a little more: one buffer, filled by one call.
-  const limits = { maxOutputLength: clusterBytes, chunkSize: clusterBytes + 64 };
+  into: Uint8Array,
+): Promise<void> {
+  let made: number;
   try {
-    out =
+    made =
       compression === "zlib"
-        ? // The stream's end is inside `packed`, so what follows it must not count as damage.
-          await inflate(packed, { ...limits, finishFlush: constants.Z_SYNC_FLUSH })
-        : await unzstd(packed.subarray(0, zstdFrameBytes(packed)), limits);
+        ? await inflate(packed, into, "raw")
+        : await unzstd(packed.subarray(0, zstdFrameBytes(packed)), into);
   } catch (error) {
     throw corrupt(name, at, `the compressed cluster at byte ${at} cannot be read`, error);
   }
-  if (out.length !== clusterBytes) {
-    throw corrupt(
-      name,
-      at,
-      `the compressed cluster at byte ${at} holds ${out.length} bytes instead of ${clusterBytes}`,
-    );
+  if (made !== into.length) {
+    throw corrupt(name, at, `the compressed cluster at byte ${at} holds ${made} bytes instead of ${into.length}`);
   }
-  return out;
 }
 
 /** Length of the first zstd frame (RFC 8878, 3.1.1), or of all bytes when it has no end in them. */

@@ -1,13 +1,11 @@
 /** A stream-optimized extent: every grain is a zlib stream behind a marker that tells its place and length. */
-import { promisify } from "node:util";
-import { inflate } from "node:zlib";
 import type { BlockSource, Extent } from "../../block-source.ts";
+import { inflate } from "../../codec/codec.ts";
 import { requireBytes, type NamedBytes } from "../../fields.ts";
 import { corrupt } from "../../image-error.ts";
 import { type Locate, MappedDisk, requireInside } from "../../mapped-disk.ts";
 import { GRAIN_MARKER_BYTES, SECTOR } from "./layout.ts";
 
-const inflateAsync = promisify(inflate);
 /** Grains of one read that are fetched and inflated at once: at most this many bytes of them. */
 const WINDOW_BYTES = 2_097_152;
 /** Small reads come back for the same grain: what a file system reader needs of them. */
@@ -97,15 +95,25 @@ export class CompressedDisk implements BlockSource {
     await this.#file.bytes.read(first.at, bytes, signal);
     const results = await Promise.allSettled(
       group.map(async (want) => {
-        const grain = await this.#inflate(want, bytes.subarray(want.at - first.at), signal);
+        const near = bytes.subarray(want.at - first.at);
+        // Whole grains unpack to where they are wanted; of the disk's last one only a part may be.
+        if (want.part.length === this.#grainBytes) return void (await this.#inflate(want, near, want.part, signal));
+        const grain = Buffer.allocUnsafe(this.#grainBytes);
+        const length = await this.#inflate(want, near, grain, signal);
         want.part.set(grain.subarray(want.from, want.from + want.part.length));
-        if (want.part.length < grain.length) this.#keep(want.grain, grain);
+        this.#keep(want.grain, grain.subarray(0, length));
       }),
     );
     for (const result of results) if (result.status === "rejected") throw result.reason;
   }
 
-  async #inflate(want: { grain: number; at: number }, near: Buffer, signal: AbortSignal | undefined): Promise<Buffer> {
+  /** Fills `into` with the grain and answers its length. `near`: bytes of the file from its marker on. */
+  async #inflate(
+    want: { grain: number; at: number },
+    near: Buffer,
+    into: Uint8Array,
+    signal: AbortSignal | undefined,
+  ): Promise<number> {
     const name = this.#file.name;
     const start = want.grain * this.#grainBytes;
     const lba = near.readBigUInt64LE(0);
@@ -122,22 +130,21 @@ export class CompressedDisk implements BlockSource {
       packed = Buffer.allocUnsafe(length);
       await this.#file.bytes.read(want.at + GRAIN_MARKER_BYTES, packed, signal);
     }
-    let grain: Buffer;
+    let made: number;
     try {
-      // One piece for the whole grain: zlib's pool is asked once, not once for every 16 KiB.
-      grain = await inflateAsync(packed, { maxOutputLength: this.#grainBytes, chunkSize: this.#grainBytes + 64 });
+      made = await inflate(packed, into, "zlib");
     } catch (error) {
       throw corrupt(name, want.at, `the grain of sector ${lba} cannot be unpacked`, error);
     }
     // Only the disk's last grain may be short.
-    if (grain.length < Math.min(this.#grainBytes, this.size - start)) {
+    if (made < Math.min(this.#grainBytes, this.size - start)) {
       throw corrupt(
         name,
         want.at,
-        `the grain of sector ${lba} unpacks to ${grain.length} bytes instead of ${this.#grainBytes}`,
+        `the grain of sector ${lba} unpacks to ${made} bytes instead of ${this.#grainBytes}`,
       );
     }
-    return grain;
+    return made;
   }
 
   #keep(index: number, grain: Buffer): void {

@@ -13,7 +13,7 @@ export const VmdkOptions = z.strictObject({
     .regex(/^[0-9a-fA-F]{8}$/, "A CID has 8 hexadecimal digits")
     .refine((cid) => !/^f{8}$/i.test(cid), "ffffffff means that there is no parent and cannot be a CID")
     .optional(),
-  /** zlib level of streamOptimized. */
-  compression_level: z.coerce.number().int().min(1).max(9).default(6),
+  /** Of streamOptimized: 1 is fast, 9 is small. When absent, the level that is as small as other programs' files. */
+  compression_level: z.coerce.number().int().min(1).max(9).optional(),
 });
 export type VmdkOptions = z.infer<typeof VmdkOptions>;

@@ -5,8 +5,8 @@
 import { AppError } from "#lib/errors.ts";
 import type { BlockSource } from "../../block-source.ts";
 import { tooLarge } from "../../image-error.ts";
+import { packedRuns, type PackedRun } from "../../packed-feed.ts";
 import { buildDescriptor, randomCid } from "./descriptor.ts";
-import { packedGrains, type PackedRun } from "./grain-feed.ts";
 import {
   COMPRESSION_DEFLATE,
   encodeHeader,
@@ -15,6 +15,7 @@ import {
   FLAG_COMPRESSED,
   FLAG_MARKERS,
   FLAG_NEWLINE_TEST,
+  GRAIN_BYTES,
   GRAIN_MARKER_BYTES,
   GRAIN_SECTORS,
   MARKER_DIRECTORY,
@@ -26,6 +27,7 @@ import {
   type SparseHeader,
 } from "./layout.ts";
 import type { VmdkOptions } from "./options.ts";
+import { packGrain, usualLevel } from "./pack-grain.ts";
 import { DESCRIPTOR_SECTORS } from "./plan.ts";
 
 /** vSphere's limit for a virtual disk: 62 TiB. The directory of such a disk takes 8 MB of memory. */
@@ -78,7 +80,13 @@ export async function* streamVmdk(
     if (at > MAX_FILE_SECTORS) throw tooLarge("a streamOptimized VMDK file", disk.size, MAX_FILE_SECTORS * SECTOR);
     return bytes;
   };
-  for await (const run of packedGrains(disk, options.compression_level, signal)) {
+  const level = options.compression_level ?? usualLevel();
+  const feed = {
+    granule: GRAIN_BYTES,
+    perTable: ENTRIES_PER_TABLE,
+    pack: (grain: Buffer) => packGrain(grain, level),
+  };
+  for await (const run of packedRuns(disk, feed, signal)) {
     const table = tables.leave(Math.floor(run.first / ENTRIES_PER_TABLE), at);
     if (table !== null) yield place(table);
     const grains = encodeRun(run, at, tables);
@@ -98,17 +106,21 @@ export async function* streamVmdk(
 }
 
 /** Grain markers with their data, padded to sectors; enters each grain into its table. `at` in sectors. */
-function encodeRun(run: PackedRun, at: number, tables: Tables): Buffer {
-  const bytes = Buffer.alloc(run.grains.reduce((sum, grain) => sum + (grain === null ? 0 : paddedLength(grain)), 0));
+function encodeRun(run: PackedRun<Buffer | null>, at: number, tables: Tables): Buffer {
+  const bytes = Buffer.allocUnsafe(
+    run.granules.reduce((sum, grain) => sum + (grain === null ? 0 : paddedLength(grain)), 0),
+  );
   let pos = 0;
-  for (const [i, grain] of run.grains.entries()) {
+  for (const [i, grain] of run.granules.entries()) {
     if (grain === null) continue;
     const number = run.first + i;
+    const end = pos + paddedLength(grain);
     bytes.writeBigUInt64LE(BigInt(number * GRAIN_SECTORS), pos);
     bytes.writeUInt32LE(grain.length, pos + 8);
     grain.copy(bytes, pos + GRAIN_MARKER_BYTES);
+    bytes.fill(0, pos + GRAIN_MARKER_BYTES + grain.length, end);
     tables.enter(number, at + pos / SECTOR);
-    pos += paddedLength(grain);
+    pos = end;
   }
   return bytes;
 }
