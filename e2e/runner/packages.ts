@@ -25,6 +25,9 @@ const PACKAGES = [
   "grub-efi-amd64-bin",
   "cpio",
   "python3",
+  "python3-os-xenapi",
+  "fence-agents",
+  "xva-img",
   "postgresql",
   "chromium",
 ] as const;
