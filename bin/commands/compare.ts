@@ -5,19 +5,33 @@ import { interruptSignal } from "../terminal/interrupt.ts";
 import { progressBar } from "../terminal/progress-bar.ts";
 import { parseFormat } from "./convert.ts";
 
+interface CompareOptions {
+  readonly from?: string;
+  readonly fromB?: string;
+  readonly disk?: string;
+  readonly diskB?: string;
+  readonly json?: boolean;
+}
+
 export function registerCompare(program: Command): void {
   program
     .command("compare <a> <b>")
     .description("are the disks inside two images the same? names the first range that differs; reads only")
     .option("--from <format>", "format of the first, when content cannot tell (raw)")
     .option("--from-b <format>", "format of the second, when content cannot tell (raw)")
+    .option("--disk <number>", "which disk of the first, if that is a package (OVA, OVF, XVA): its number or name")
+    .option("--disk-b <number>", "which disk of the second")
     .option("--json", "print as JSON")
-    .action(async (a: string, b: string, options: { from?: string; fromB?: string; json?: boolean }) => {
+    .action(async (a: string, b: string, options: CompareOptions) => {
       const signal = interruptSignal();
-      const open = (path: string, from: string | undefined) =>
-        openInspection(path, { signal, ...(from === undefined ? {} : { from: parseFormat(from) }) });
-      await using one = await open(a, options.from);
-      await using two = await open(b, options.fromB);
+      const open = (path: string, from: string | undefined, disk: string | undefined) =>
+        openInspection(path, {
+          signal,
+          ...(from === undefined ? {} : { from: parseFormat(from) }),
+          ...(disk === undefined ? {} : { disk }),
+        });
+      await using one = await open(a, options.from, options.disk);
+      await using two = await open(b, options.fromB, options.diskB);
       const bar = progressBar("Comparing");
       const found = await compareDisks(one.disk, two.disk, {
         signal,

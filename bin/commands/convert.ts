@@ -36,6 +36,7 @@ export function registerConvert(program: Command): void {
     .description("convert a disk image; works without a server")
     .requiredOption("--to <format>", `target format: ${DISK_FORMATS.join(", ")}`)
     .option("--from <format>", "source format, when content cannot tell (raw)")
+    .option("--disk <number>", "which disk of a package (OVA, OVF, XVA): its number or name")
     .option("--option <name=value>", "option of the target format, as qemu-img calls it", collectOption, {})
     .option("--force", "replace the target if it exists")
     .option("--json", "print the outcome as JSON")
@@ -43,7 +44,14 @@ export function registerConvert(program: Command): void {
       async (
         source: string,
         target: string,
-        options: { to: string; from?: string; option: Record<string, unknown>; force?: boolean; json?: boolean },
+        options: {
+          to: string;
+          from?: string;
+          disk?: string;
+          option: Record<string, unknown>;
+          force?: boolean;
+          json?: boolean;
+        },
       ) => {
         const to = parseFormat(options.to);
         const bar = progressBar(`Converting to ${to}`);
@@ -57,6 +65,7 @@ export function registerConvert(program: Command): void {
           signal: interruptSignal(),
           onProgress: (progress) => bar.update(progress),
           ...(options.from === undefined ? {} : { from: parseFormat(options.from) }),
+          ...(options.disk === undefined ? {} : { disk: options.disk }),
         }).finally(() => bar.end());
         const seconds = (Date.now() - started) / 1000;
         if (options.json) {

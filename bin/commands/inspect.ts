@@ -1,58 +1,112 @@
 import type { Command } from "commander";
+import type { OpenedContainer } from "#lib/disk/containers/container.ts";
+import { openContainer } from "#lib/disk/containers/open.ts";
+import { openImageFile } from "#lib/disk/files/image-file.ts";
 import { openInspection } from "#lib/disk/file-conversion.ts";
+import type { ImageFacts } from "#lib/disk/format.ts";
+import { CONTAINER_LABEL } from "#lib/domain/container.ts";
+import type { GuestFacts } from "#lib/domain/guest.ts";
+import { DISK_BUS_LABEL, NIC_MODEL_LABEL } from "#lib/domain/hardware.ts";
 import { inspectGuest } from "#lib/guest/inspect.ts";
 import { formatBytes } from "#lib/format/bytes.ts";
 import { interruptSignal } from "../terminal/interrupt.ts";
 import { table } from "../terminal/table.ts";
 import { parseFormat } from "./convert.ts";
 
+interface InspectOptions {
+  readonly from?: string;
+  readonly disk?: string;
+  readonly json?: boolean;
+}
+
 export function registerInspect(program: Command): void {
   program
     .command("inspect <source>")
-    .description("tell what a disk image is and what guest it holds; reads only")
+    .description("tell what a disk image or a package of a machine is and what guest it holds; reads only")
     .option("--from <format>", "source format, when content cannot tell (raw)")
+    .option("--disk <number>", "one disk of a package (OVA, OVF, XVA): its number or name")
     .option("--json", "print as JSON")
-    .action(async (source: string, options: { from?: string; json?: boolean }) => {
+    .action(async (source: string, options: InspectOptions) => {
       const signal = interruptSignal();
+      if (options.from === undefined && options.disk === undefined && (await inspectPackage(source, options, signal)))
+        return;
       await using opened = await openInspection(source, {
         signal,
         ...(options.from === undefined ? {} : { from: parseFormat(options.from) }),
+        ...(options.disk === undefined ? {} : { disk: options.disk }),
       });
       const { facts } = opened;
       const guest = await inspectGuest(opened.disk, signal);
-      if (options.json) {
-        process.stdout.write(`${JSON.stringify({ ...facts, guest }, null, 2)}\n`);
-        return;
-      }
-      const boots = [guest.boots.bios ? "BIOS" : "", guest.boots.uefi ? "UEFI" : ""].filter(Boolean).join(" and ");
-      process.stdout.write(
-        [
-          `format        ${facts.format} (${facts.variant})`,
-          `virtual size  ${formatBytes(facts.virtualSize)} (${facts.virtualSize} bytes)`,
-          `files         ${facts.files.join(", ")}`,
-          ...Object.entries(facts.details).map(([name, value]) => `${name.padEnd(13)} ${String(value)}`),
-          `partitions    ${guest.partitionTable === "none" ? "no table" : guest.partitionTable.toUpperCase()}`,
-          `boots with    ${boots || "nothing found"}`,
-          `guest         ${guest.os === null ? "unknown" : guest.os.name}`,
-          ...[...facts.notes, ...guest.notes].map((note) => `note          ${note}`),
-          "",
-        ].join("\n"),
-      );
-      if (guest.partitions.length > 0) {
-        process.stdout.write(
-          table(
-            ["#", "start", "length", "type", "file system", "label"],
-            guest.partitions.map((p) => [
-              String(p.index),
-              String(p.start),
-              formatBytes(p.length),
-              p.type,
-              p.fileSystem ?? "?",
-              p.label ?? "",
-            ]),
-            "",
-          ),
-        );
-      }
+      if (options.json) process.stdout.write(`${JSON.stringify({ ...facts, guest }, null, 2)}\n`);
+      else process.stdout.write(diskWords(facts, guest));
     });
+}
+
+/** False: the file is no package. */
+async function inspectPackage(source: string, options: InspectOptions, signal: AbortSignal): Promise<boolean> {
+  await using image = await openImageFile(source);
+  await using container = await openContainer(image, signal);
+  if (container === null) return false;
+  const disks: (ImageFacts & { entry: string; label: string; guest: GuestFacts })[] = [];
+  for (const { entry, label, open } of container.disks) {
+    await using opened = await open({ signal });
+    disks.push({ ...opened.facts, entry, label, guest: await inspectGuest(opened.disk, signal) });
+  }
+  const { kind, machine, hints, files, details, notes } = container;
+  if (options.json) {
+    process.stdout.write(`${JSON.stringify({ kind, machine, hints, files, details, notes, disks }, null, 2)}\n`);
+    return true;
+  }
+  process.stdout.write(`${packageWords(container)}\n`);
+  for (const [i, { entry, guest, ...facts }] of disks.entries()) {
+    process.stdout.write(`\ndisk ${i + 1}        ${entry}\n${diskWords(facts, guest)}`);
+  }
+  return true;
+}
+
+function packageWords(container: OpenedContainer): string {
+  const { hints } = container;
+  const hardware = [
+    hints.cpus === null ? "" : `${hints.cpus} CPU`,
+    hints.memory === null ? "" : `${formatBytes(hints.memory)} memory`,
+    hints.firmware === null ? "" : hints.firmware.toUpperCase(),
+    hints.bus === null ? "" : DISK_BUS_LABEL[hints.bus],
+    hints.nic === null ? "" : NIC_MODEL_LABEL[hints.nic],
+  ].filter(Boolean);
+  return [
+    `package       ${CONTAINER_LABEL[container.kind]} of ${container.disks.length} disk${container.disks.length === 1 ? "" : "s"}`,
+    `machine       ${container.machine ?? "unnamed"}`,
+    `hardware      ${hardware.join(", ") || "not described"}`,
+    `files         ${container.files.join(", ")}`,
+    ...Object.entries(container.details).map(([name, value]) => `${name.padEnd(13)} ${String(value)}`),
+    ...container.notes.map((note) => `note          ${note}`),
+  ].join("\n");
+}
+
+function diskWords(facts: ImageFacts, guest: GuestFacts): string {
+  const boots = [guest.boots.bios ? "BIOS" : "", guest.boots.uefi ? "UEFI" : ""].filter(Boolean).join(" and ");
+  const words = [
+    `format        ${facts.format} (${facts.variant})`,
+    `virtual size  ${formatBytes(facts.virtualSize)} (${facts.virtualSize} bytes)`,
+    `files         ${facts.files.join(", ")}`,
+    ...Object.entries(facts.details).map(([name, value]) => `${name.padEnd(13)} ${String(value)}`),
+    `partitions    ${guest.partitionTable === "none" ? "no table" : guest.partitionTable.toUpperCase()}`,
+    `boots with    ${boots || "nothing found"}`,
+    `guest         ${guest.os === null ? "unknown" : guest.os.name}`,
+    ...[...facts.notes, ...guest.notes].map((note) => `note          ${note}`),
+    "",
+  ].join("\n");
+  if (guest.partitions.length === 0) return words;
+  return `${words}${table(
+    ["#", "start", "length", "type", "file system", "label"],
+    guest.partitions.map((p) => [
+      String(p.index),
+      String(p.start),
+      formatBytes(p.length),
+      p.type,
+      p.fileSystem ?? "?",
+      p.label ?? "",
+    ]),
+    "",
+  )}`;
 }

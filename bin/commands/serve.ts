@@ -17,6 +17,7 @@ import { collectOption, parseFormat } from "./convert.ts";
 interface ServeOptions {
   readonly as: string;
   readonly from?: string;
+  readonly disk?: string;
   readonly option: Record<string, unknown>;
   readonly nbd?: boolean;
   readonly host: string;
@@ -56,6 +57,7 @@ export function registerServe(program: Command): void {
     .description("give an image out in another format before it exists: over HTTP with ranges, or as an NBD export")
     .requiredOption("--as <format>", `format: ${DISK_FORMATS.join(", ")}`)
     .option("--from <format>", "source format, when content cannot tell (raw)")
+    .option("--disk <number>", "which disk of a package (OVA, OVF, XVA): its number or name")
     .option("--option <name=value>", "option of the format, as qemu-img calls it", collectOption, {})
     .option("--nbd", "NBD instead of HTTP")
     .option("--host <address>", "address to listen on", "127.0.0.1")
@@ -84,6 +86,7 @@ export function registerServe(program: Command): void {
       await using opened = await openInspection(source, {
         signal,
         ...(options.from === undefined ? {} : { from: parseFormat(options.from) }),
+        ...(options.disk === undefined ? {} : { disk: options.disk }),
       });
       const file = await planVirtualFile({
         disk: opened.disk,

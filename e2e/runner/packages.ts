@@ -3,6 +3,7 @@ import { spawnSync } from "node:child_process";
 
 const PACKAGES = [
   "qemu-utils",
+  "xva-img",
   "qemu-system-x86",
   "ovmf",
   "libvirt-daemon-system",

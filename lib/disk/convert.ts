@@ -17,6 +17,8 @@ export interface ConvertDiskOptions {
   readonly sink: ByteSink;
   readonly signal?: AbortSignal;
   readonly onProgress?: (progress: TransferProgress) => void;
+  /** The last word before the file gets its name: throws when what was read cannot be trusted. */
+  readonly beforeCommit?: (signal?: AbortSignal) => Promise<void>;
 }
 
 export interface Conversion {
@@ -47,6 +49,7 @@ export async function convertDisk(request: ConvertDiskOptions): Promise<Conversi
         }
       : await streamed(target, request, feed);
   const fingerprint = await feed.finish();
+  await request.beforeCommit?.(signal);
   await sink.commit(fileLength, signal);
   return { fileLength, fingerprint, moved };
 }

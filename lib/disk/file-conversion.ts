@@ -5,19 +5,15 @@ import { convertDisk, type Conversion } from "./convert.ts";
 import { createFileSink } from "./files/file-sink.ts";
 import { openImageFile } from "./files/image-file.ts";
 import { fingerprintDisk } from "./fingerprint.ts";
-import type { OpenedImage } from "./format.ts";
-import { detectFormat, openImage } from "./registry.ts";
+import type { ContainedImage } from "./containers/container.ts";
+import { openDisk, type OpenDiskOptions } from "./open-disk.ts";
+import { detectFormat } from "./registry.ts";
 import type { TransferProgress } from "./write-plan.ts";
 
 /** A person who names a file like this says that it is raw, unless its content says otherwise. */
 const RAW_NAMES = new Set([".raw", ".img", ".dd"]);
 
-export interface OpenByPathOptions {
-  readonly from?: DiskFormatId;
-  readonly signal?: AbortSignal;
-}
-
-export interface FingerprintFileOptions extends OpenByPathOptions {
+export interface FingerprintFileOptions extends OpenDiskOptions {
   readonly onProgress?: (progress: TransferProgress) => void;
 }
 
@@ -31,22 +27,21 @@ export interface ConvertFileOptions extends FingerprintFileOptions {
 }
 
 /** Opens for reading only; disposing the result closes all its files. Throws `io.*`, `image.*`. */
-export async function openInspection(path: string, options: OpenByPathOptions = {}): Promise<OpenedImage> {
+export async function openInspection(path: string, options: OpenDiskOptions = {}): Promise<ContainedImage> {
   const { signal } = options;
   const image = await openImageFile(path);
   try {
     const rawByName =
       options.from === undefined &&
+      options.disk === undefined &&
       RAW_NAMES.has(extname(path).toLowerCase()) &&
       (await detectFormat(image, signal)) === null;
     const from = rawByName ? "raw" : options.from;
-    const opened = await openImage(image, {
-      ...(from === undefined ? {} : { from }),
-      ...(signal === undefined ? {} : { signal }),
-    });
+    const opened = await openDisk(image, { ...options, ...(from === undefined ? {} : { from }) });
     return {
       facts: opened.facts,
       disk: opened.disk,
+      ...(opened.verify === undefined ? {} : { verify: opened.verify }),
       async [Symbol.asyncDispose]() {
         await opened[Symbol.asyncDispose]();
         await image[Symbol.asyncDispose]();
@@ -61,13 +56,14 @@ export async function openInspection(path: string, options: OpenByPathOptions = 
 /** Nothing is left under the target's name unless the whole conversion succeeded. */
 export async function convertFile(request: ConvertFileOptions): Promise<Conversion> {
   const { source, target, to, options, overwrite, signal, onProgress } = request;
-  await using opened = await openInspection(source, request);
+  await using opened = await openInspection(source, { ...request, check: true });
   await using sink = await createFileSink(target, { overwrite: overwrite ?? false });
   return await convertDisk({
     disk: opened.disk,
     to,
     options,
     sink,
+    ...(opened.verify === undefined ? {} : { beforeCommit: opened.verify }),
     ...(signal === undefined ? {} : { signal }),
     ...(onProgress === undefined ? {} : { onProgress }),
   });

@@ -1,6 +1,7 @@
 /** The formats as data: whoever adds one to the domain's list must add it here, or this does not compile. */
 import { DISK_FORMAT_LABEL, type DiskFormatId } from "#lib/domain/disk-format.ts";
 import { AppError } from "#lib/errors.ts";
+import { looksLikeTar } from "./containers/tar/header.ts";
 import type { DiskFormat, OpenedImage } from "./format.ts";
 import { qcow2 } from "./formats/qcow2/index.ts";
 import { raw } from "./formats/raw/index.ts";
@@ -19,6 +20,7 @@ export function formatOf(id: DiskFormatId): DiskFormat {
 
 const HEAD_BYTES = 65_536;
 const TAIL_BYTES = 4096;
+const TAR_HEADER_BYTES = 512;
 
 /**
  * What the content says; null when it says nothing. Never raw: any bytes could be a raw disk.
@@ -50,7 +52,7 @@ export interface OpenImageOptions {
 
 /**
  * Opens an image by content. The result owns `image.bytes` and every file it opened.
- * Throws `image.unknown-format`, `image.format-mismatch`, `image.ambiguous-format`, and what the format throws.
+ * Throws `image.unknown-format`, `image.archive`, `image.format-mismatch`, `image.ambiguous-format`, and what the format throws.
  */
 export async function openImage(image: ImageFile, options: OpenImageOptions = {}): Promise<OpenedImage> {
   const { from, signal } = options;
@@ -71,10 +73,22 @@ export async function openImage(image: ImageFile, options: OpenImageOptions = {}
     );
   }
   if (found === null) {
+    await refuseArchive(image, signal);
     throw new AppError("unprocessable", "image.unknown-format", `${image.name} is in no format that is known here.`, {
       hint: "If the file is the disk itself, byte for byte, say that its format is raw.",
       details: { file: image.name },
     });
   }
   return formatOf(found).open(image, signal);
+}
+
+/** Throws `image.archive` for a tar: it may hold disks, but is none. */
+async function refuseArchive(image: ImageFile, signal: AbortSignal | undefined): Promise<void> {
+  const head = Buffer.alloc(Math.min(TAR_HEADER_BYTES, image.bytes.size));
+  await image.bytes.read(0, head, signal);
+  if (!looksLikeTar(head)) return;
+  throw new AppError("unprocessable", "image.archive", `${image.name} is an archive of files, not one disk.`, {
+    hint: "A package of a machine is an .ova with an .ovf descriptor in it, or an .xva. Unpack any other archive first.",
+    details: { file: image.name, offset: 0 },
+  });
 }

@@ -1,10 +1,13 @@
 /** Images that were damaged on purpose: what they end in, for tests. */
 import { AppError } from "#lib/errors.ts";
-import { openImage } from "../registry.ts";
+import { openDisk } from "../open-disk.ts";
 import { memoryBytes, memoryImage } from "./memory.ts";
 
 /** Mutants ask for up to 64 TiB of zeros: extents are walked whole, but only so much is read. */
 const READ_BYTES = 8 * 1_048_576;
+
+/** These speak of the file as a whole. */
+const NO_OFFSET = new Set(["image.unknown-format", "image.ambiguous-format", "image.disk-unsaid"]);
 
 /**
  * Opens the bytes by content, walks the extents and reads data at both ends of each. Answers the error's code, or
@@ -12,7 +15,7 @@ const READ_BYTES = 8 * 1_048_576;
  */
 export async function outcome(name: string, bytes: Uint8Array): Promise<string> {
   try {
-    await using opened = await openImage(memoryImage(name, memoryBytes(bytes)));
+    await using opened = await openDisk(memoryImage(name, memoryBytes(bytes)));
     let budget = READ_BYTES;
     for await (const extent of opened.disk.extents()) {
       if (extent.kind === "zero" || budget <= 0) continue;
@@ -24,8 +27,7 @@ export async function outcome(name: string, bytes: Uint8Array): Promise<string> 
     return "read";
   } catch (error) {
     if (!(error instanceof AppError) || !error.code.startsWith("image.") || error.kind !== "unprocessable") throw error;
-    const told = error.code === "image.unknown-format" || error.code === "image.ambiguous-format";
-    if (!told && typeof error.details?.offset !== "number")
+    if (!NO_OFFSET.has(error.code) && typeof error.details?.offset !== "number")
       throw new Error(`${error.code} tells no offset`, { cause: error });
     return error.code;
   }

@@ -30,3 +30,16 @@ export function mendVhdx(image: Buffer): void {
     if (at + length <= image.length) image.writeUInt32LE(crc32c(image.subarray(at, at + length), 4), at + 4);
   }
 }
+
+/** Checksums of the headers of a tar, as far as they can be followed. */
+export function mendTar(image: Buffer): void {
+  for (let at = 0; at + 512 <= image.length && image[at] !== 0; ) {
+    const header = image.subarray(at, at + 512);
+    header.fill(" ", 148, 156);
+    const sum = header.reduce((all, byte) => all + byte, 0);
+    header.write(`${sum.toString(8).padStart(6, "0")}\0 `, 148, "latin1");
+    const size = Number.parseInt(header.toString("latin1", 124, 135), 8);
+    if (!Number.isSafeInteger(size)) return;
+    at += 512 + Math.ceil(size / 512) * 512;
+  }
+}

@@ -2,8 +2,9 @@
 import { readFileSync } from "node:fs";
 import { DISK_FORMATS } from "#lib/domain/disk-format.ts";
 import { convertFile } from "../../file-conversion.ts";
-import { mendVhd, mendVhdx } from "../mend.ts";
+import { mendTar, mendVhd, mendVhdx } from "../mend.ts";
 import { Scratch } from "../scratch.ts";
+import { makePackages } from "./packages.ts";
 
 export interface Specimen {
   readonly name: string;
@@ -52,6 +53,7 @@ export async function makeCorpus(size = 3 * MIB): Promise<Specimen[]> {
     await convertFile({ source: scratch.path("disk.raw"), target, to: format, options: {}, from: "raw" });
     found.push(specimen(`own.${format}`, readFileSync(target)));
   }
+  for (const each of makePackages(scratch)) found.push({ ...each, mend: mendTar });
   return found;
 }
 

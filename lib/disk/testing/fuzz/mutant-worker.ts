@@ -2,7 +2,7 @@
 import { parentPort, workerData } from "node:worker_threads";
 import { mutants, outcome } from "../hostile.ts";
 import type { Specimen } from "./corpus.ts";
-import { mendVhd, mendVhdx } from "../mend.ts";
+import { mendTar, mendVhd, mendVhdx } from "../mend.ts";
 
 export interface MutantOrder {
   readonly specimen: Omit<Specimen, "mend" | "bytes"> & { readonly bytes: Uint8Array };
@@ -27,7 +27,9 @@ const mend =
       ? mendVhdx
       : specimen.name.endsWith(".vhd")
         ? mendVhd
-        : undefined;
+        : /\.(ova|xva)$/.test(specimen.name)
+          ? mendTar
+          : undefined;
 
 for (const mutant of mutants(sound, specimen.ranges, seed, count, mend)) {
   tell({ kind: "begun" });

@@ -1,0 +1,119 @@
+/** The files of an OVF package, in a tar or in a folder: reached by name, and by nothing else. */
+import { insane, refused } from "../../image-error.ts";
+import type { ByteSource, ImageFile } from "../../io.ts";
+import { sliceOf } from "../slice.ts";
+import { tarEntries } from "../tar/entries.ts";
+
+export interface PackageFile {
+  readonly name: string;
+  readonly bytes: ByteSource;
+  /** File on the disk that holds it, and where. */
+  readonly file: string;
+  readonly at: number;
+}
+
+export interface PackageFiles {
+  /** Null when the package has no file of that name. Throws `image.path-escapes` where that is not plain. */
+  open(name: string): Promise<PackageFile | null>;
+  /** Names of all files, where they can be listed. */
+  readonly names: readonly string[];
+}
+
+/** Real packages have a handful. */
+const MOST_ENTRIES = 10_000;
+
+/** Throws `image.duplicate-entry` and what `tarEntries` throws. */
+export async function filesOfTar(image: ImageFile, signal?: AbortSignal): Promise<PackageFiles> {
+  const entries = new Map<string, { at: number; size: number }>();
+  for await (const entry of tarEntries(image, MOST_ENTRIES, signal)) {
+    if (entries.has(entry.name)) {
+      throw refused(
+        image.name,
+        entry.headerAt,
+        "image.duplicate-entry",
+        `holds two files named ${JSON.stringify(entry.name.slice(0, 100))}`,
+        "Pack the machine again.",
+      );
+    }
+    entries.set(entry.name, { at: entry.at, size: entry.size });
+  }
+  return {
+    names: [...entries.keys()],
+    async open(name) {
+      const entry = entries.get(name);
+      if (entry === undefined) return null;
+      return { name, bytes: sliceOf(image.bytes, entry.at, entry.size), file: image.name, at: entry.at };
+    },
+  };
+}
+
+/** The descriptor itself and what lies beside it. */
+export function filesBeside(image: ImageFile): PackageFiles {
+  const opened = new Map<string, PackageFile>([
+    [image.name, { name: image.name, bytes: image.bytes, file: image.name, at: 0 }],
+  ]);
+  return {
+    names: [image.name],
+    async open(name) {
+      const known = opened.get(name);
+      if (known !== undefined) return known;
+      const sibling = await image.sibling(name).catch((error: unknown) => {
+        if (isMissing(error)) return null;
+        throw error;
+      });
+      if (sibling === null) return null;
+      const found = { name, bytes: sibling.bytes, file: name, at: 0 };
+      opened.set(name, found);
+      return found;
+    },
+  };
+}
+
+const isMissing = (error: unknown): boolean =>
+  typeof error === "object" && error !== null && "code" in error && error.code === "image.sibling-missing";
+
+/** A file of the package as an image, whose siblings are the package's other files; all are read through `heard`. */
+export function asImage(
+  files: PackageFiles,
+  container: string,
+  name: string,
+  bytes: ByteSource,
+  heard: (name: string, bytes: ByteSource) => ByteSource,
+): ImageFile {
+  return {
+    name,
+    bytes,
+    async sibling(asked) {
+      const found = await files.open(asked.startsWith("./") ? asked.slice(2) : asked);
+      if (found === null) {
+        throw refused(
+          container,
+          0,
+          "image.sibling-missing",
+          `lacks ${JSON.stringify(asked.slice(0, 200))}, which ${name} needs`,
+          "Bring all files of the image together.",
+        );
+      }
+      return asImage(files, container, found.name, heard(found.name, found.bytes), heard);
+    },
+  };
+}
+
+/** Throws `image.header-insane` for a text that is larger than any real one. */
+export async function readText(
+  container: string,
+  file: PackageFile,
+  most: number,
+  signal?: AbortSignal,
+): Promise<Buffer> {
+  if (file.bytes.size > most) {
+    throw insane(
+      container,
+      file.at,
+      `${file.name.slice(0, 100)} has ${file.bytes.size} bytes, which no text there has`,
+    );
+  }
+  const bytes = Buffer.alloc(file.bytes.size);
+  await file.bytes.read(0, bytes, signal);
+  return bytes;
+}
