@@ -38,6 +38,8 @@ export const AT = {
   /** Parent of a difference, followed by its state at that time: both empty in an image that stands alone. */
   uuidLinkage: 424,
   uuidParent: 440,
+  /** Of the logical geometry, whose other fields may be empty. VirtualBox opens no image of 400 header bytes without it. */
+  logicalSectorSize: 468,
 } as const;
 
 export interface NewVdi {
@@ -59,6 +61,7 @@ export function encodeHeader(vdi: NewVdi): Buffer {
   b.writeUInt32LE(vdi.mapOffset, AT.mapOffset);
   b.writeUInt32LE(vdi.dataOffset, AT.dataOffset);
   b.writeUInt32LE(512, AT.sectorSize);
+  b.writeUInt32LE(512, AT.logicalSectorSize);
   b.writeBigUInt64LE(BigInt(vdi.size), AT.diskSize);
   b.writeUInt32LE(BLOCK_BYTES, AT.blockSize);
   b.writeUInt32LE(0, AT.blockExtra);
