@@ -4,6 +4,7 @@
  */
 import { rmSync } from "node:fs";
 import { join } from "node:path";
+import { prepareLab } from "./runner/lab.ts";
 import { installPackages } from "./runner/packages.ts";
 import { playwrightCounts, vitestCounts } from "./runner/reports.ts";
 import { outDir, runStep, type StepResult, type StepSpec } from "./runner/step.ts";
@@ -28,6 +29,7 @@ const STEPS: readonly StepSpec[] = [
       `--outputFile.json=${join(outDir, "vitest.json")}`,
     ],
     timeoutMinutes: 15,
+    needsLab: true,
     counts: () => vitestCounts("vitest.json"),
   },
   {
@@ -48,9 +50,12 @@ if (unknown.length > 0) {
 }
 rmSync(outDir, { recursive: true, force: true });
 const missing = installPackages();
+const chosen = STEPS.filter((step) => wanted.length === 0 || wanted.includes(step.name.replace(" ", "-")));
+// Big peers are built while the steps that need none of them run.
+const lab = chosen.some((step) => step.needsLab === true) ? prepareLab() : null;
 const results: StepResult[] = [];
-for (const step of STEPS) {
-  if (wanted.length > 0 && !wanted.includes(step.name.replace(" ", "-"))) continue;
+for (const step of chosen) {
+  if (step.needsLab === true) await lab;
   results.push(await runStep(step));
 }
 

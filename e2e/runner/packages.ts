@@ -29,6 +29,7 @@ const PACKAGES = [
   "python3-os-xenapi",
   "fence-agents",
   "xva-img",
+  "debootstrap",
   "postgresql",
   "chromium",
 ] as const;

@@ -19,6 +19,8 @@ export interface StepSpec {
   readonly name: string;
   readonly command: readonly [string, ...string[]];
   readonly timeoutMinutes: number;
+  /** Begins only when the lab's big peers are there, or known not to be. */
+  readonly needsLab?: boolean;
   /** Reads the tool's own report; without it the step counts as one check by its exit code. */
   readonly counts?: () => Counts & { notes: string[] };
 }
