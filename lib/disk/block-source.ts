@@ -1,4 +1,5 @@
 /** The disk as the guest sees it, at random access. Every format opens to this; what passes by once is a DiskStream. */
+import type { ByteSource } from "./io.ts";
 
 /** `zero` reads as zeros and need not be stored; `data` must be read. Bytes. */
 export interface Extent {
@@ -7,6 +8,12 @@ export interface Extent {
   readonly kind: "data" | "zero";
 }
 
+/** Where `length` bytes of the disk lie: as they are in a file, nowhere since they are zeros, or only `read` can tell. */
+export type Located =
+  | { readonly kind: "file"; readonly length: number; readonly bytes: ByteSource; readonly at: number }
+  | { readonly kind: "zero"; readonly length: number }
+  | { readonly kind: "read"; readonly length: number };
+
 export interface BlockSource extends AsyncDisposable {
   /** Virtual size in bytes. */
   readonly size: number;
@@ -14,4 +21,9 @@ export interface BlockSource extends AsyncDisposable {
   extents(signal?: AbortSignal): AsyncIterable<Extent>;
   /** Fills `into` from `offset`; zeros for holes. Throws past the end. Concurrent reads are allowed. */
   read(offset: number, into: Uint8Array, signal?: AbortSignal): Promise<void>;
+  /**
+   * Where the bytes from `offset` on lie, so that a copy need not fetch them through `read`: at least one byte, at
+   * most `limit`. Absent: only `read` can tell. Throws what `read` throws.
+   */
+  locate?(offset: number, limit: number, signal?: AbortSignal): Located | Promise<Located>;
 }

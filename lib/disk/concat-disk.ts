@@ -1,5 +1,5 @@
 /** Several disks behind one another, as one. */
-import type { Extent } from "./block-source.ts";
+import type { Extent, Located } from "./block-source.ts";
 import type { Held, Layer } from "./layer.ts";
 import { mergeExtents, requireInside } from "./mapped-disk.ts";
 
@@ -46,6 +46,14 @@ export class ConcatDisk implements Layer {
       if (length > 0) await part.disk.read(within, into.subarray(done, done + length), signal);
       done += Math.max(length, 0);
     }
+  }
+
+  locate(offset: number, limit: number, signal?: AbortSignal): Located | Promise<Located> {
+    requireInside(this, offset, limit);
+    const part = this.#parts[this.#partAt(offset)];
+    const within = offset - (part?.start ?? 0);
+    const length = Math.min(limit, (part?.disk.size ?? 0) - within);
+    return part?.disk.locate?.(within, length, signal) ?? { kind: "read", length };
   }
 
   /** Index of the last part that begins at or before `offset`. */

@@ -2,6 +2,7 @@
 import type { DiskFormatId } from "#lib/domain/disk-format.ts";
 import { AppError } from "#lib/errors.ts";
 import type { BlockSource } from "./block-source.ts";
+import { copyPlan, lendsFile } from "./copy/copy-plan.ts";
 import { FingerprintFeed, overheard } from "./fingerprint-feed.ts";
 import type { DiskFormat } from "./format.ts";
 import type { ByteSink } from "./io.ts";
@@ -31,10 +32,31 @@ export interface Conversion {
 
 /** Writes and commits the sink. Throws `options.invalid`, and what the disk, the format and the sink throw. */
 export async function convertDisk(request: ConvertDiskOptions): Promise<Conversion> {
+  const { fileLength, moved, fingerprint } = await carryOut(request, true);
+  if (fingerprint === null) throw new AppError("internal", "fingerprint.missing", "The disk was not fingerprinted.");
+  return { fileLength, fingerprint, moved };
+}
+
+/** The same, without the hashing: that is more than half of the work of a plain copy. */
+export async function convertWithoutFingerprint(request: ConvertDiskOptions): Promise<Omit<Conversion, "fingerprint">> {
+  const { fileLength, moved } = await carryOut(request, false);
+  return { fileLength, moved };
+}
+
+type Outcome = Omit<Conversion, "fingerprint"> & { readonly fingerprint: string | null };
+
+async function carryOut(request: ConvertDiskOptions, print: boolean): Promise<Outcome> {
   const { disk, sink, signal, onProgress } = request;
   const target = await layOut(disk, request.to, request.options ?? {}, signal);
-  await using feed = new FingerprintFeed(disk, signal);
   const more = { ...(signal === undefined ? {} : { signal }), ...(onProgress === undefined ? {} : { onProgress }) };
+  if ("plan" in target && lendsFile(sink)) {
+    const { plan } = target;
+    const copied = await copyPlan({ plan, disk, sink, fingerprint: print, ...more });
+    await request.beforeCommit?.(signal);
+    await sink.commit(plan.length, signal);
+    return { fileLength: plan.length, ...copied };
+  }
+  await using feed = print ? new FingerprintFeed(disk, signal) : null;
   const { fileLength, moved } =
     "plan" in target
       ? {
@@ -43,12 +65,12 @@ export async function convertDisk(request: ConvertDiskOptions): Promise<Conversi
             plan: target.plan,
             disk,
             sink,
-            onDiskBytes: (offset, bytes) => feed.take(offset, bytes),
+            ...(feed === null ? {} : { onDiskBytes: (offset, bytes) => feed.take(offset, bytes) }),
             ...more,
           })),
         }
       : await streamed(target, request, feed);
-  const fingerprint = await feed.finish();
+  const fingerprint = feed === null ? null : await feed.finish();
   await request.beforeCommit?.(signal);
   await sink.commit(fileLength, signal);
   return { fileLength, fingerprint, moved };
@@ -56,13 +78,17 @@ export async function convertDisk(request: ConvertDiskOptions): Promise<Conversi
 
 type Streamed = { readonly format: Required<Pick<DiskFormat, "stream">>; readonly options: unknown };
 
-async function streamed(target: Streamed, request: ConvertDiskOptions, feed: FingerprintFeed) {
+async function streamed(target: Streamed, request: ConvertDiskOptions, feed: FingerprintFeed | null) {
   const { disk, sink, signal, onProgress } = request;
   const total = disk.size;
   let done = 0;
   let moved = 0;
+  const heard = feed === null ? disk : overheard(disk, feed);
   const watched: BlockSource = {
-    ...overheard(disk, feed),
+    size: disk.size,
+    read: (offset, into, stop) => heard.read(offset, into, stop),
+    // Whoever opened the disk closes it.
+    [Symbol.asyncDispose]: async () => undefined,
     async *extents(stop) {
       for await (const extent of disk.extents(stop)) {
         yield extent;

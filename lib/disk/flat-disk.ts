@@ -1,5 +1,5 @@
 /** A disk that lies byte for byte in a part of a file. */
-import type { Extent } from "./block-source.ts";
+import type { Extent, Located } from "./block-source.ts";
 import { requireBytes, type NamedBytes } from "./fields.ts";
 import type { Held, Layer } from "./layer.ts";
 import { mergeExtents, requireInside } from "./mapped-disk.ts";
@@ -48,6 +48,11 @@ export class FlatDisk implements Layer {
   async read(offset: number, into: Uint8Array, signal?: AbortSignal): Promise<void> {
     requireInside(this, offset, into.length);
     await this.#file.bytes.read(this.#at + offset, into, signal);
+  }
+
+  locate(offset: number, limit: number): Located {
+    requireInside(this, offset, limit);
+    return { kind: "file", length: limit, bytes: this.#file.bytes, at: this.#at + offset };
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

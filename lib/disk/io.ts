@@ -1,5 +1,13 @@
 /** Bytes of a file, wherever it lies. The lowest layer: nothing here knows what a disk is. */
 
+/** An open file of this process, lent to its other threads: it stays open until it is released. */
+export interface HeldFile {
+  readonly fd: number;
+  /** Name for messages. */
+  readonly name: string;
+  release(): void;
+}
+
 /** A random-access file. Offsets and sizes are bytes, safe integers. */
 export interface ByteSource extends AsyncDisposable {
   /** Length of the file in bytes. */
@@ -11,8 +19,10 @@ export interface ByteSource extends AsyncDisposable {
    * Absent: unknown, treat all as data. Ranges not listed read as zeros.
    */
   allocated?(signal?: AbortSignal): AsyncIterable<{ offset: number; length: number }>;
-  /** Path on this machine, when it is a plain file here (lets a copy use the kernel). */
+  /** Path on this machine, when it is a plain file here. */
   readonly path?: string;
+  /** Present when the bytes are those of an open file or device of this machine. */
+  hold?(): HeldFile;
 }
 
 /**
@@ -23,6 +33,8 @@ export interface ByteSource extends AsyncDisposable {
 export interface ByteSink extends AsyncDisposable {
   readonly seekable: boolean;
   write(offset: number, bytes: Uint8Array, signal?: AbortSignal): Promise<void>;
+  /** Present when what is written goes into an open file of this machine. */
+  hold?(): HeldFile;
   /** Makes the file real with exactly `length` bytes. */
   commit(length: number, signal?: AbortSignal): Promise<void>;
 }

@@ -26,6 +26,7 @@ export function firstBytes(layer: Layer, size: number): Layer {
     },
     read: (offset, into, signal) => layer.read(offset, into, signal),
     held: (offset, limit, signal) => layer.held(offset, limit, signal),
+    ...(layer.locate === undefined ? {} : { locate: layer.locate.bind(layer) }),
     [Symbol.asyncDispose]: () => layer[Symbol.asyncDispose](),
   };
 }

@@ -1,5 +1,5 @@
 /** A chain of images as the one disk that a guest sees: each byte from the topmost image that has it. */
-import type { BlockSource, Extent } from "./block-source.ts";
+import type { BlockSource, Extent, Located } from "./block-source.ts";
 import { ExtentCursor } from "./extent-cursor.ts";
 import type { Layer } from "./layer.ts";
 import { mergeExtents, requireInside } from "./mapped-disk.ts";
@@ -75,6 +75,13 @@ export class LayeredDisk implements BlockSource {
       throw error;
     }
     for (const result of await Promise.allSettled(pending)) if (result.status === "rejected") throw result.reason;
+  }
+
+  async locate(offset: number, limit: number, signal?: AbortSignal): Promise<Located> {
+    requireInside(this, offset, limit);
+    const { length, source } = await this.#find(offset, limit, signal);
+    if (source === null) return { kind: "zero", length };
+    return (await source.locate?.(offset, length, signal)) ?? { kind: "read", length };
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

@@ -1,6 +1,6 @@
 /** A disk whose bytes lie uncompressed somewhere in a file: formats say where, this reads and lists. */
 import { AppError } from "#lib/errors.ts";
-import type { Extent } from "./block-source.ts";
+import type { Extent, Located } from "./block-source.ts";
 import { requireBytes, type NamedBytes } from "./fields.ts";
 import type { Held, Layer } from "./layer.ts";
 
@@ -99,6 +99,15 @@ export class MappedDisk implements Layer {
     }
     const results = await Promise.allSettled(pending);
     for (const result of results) if (result.status === "rejected") throw result.reason;
+  }
+
+  async locate(offset: number, limit: number, signal?: AbortSignal): Promise<Located> {
+    requireInside(this, offset, limit);
+    const found = this.#locate(offset, limit, false, signal);
+    const { length, at } = found instanceof Promise ? await found : found;
+    if (typeof at !== "number") return { kind: "zero", length };
+    requireBytes(this.#file, at, length, `the data of disk offset ${offset}`);
+    return { kind: "file", length, bytes: this.#file.bytes, at };
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

@@ -1,5 +1,5 @@
 /** A disk of nothing but zeros. */
-import type { Extent } from "./block-source.ts";
+import type { Extent, Located } from "./block-source.ts";
 import type { Held, Layer } from "./layer.ts";
 import { requireInside } from "./mapped-disk.ts";
 
@@ -21,6 +21,11 @@ export class ZeroDisk implements Layer {
   async read(offset: number, into: Uint8Array): Promise<void> {
     requireInside(this, offset, into.length);
     into.fill(0);
+  }
+
+  locate(offset: number, limit: number): Located {
+    requireInside(this, offset, limit);
+    return { kind: "zero", length: limit };
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

@@ -4,7 +4,7 @@ import { close, constants, fsync, ftruncate, open, write } from "node:fs";
 import { link, open as openFolder, rename, stat, unlink } from "node:fs/promises";
 import { basename, dirname, join, resolve as resolvePath } from "node:path";
 import { AppError } from "#lib/errors.ts";
-import type { ByteSink } from "../io.ts";
+import type { ByteSink, HeldFile } from "../io.ts";
 import { fileError, isCode } from "./file-error.ts";
 
 export interface FileSinkOptions {
@@ -59,6 +59,19 @@ class FileSink implements ByteSink {
         });
       more();
     });
+  }
+
+  hold(): HeldFile {
+    this.#requireOpen();
+    this.#busy++;
+    let held = true;
+    const release = () => {
+      if (!held) return;
+      held = false;
+      this.#busy--;
+      if (this.#busy === 0) this.#idle?.();
+    };
+    return { fd: this.#fd, name: this.#final, release };
   }
 
   async commit(length: number, signal?: AbortSignal): Promise<void> {

@@ -1,9 +1,19 @@
 /** A file or block device on this machine, read only. */
 import { constants, fstat, open, read, close, readFileSync, type Stats } from "node:fs";
 import { AppError } from "#lib/errors.ts";
-import type { ByteSource } from "../io.ts";
+import type { ByteSource, HeldFile } from "../io.ts";
 import { fileError } from "./file-error.ts";
 import { knowsHoles, nextAllocated, seekEnd } from "./native.ts";
+
+/** `io.short-read`: a file that ends before the bytes that were wanted. */
+export function shortRead(name: string, size: number, offset: number, length: number): AppError {
+  return new AppError(
+    "unprocessable",
+    "io.short-read",
+    `${name} ends at byte ${size}; ${length} bytes were wanted at ${offset}.`,
+    { details: { offset, size } },
+  );
+}
 
 class FileSource implements ByteSource {
   readonly size: number;
@@ -68,18 +78,26 @@ class FileSource implements ByteSource {
     });
   }
 
+  hold(): HeldFile {
+    this.#requireOpen();
+    this.#busy++;
+    let held = true;
+    const release = () => {
+      if (!held) return;
+      held = false;
+      this.#busy--;
+      if (this.#busy === 0) this.#idle?.();
+    };
+    return { fd: this.#fd, name: this.#label, release };
+  }
+
   #requireOpen(): void {
     if (this.#closing !== null)
       throw new AppError("internal", "io.closed", `${this.#label} was read after it was closed.`);
   }
 
   #short(offset: number, length: number): AppError {
-    return new AppError(
-      "unprocessable",
-      "io.short-read",
-      `${this.#label} ends at byte ${this.size}; ${length} bytes were wanted at ${offset}.`,
-      { details: { offset, size: this.size } },
-    );
+    return shortRead(this.#label, this.size, offset, length);
   }
 
   [Symbol.asyncDispose](): Promise<void> {

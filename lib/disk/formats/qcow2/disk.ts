@@ -1,6 +1,6 @@
 /** The disk inside a qcow2 image: its own clusters, its backing disk below them, zeros where neither has anything. */
 import { setImmediate as nextTurn } from "node:timers/promises";
-import type { BlockSource, Extent } from "../../block-source.ts";
+import type { BlockSource, Extent, Located } from "../../block-source.ts";
 import { ExtentCursor } from "../../extent-cursor.ts";
 import type { NamedBytes } from "../../fields.ts";
 import { corrupt } from "../../image-error.ts";
@@ -61,6 +61,18 @@ export class Qcow2Disk implements BlockSource {
       else yield { offset, length: run.length, kind: run.kind === "data" || run.kind === "packed" ? "data" : "zero" };
       offset += run.length;
     }
+  }
+
+  async locate(offset: number, limit: number, signal?: AbortSignal): Promise<Located> {
+    requireInside(this, offset, limit);
+    const found = this.#map.locate(offset, limit, false, signal);
+    const run = found instanceof Promise ? await found : found;
+    const { length } = run;
+    if (run.kind === "data") return { kind: "file", length, bytes: this.#data.bytes, at: run.at };
+    if (run.kind === "packed") return { kind: "read", length };
+    const below = run.kind === "absent" ? Math.min(length, (this.#backing?.size ?? 0) - offset) : 0;
+    if (this.#backing === null || below <= 0) return { kind: "zero", length };
+    return (await this.#backing.locate?.(offset, below, signal)) ?? { kind: "read", length: below };
   }
 
   async read(offset: number, into: Uint8Array, signal?: AbortSignal): Promise<void> {

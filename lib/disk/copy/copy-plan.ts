@@ -1,0 +1,232 @@
+/** Carries out a plan into a file of this machine, by threads that read, hash and write on their own. */
+import type { AppError } from "#lib/errors.ts";
+import type { BlockSource } from "../block-source.ts";
+import { fileError } from "../files/file-error.ts";
+import { shortRead } from "../files/file-source.ts";
+import { fingerprintDisk } from "../fingerprint.ts";
+import { LEAF_BYTES } from "../fingerprint-tree.ts";
+import type { ByteSink, ByteSource, HeldFile } from "../io.ts";
+import type { FilePlan } from "../plan.ts";
+import { SHORTEST_GAP } from "../plan-chunks.ts";
+import type { TransferProgress } from "../write-plan.ts";
+import { dataParts } from "../zeros.ts";
+import { CopyThreads } from "./copy-threads.ts";
+import { LeafDigests } from "./leaf-digests.ts";
+import type { Leaf, LeafFailure, Piece } from "./leaf-job.ts";
+import { copyItems, type Stretch } from "./leaves.ts";
+
+/** Leaves sent to a thread at once. */
+const BATCH = 4;
+/** Batches in flight for each thread: one it works on, one that waits. */
+const PER_THREAD = 2;
+
+export interface CopyPlanOptions {
+  readonly plan: FilePlan;
+  readonly disk: BlockSource;
+  readonly sink: ByteSink & Required<Pick<ByteSink, "hold">>;
+  readonly fingerprint: boolean;
+  readonly signal?: AbortSignal;
+  readonly onProgress?: (progress: TransferProgress) => void;
+}
+
+export interface Copied {
+  /** Bytes written. */
+  readonly moved: number;
+  /** Of the disk; null when it was not asked for. */
+  readonly fingerprint: string | null;
+}
+
+/** Whether a sink lends its file to copy threads. */
+export function lendsFile(sink: ByteSink): sink is CopyPlanOptions["sink"] {
+  return sink.seekable && sink.hold !== undefined;
+}
+
+/** Writes all of the plan but does not commit. */
+export async function copyPlan(options: CopyPlanOptions): Promise<Copied> {
+  await using copy = new Copy(options);
+  return await copy.run();
+}
+
+interface Flying {
+  readonly indexes: readonly number[];
+  readonly hashed: boolean;
+  readonly slot: Buffer | null;
+  readonly answer: ReturnType<CopyThreads["run"]>;
+}
+
+class Copy implements AsyncDisposable {
+  readonly #options: CopyPlanOptions;
+  readonly #threads = new CopyThreads();
+  readonly #target: HeldFile;
+  readonly #held = new Map<ByteSource, HeldFile>();
+  readonly #flying: Flying[] = [];
+  readonly #digests = new LeafDigests();
+  readonly #free: Buffer[] = [];
+  #slots = 0;
+  #writing: Promise<void> = Promise.resolve();
+  #batch: Leaf[] = [];
+  #inOrder = true;
+  #moved = 0;
+
+  constructor(options: CopyPlanOptions) {
+    this.#options = options;
+    this.#target = options.sink.hold();
+  }
+
+  async run(): Promise<Copied> {
+    const { plan, disk, fingerprint, signal, onProgress } = this.#options;
+    for await (const item of copyItems(plan, disk, fingerprint, signal)) {
+      signal?.throwIfAborted();
+      if (item.kind === "tables") await this.#writeTables(item.at, item.bytes);
+      else {
+        if (item.again) this.#inOrder = false;
+        await this.#take(item.index, item.stretches);
+      }
+    }
+    await this.#send();
+    while (this.#flying.length > 0) await this.#land();
+    await this.#writing;
+    onProgress?.({ done: disk.size, total: disk.size, moved: this.#moved });
+    if (!fingerprint) return { moved: this.#moved, fingerprint: null };
+    // A plan that goes back and forth over the disk costs one more read of it.
+    const print = this.#inOrder
+      ? this.#digests.finish(disk.size)
+      : await fingerprintDisk(disk, signal === undefined ? {} : { signal });
+    return { moved: this.#moved, fingerprint: print };
+  }
+
+  async #writeTables(at: number, bytes: Uint8Array): Promise<void> {
+    await this.#writing;
+    const { sink, signal } = this.#options;
+    this.#writing = (async () => {
+      for (const [from, to] of dataParts(bytes, at, SHORTEST_GAP)) {
+        await sink.write(at + from, bytes.subarray(from, to), signal);
+        this.#moved += to - from;
+      }
+    })();
+    this.#writing.catch(() => undefined);
+  }
+
+  async #take(index: number, stretches: readonly Stretch[]): Promise<void> {
+    const pieces: Piece[] = [];
+    let unread = false;
+    for (const stretch of stretches) {
+      for (let done = 0; done < stretch.length; ) {
+        const from = stretch.offset + done;
+        const limit = stretch.length - done;
+        const found = this.#options.disk.locate?.(from, limit, this.#options.signal);
+        const place = (found instanceof Promise ? await found : found) ?? { kind: "read" as const, length: limit };
+        const held = place.kind === "file" ? this.#hold(place.bytes) : null;
+        if (place.kind !== "zero") {
+          if (held === null) unread = true;
+          pieces.push({
+            offset: from - index * LEAF_BYTES,
+            length: place.length,
+            fd: held?.fd ?? -1,
+            at: held !== null && place.kind === "file" ? place.at : from,
+            to: stretch.to < 0 ? -1 : stretch.to + done,
+            apart: stretch.apart && done === 0,
+          });
+        }
+        done += place.length;
+      }
+    }
+    if (unread) {
+      await this.#send();
+      await this.#readAndSend({ index, pieces });
+    } else if (this.#batch.push({ index, pieces }) === BATCH) await this.#send();
+  }
+
+  /** null when the bytes are not those of a file that can be lent. */
+  #hold(bytes: ByteSource): HeldFile | null {
+    let held = this.#held.get(bytes);
+    if (held !== undefined) return held;
+    held = bytes.hold?.();
+    if (held === undefined) return null;
+    this.#held.set(bytes, held);
+    return held;
+  }
+
+  async #send(): Promise<void> {
+    const leaves = this.#batch;
+    if (leaves.length === 0) return;
+    this.#batch = [];
+    await this.#room();
+    this.#fly(leaves, null, this.#post(leaves, null));
+  }
+
+  /** What no thread can fetch is read here, into memory that the threads share; several reads at once. */
+  async #readAndSend(leaf: Leaf): Promise<void> {
+    await this.#room();
+    const slot = await this.#slot();
+    const { disk, signal } = this.#options;
+    const reads = leaf.pieces
+      .filter((piece) => piece.fd < 0)
+      .map(({ at, offset, length }) => disk.read(at, slot.subarray(offset, offset + length), signal));
+    const answer = (async () => {
+      // All of them, even after a failure: the memory is used again.
+      for (const result of await Promise.allSettled(reads)) if (result.status === "rejected") throw result.reason;
+      return await this.#post([leaf], slot);
+    })();
+    this.#fly([leaf], slot, answer);
+  }
+
+  #post(leaves: readonly Leaf[], slot: Buffer | null): Flying["answer"] {
+    const hash = this.#options.fingerprint && this.#inOrder;
+    return this.#threads.run({ target: this.#target.fd, hash, leaves, slot });
+  }
+
+  #fly(leaves: readonly Leaf[], slot: Buffer | null, answer: Flying["answer"]): void {
+    answer.catch(() => undefined);
+    const hashed = this.#options.fingerprint && this.#inOrder;
+    this.#flying.push({ indexes: leaves.map(({ index }) => index), hashed, slot, answer });
+  }
+
+  async #room(): Promise<void> {
+    while (this.#flying.length >= this.#threads.count * PER_THREAD) await this.#land();
+  }
+
+  async #slot(): Promise<Buffer> {
+    for (;;) {
+      const free = this.#free.pop();
+      if (free !== undefined) return free;
+      if (this.#slots < this.#threads.count * PER_THREAD) {
+        this.#slots++;
+        return Buffer.from(new SharedArrayBuffer(LEAF_BYTES));
+      }
+      await this.#land();
+    }
+  }
+
+  /** The oldest in flight. */
+  async #land(): Promise<void> {
+    const next = this.#flying.shift();
+    if (next === undefined) return;
+    const answer = await next.answer;
+    if (answer.kind === "failed") throw this.#error(answer.failure);
+    if (next.slot !== null) this.#free.push(next.slot);
+    this.#moved += answer.moved;
+    if (next.hashed)
+      for (const [i, index] of next.indexes.entries()) this.#digests.take(index, answer.digests[i] ?? null);
+    const { disk, onProgress } = this.#options;
+    const done = Math.min(disk.size, ((next.indexes.at(-1) ?? 0) + 1) * LEAF_BYTES);
+    onProgress?.({ done, total: disk.size, moved: this.#moved });
+  }
+
+  #error({ doing, fd, at, length, code, message }: LeafFailure): AppError {
+    const cause = Object.assign(new Error(message), { code });
+    if (doing === "write") return fileError(cause, `Writing ${this.#target.name} at byte ${at}`);
+    const [bytes, held] = [...this.#held].find(([, file]) => file.fd === fd) ?? [];
+    const name = held?.name ?? "the source";
+    if (doing === "read") return fileError(cause, `Reading ${name} at byte ${at}`);
+    return shortRead(name, bytes?.size ?? at, at, length);
+  }
+
+  /** Nothing is read or written any more when this returns. */
+  async [Symbol.asyncDispose](): Promise<void> {
+    await Promise.allSettled([this.#writing, ...this.#flying.map(({ answer }) => answer)]);
+    await this.#threads[Symbol.asyncDispose]();
+    this.#target.release();
+    for (const held of this.#held.values()) held.release();
+  }
+}
