@@ -12,7 +12,13 @@ export interface Extent {
 export type Located =
   | { readonly kind: "file"; readonly length: number; readonly bytes: ByteSource; readonly at: number }
   | { readonly kind: "zero"; readonly length: number }
-  | { readonly kind: "read"; readonly length: number };
+  | { readonly kind: "read"; readonly length: number; readonly packed?: Packed };
+
+/** Bytes of the disk that lie compressed in one file, in parts: how much of the disk, and where each part begins. */
+export interface Packed {
+  readonly bytes: ByteSource;
+  readonly parts: readonly { readonly length: number; readonly at: number }[];
+}
 
 export interface BlockSource extends AsyncDisposable {
   /** Virtual size in bytes. */

@@ -3,6 +3,7 @@ import type { z } from "zod";
 import type { DiskFormatId } from "#lib/domain/disk-format.ts";
 import type { BlockLayout } from "./block-layout.ts";
 import type { BlockSource } from "./block-source.ts";
+import type { DiskStream } from "./disk-stream.ts";
 import type { ImageFile } from "./io.ts";
 import type { FilePlan } from "./plan.ts";
 
@@ -27,6 +28,11 @@ export interface OpenedImage extends AsyncDisposable {
   readonly disk: BlockSource;
 }
 
+/** A disk read from a file that passes by once. */
+export interface OpenedStream extends DiskStream {
+  readonly facts: ImageFacts;
+}
+
 export interface DiskFormat<Options = unknown> {
   readonly id: DiskFormatId;
   readonly label: string;
@@ -36,6 +42,11 @@ export interface DiskFormat<Options = unknown> {
   matches(head: Uint8Array, tail: Uint8Array): boolean;
   /** Throws AppError `image.*` (kind unprocessable) with the byte offset in `details` for what cannot be understood. */
   open(image: ImageFile, signal?: AbortSignal): Promise<OpenedImage>;
+  /**
+   * Opens a file that passes by once, where `open` would look at its end first: by what lies in front, or as a stream.
+   * Reads of `image.bytes` go forward; null leaves it to `open`.
+   */
+  forward?(image: ImageFile, signal?: AbortSignal): Promise<OpenedImage | OpenedStream | null>;
   /** Uncompressed targets: exact layout before the first byte. */
   plan?(disk: BlockSource, options: Options, signal?: AbortSignal): Promise<FilePlan>;
   /**

@@ -69,10 +69,20 @@ export class Qcow2Disk implements BlockSource {
     const run = found instanceof Promise ? await found : found;
     const { length } = run;
     if (run.kind === "data") return { kind: "file", length, bytes: this.#data.bytes, at: run.at };
-    if (run.kind === "packed") return { kind: "read", length };
+    if (run.kind === "packed") {
+      const parts = run.clusters.map(({ at }, i) => ({ length: this.#partLength(offset, length, i), at }));
+      return { kind: "read", length, packed: { bytes: this.#file.bytes, parts } };
+    }
     const below = run.kind === "absent" ? Math.min(length, (this.#backing?.size ?? 0) - offset) : 0;
     if (this.#backing === null || below <= 0) return { kind: "zero", length };
     return (await this.#backing.locate?.(offset, below, signal)) ?? { kind: "read", length: below };
+  }
+
+  /** Of the cluster number `i` after the one that `offset` lies in, what is inside [offset, offset + length). */
+  #partLength(offset: number, length: number, i: number): number {
+    const { clusterBytes } = this.#header;
+    const start = Math.floor(offset / clusterBytes) * clusterBytes + i * clusterBytes;
+    return Math.min(start + clusterBytes, offset + length) - Math.max(start, offset);
   }
 
   async read(offset: number, into: Uint8Array, signal?: AbortSignal): Promise<void> {

@@ -2,7 +2,9 @@
 import { z } from "zod";
 import { ConcatDisk } from "../../concat-disk.ts";
 import { FlatDisk } from "../../flat-disk.ts";
+import type { DiskPiece } from "../../disk-stream.ts";
 import type { DiskFormat } from "../../format.ts";
+import type { ImageFile } from "../../io.ts";
 import { ZeroDisk } from "../../zero-disk.ts";
 import { planRaw } from "./plan.ts";
 
@@ -11,6 +13,18 @@ const SECTOR = 512;
 
 const RawOptions = z.strictObject({});
 type RawOptions = z.infer<typeof RawOptions>;
+
+const CHUNK = 1_048_576;
+
+/** The file as it passes by; what fills up the last sector never comes and so reads as zeros. */
+async function* chunks({ bytes }: ImageFile, signal: AbortSignal | undefined): AsyncIterable<DiskPiece> {
+  const buffer = Buffer.allocUnsafe(Math.min(CHUNK, bytes.size));
+  for (let offset = 0; offset < bytes.size; offset += buffer.length) {
+    const part = buffer.subarray(0, Math.min(buffer.length, bytes.size - offset));
+    await bytes.read(offset, part, signal);
+    yield { offset, bytes: part };
+  }
+}
 
 export const raw = {
   id: "raw",
@@ -38,6 +52,16 @@ export const raw = {
       },
       disk,
       [Symbol.asyncDispose]: () => disk[Symbol.asyncDispose](),
+    };
+  },
+  async forward(image) {
+    const size = Math.ceil(image.bytes.size / SECTOR) * SECTOR;
+    return {
+      facts: { format: "raw", variant: "flat", virtualSize: size, files: [image.name], details: {}, notes: [] },
+      size,
+      order: "forward",
+      pieces: (signal) => chunks(image, signal),
+      [Symbol.asyncDispose]: () => image.bytes[Symbol.asyncDispose](),
     };
   },
   plan: (disk, _options, signal) => planRaw(disk, signal),

@@ -26,7 +26,24 @@ const MAX_BLOCK_BYTES = 2 ** 28;
 
 /** Throws AppError `image.*`. Once open, the image owns `image.bytes`. */
 export async function openVhd(image: ImageFile, signal?: AbortSignal): Promise<OpenedImage> {
-  const { footer, fields, notes } = await readFooter(image, signal);
+  return openBy(image, await readFooter(image, signal), signal);
+}
+
+/** By the footer's copy at the beginning, while the end has not come. Null: it has none, as fixed images. */
+export async function openVhdFront(image: ImageFile, signal?: AbortSignal): Promise<OpenedImage | null> {
+  const first = await readStruct(image, 0, FOOTER_BYTES, "be", "the footer", signal);
+  if (!footerIsSound(first.raw)) return null;
+  const footer = parseFooter(first);
+  return footer.type === TYPE_FIXED ? null : openBy(image, { footer, fields: first, notes: [] }, signal);
+}
+
+type FoundFooter = { readonly footer: Footer; readonly fields: Fields; readonly notes: readonly string[] };
+
+async function openBy(
+  image: ImageFile,
+  { footer, fields, notes }: FoundFooter,
+  signal?: AbortSignal,
+): Promise<OpenedImage> {
   const opened = await openDisk(image, footer, fields, signal);
   return {
     facts: {
@@ -43,7 +60,7 @@ export async function openVhd(image: ImageFile, signal?: AbortSignal): Promise<O
 }
 
 /** The footer at the end, or the copy that dynamic images keep at the beginning. */
-async function readFooter(image: ImageFile, signal?: AbortSignal) {
+async function readFooter(image: ImageFile, signal?: AbortSignal): Promise<FoundFooter> {
   const { size } = image.bytes;
   // Virtual PC before 2004 left out the footer's last byte.
   for (const length of [FOOTER_BYTES, FOOTER_BYTES - 1]) {

@@ -1,6 +1,7 @@
 /** VMDK: VMware Workstation, ESXi exports, VirtualBox, OVF packages. */
 import { planLayout } from "../../block-layout.ts";
 import type { DiskFormat } from "../../format.ts";
+import { forwardVmdk } from "./forward.ts";
 import { looksLikeDescriptor } from "./descriptor.ts";
 import { MAGIC_COWD, MAGIC_HOSTED, MAGIC_SESPARSE } from "./layout.ts";
 import { openVmdk } from "./open.ts";
@@ -19,6 +20,7 @@ export const vmdk = {
     return magic === MAGIC_HOSTED || magic === MAGIC_COWD || start.equals(MAGIC_SESPARSE) || looksLikeDescriptor(head);
   },
   open: openVmdk,
+  forward: forwardVmdk,
   plan: (disk, options, signal) => planLayout(disk, layOutVmdk(disk.size, options), signal),
   layOut: layOutVmdk,
   stream: streamVmdk,

@@ -18,7 +18,7 @@ import {
 import { refuseUnreadable, SPARSE_TYPES } from "./descriptor-facts.ts";
 import { FLAG_COMPRESSED, hasFlag, MAGIC_COWD, MAGIC_SESPARSE, SECTOR } from "./layout.ts";
 import { openSeSparse } from "./sesparse.ts";
-import { openSparse } from "./sparse.ts";
+import { openSparse, type SparseExtent } from "./sparse.ts";
 
 export interface Link {
   readonly disk: Layer;
@@ -54,17 +54,23 @@ function deltaKind(head: Buffer): "COWD" | "seSparse" | null {
 }
 
 async function fromSparse(image: ImageFile, signal: AbortSignal | undefined): Promise<Link> {
-  const { header, disk, descriptor: found, notes: told } = await openSparse(image, signal);
+  const extent = await openSparse(image, signal);
+  return { disk: extent.disk, ...describeSparse(image.name, extent) };
+}
+
+/** What one sparse file tells of itself. Throws `image.*` for what cannot be read. */
+export function describeSparse(name: string, extent: Omit<SparseExtent, "disk">): Omit<Link, "disk"> {
+  const { header, descriptor: found, notes: told } = extent;
   const notes = [...told];
   const at = found?.at ?? 0;
   let descriptor: Descriptor | null = null;
   if (found === null) {
     notes.push("The file has no descriptor: it may be one part of a disk that was split into several files.");
   } else {
-    descriptor = parseDescriptor(found.bytes, image.name, at);
-    refuseUnreadable(image.name, descriptor, at);
+    descriptor = parseDescriptor(found.bytes, name, at);
+    refuseUnreadable(name, descriptor, at);
     if (descriptor.extents.length > 1) {
-      throw insane(image.name, at, "its embedded descriptor names extents in other files");
+      throw insane(name, at, "its embedded descriptor names extents in other files");
     }
     const sectors = descriptor.extents[0]?.sectors;
     if (sectors !== undefined && sectors !== header.capacity) {
@@ -73,7 +79,6 @@ async function fromSparse(image: ImageFile, signal: AbortSignal | undefined): Pr
   }
   const compressed = hasFlag(header.flags, FLAG_COMPRESSED);
   return {
-    disk,
     descriptor,
     at,
     variant: descriptor?.values.get("createtype") ?? (compressed ? "streamOptimized" : "monolithicSparse"),

@@ -83,7 +83,7 @@ function alone(locate: LayerLocate): Locate {
   };
 }
 
-function checkHeader(image: ImageFile, h: SparseHeader, f: Fields): void {
+export function checkHeader(image: ImageFile, h: SparseHeader, f: Fields): void {
   const bad = (offset: number, what: string) => insane(image.name, f.at + offset, what);
   if (h.version < 1 || h.version > 3) throw bad(4, `its VMDK version is ${h.version}; 1 to 3 are known`);
   // A transfer in text mode changes these four bytes, and who knows how many others.
@@ -106,7 +106,7 @@ function isPowerOfTwo(n: number): boolean {
   return n >= 1 && Number.isInteger(Math.log2(n));
 }
 
-async function readEmbedded(
+export async function readEmbedded(
   image: ImageFile,
   h: SparseHeader,
   signal?: AbortSignal,
