@@ -13,6 +13,7 @@ import type { InventoryChange, InventoryItem, Vm } from "#lib/domain/inventory.t
 import type { BlockSource } from "#lib/disk/block-source.ts";
 import type { DiskStream } from "#lib/disk/disk-stream.ts";
 import type { ByteSink } from "#lib/disk/io.ts";
+import type { OutgoingFile } from "#lib/disk/outgoing-file.ts";
 import type { GuestFacts } from "#lib/domain/guest.ts";
 
 /** A thing made on a host, as the ledger names it. Only what was handed out by create* is ever removed. */
@@ -38,11 +39,21 @@ export interface DiskSpec {
   readonly placement: Readonly<Record<string, string>>;
 }
 
-export interface CreatedDisk {
+/** A disk into which we send the bytes. */
+export interface PushedDisk {
   readonly resource: ResourceRef;
   /** Takes the bytes of a file in `spec.format`. Disposing it without commit leaves the volume to `remove`. */
   readonly sink: ByteSink;
 }
+
+/** A disk whose host fetches the bytes itself. */
+export interface PulledDisk {
+  readonly resource: ResourceRef;
+  /** Resolves when the host has the whole file and has shown it. Throws `host.*`, `pool.full`; the disk is left to `remove`. */
+  pull(file: OutgoingFile, signal?: AbortSignal): Promise<void>;
+}
+
+export type CreatedDisk = PushedDisk | PulledDisk;
 
 export interface VmSpec {
   readonly name: string;

@@ -2,12 +2,12 @@
 import { randomUUID } from "node:crypto";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import type { BlockSource } from "#lib/disk/block-source.ts";
-import { convertDisk } from "#lib/disk/convert.ts";
 import { fingerprintDisk } from "#lib/disk/fingerprint.ts";
 import { HostCapabilities } from "#lib/domain/capabilities.ts";
 import { InventoryItem, type InventoryChange, type Vm } from "#lib/domain/inventory.ts";
 import { AppError } from "#lib/errors.ts";
-import type { DiskSpec, HostDisk, HypervisorAdapter, ResourceRef, VmSpec } from "./adapter.ts";
+import type { CreatedDisk, DiskSpec, HostDisk, HypervisorAdapter, ResourceRef, VmSpec } from "./adapter.ts";
+import { fillDisk } from "./fill-disk.ts";
 
 export interface ContractFixture {
   /** A new session with the same host. */
@@ -66,6 +66,24 @@ async function whatIsIn(opened: HostDisk): Promise<{ size: number; fingerprint: 
   return { size: stream.size, fingerprint: await fingerprintDisk(disk) };
 }
 
+/** Sends a little and then no more. */
+async function giveUp(created: CreatedDisk): Promise<void> {
+  if ("sink" in created) {
+    await created.sink.write(0, Buffer.alloc(64 * 1024, 1));
+    await created.sink[Symbol.asyncDispose]();
+    return;
+  }
+  const stop = new AbortController();
+  const file = {
+    length: 8 * MiB,
+    read: async (offset: number, into: Uint8Array) => {
+      if (offset >= MiB) stop.abort(new AppError("cancelled", "cancelled", "Given up."));
+      into.fill(1);
+    },
+  };
+  expect(await codeOf(created.pull(file, stop.signal))).toBe("cancelled");
+}
+
 async function codeOf(work: Promise<unknown>): Promise<string> {
   return work.then(
     () => "no error",
@@ -110,8 +128,7 @@ export function describeAdapterContract(name: string, makeFixture: () => Promise
       const created = await adapter.createDisk(spec);
       made.push(created.resource);
       expect(created.resource).toEqual(planned);
-      await using sink = created.sink;
-      const { fingerprint } = await convertDisk({ disk, to: spec.format, options, sink });
+      const { fingerprint } = await fillDisk(created, { disk, to: spec.format, options });
       return { resource: created.resource, fingerprint, spec };
     }
 
@@ -200,8 +217,7 @@ export function describeAdapterContract(name: string, makeFixture: () => Promise
     it("leaves nothing after an upload that was given up and removed", async () => {
       const spec = { ...diskSpec("given-up"), fileLength: 8 * MiB };
       const created = await adapter.createDisk(spec);
-      await created.sink.write(0, Buffer.alloc(64 * 1024, 1));
-      await created.sink[Symbol.asyncDispose]();
+      await giveUp(created);
       await adapter.remove(created.resource);
       expect(await adapter.planDisk(spec)).toEqual(created.resource);
     });

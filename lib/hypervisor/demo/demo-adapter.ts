@@ -6,7 +6,7 @@ import { openImageFile } from "#lib/disk/files/image-file.ts";
 import type { DiskFormatId } from "#lib/domain/disk-format.ts";
 import { canPower } from "#lib/domain/vm-rules.ts";
 import { AppError } from "#lib/errors.ts";
-import type { CreatedDisk, DiskSpec, HostDisk, HypervisorAdapter, ResourceRef, VmSpec } from "../adapter.ts";
+import type { DiskSpec, HostDisk, HypervisorAdapter, PushedDisk, ResourceRef, VmSpec } from "../adapter.ts";
 import { openImageDisk } from "../image-disk.ts";
 import { DemoPools } from "./pools.ts";
 import type { DemoProduct } from "./products.ts";
@@ -180,7 +180,7 @@ export class DemoAdapter implements HypervisorAdapter {
     return this.#pools.plan(spec);
   }
 
-  async createDisk(spec: DiskSpec, signal?: AbortSignal): Promise<CreatedDisk> {
+  async createDisk(spec: DiskSpec, signal?: AbortSignal): Promise<PushedDisk> {
     const resource = await this.planDisk(spec, signal);
     return { resource, sink: await this.#pools.create(spec, resource) };
   }

@@ -6,7 +6,7 @@ import type { InventoryChange, InventoryItem, Vm, VmDisk } from "#lib/domain/inv
 import { canPower } from "#lib/domain/vm-rules.ts";
 import type { ImageFile } from "#lib/disk/io.ts";
 import { AppError } from "#lib/errors.ts";
-import type { CreatedDisk, DiskSpec, HostDisk, HypervisorAdapter, ResourceRef, VmSpec } from "../adapter.ts";
+import type { DiskSpec, HostDisk, HypervisorAdapter, PushedDisk, ResourceRef, VmSpec } from "../adapter.ts";
 import { openImageDisk } from "../image-disk.ts";
 import type { LibvirtClient, LibvirtEvent } from "../libvirt/client.ts";
 import { asAppError, LibvirtError } from "../libvirt/libvirt-error.ts";
@@ -291,7 +291,7 @@ export class KvmAdapter implements HypervisorAdapter {
     return { kind: "disk", ref, label: `disk ${ref}` };
   }
 
-  async createDisk(spec: DiskSpec, signal?: AbortSignal): Promise<CreatedDisk> {
+  async createDisk(spec: DiskSpec, signal?: AbortSignal): Promise<PushedDisk> {
     const resource = await this.planDisk(spec, signal);
     const pool = await this.#pool(spec.poolRef, signal);
     const length = spec.fileLength ?? spec.virtualSize;

@@ -1,7 +1,8 @@
 /** Converts one disk of an image while it streams into a new volume on a host. */
+import { fillDisk } from "#lib/hypervisor/fill-disk.ts";
 import { openHost } from "#lib/hypervisor/registry.ts";
 import type { DiskSpec, ResourceRef } from "#lib/hypervisor/adapter.ts";
-import { convertDisk, planConversion } from "#lib/disk/convert.ts";
+import { planConversion } from "#lib/disk/convert.ts";
 import { openImageFile } from "#lib/disk/files/image-file.ts";
 import { openImage } from "#lib/disk/registry.ts";
 import type { HostConnection, HostSecret } from "#lib/domain/connection.ts";
@@ -37,18 +38,13 @@ serveTask<DeployDiskInput, DeployDiskOutput, TransferReport>(async (input, io) =
   await using adapter = await openHost(input.target, input.secret, { dataDir: input.dataDir, signal: io.signal });
   const options = adapter.capabilities.formatOptions[input.spec.format] ?? {};
   const { fileLength } = await planConversion(image.disk, input.spec.format, options, io.signal);
-  const { resource, sink } = await adapter.createDisk(
-    { ...input.spec, virtualSize: image.disk.size, fileLength },
-    io.signal,
-  );
-  await using open = sink;
-  const outcome = await convertDisk({
+  const created = await adapter.createDisk({ ...input.spec, virtualSize: image.disk.size, fileLength }, io.signal);
+  const outcome = await fillDisk(created, {
     disk: image.disk,
     to: input.spec.format,
     options,
-    sink: open,
     signal: io.signal,
     onProgress: io.progress,
   });
-  return { resource, virtualSize: image.disk.size, ...outcome };
+  return { resource: created.resource, virtualSize: image.disk.size, ...outcome };
 });
