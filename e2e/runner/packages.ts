@@ -32,6 +32,13 @@ const PACKAGES = [
   "debootstrap",
   "postgresql",
   "chromium",
+  "golang-go",
+  "golang-github-vmware-govmomi-dev",
+  "golang-github-google-uuid-dev",
+  "golang-github-kr-pretty-dev",
+  "golang-github-a8m-tree-dev",
+  "golang-github-davecgh-go-xdr-dev",
+  "python3-pyvmomi",
 ] as const;
 
 function missing(): string[] {
