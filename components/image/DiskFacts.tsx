@@ -57,7 +57,7 @@ export function DiskFacts({
               key: "File",
               value: (
                 <span className="flex flex-wrap items-center gap-2">
-                  {disk.fileName}
+                  {disk.entry === null ? disk.fileName : `${disk.entry} in ${disk.fileName}`}
                   <Button asChild size="sm">
                     <a href={diskFileUrl(imageId, versionId, disk.id)} download={disk.fileName}>
                       <Download aria-hidden /> Download

@@ -25,6 +25,8 @@ export const ImageDisk = z.object({
   id: z.uuid(),
   position: z.number().int(),
   fileName: z.string(),
+  /** What the package (OVA, OVF, XVA) calls the disk; null: the file itself is the disk. */
+  entry: z.string().nullable(),
   /** All files of the disk, the named one first. */
   files: z.array(z.string()),
   format: DiskFormatId,

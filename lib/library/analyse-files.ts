@@ -1,37 +1,46 @@
 /** Everything that is worth knowing of an image's files, found by reading them. Runs in a worker thread. */
-import { createHash } from "node:crypto";
-import { open, stat } from "node:fs/promises";
+import { stat } from "node:fs/promises";
 import { join } from "node:path";
 import { allocationMap } from "#lib/disk/allocation-map.ts";
-import { openImageFile } from "#lib/disk/files/image-file.ts";
 import { fingerprintDisk } from "#lib/disk/fingerprint.ts";
-import type { ImageFacts, OpenedImage } from "#lib/disk/format.ts";
-import { openImage } from "#lib/disk/registry.ts";
+import type { ImageFacts } from "#lib/disk/format.ts";
 import type { DiskFormatId } from "#lib/domain/disk-format.ts";
 import type { AllocationMap, GuestFacts } from "#lib/domain/guest.ts";
+import type { HardwareHints } from "#lib/domain/image.ts";
 import { AppError } from "#lib/errors.ts";
 import { inspectGuest } from "#lib/guest/inspect.ts";
+import { hashFile } from "./hash-file.ts";
+import { openSubject } from "./open-subject.ts";
 
 export interface AnalyseInput {
   /** Absolute. */
   readonly folder: string;
-  /** All files of the version; one of them opens as the disk. */
+  /** All files of the version; one of them opens as the disk or as a package of disks. */
   readonly fileNames: readonly string[];
   readonly said: DiskFormatId | null;
 }
 
-export interface Analysis {
+export interface AnalysedDisk {
   readonly facts: ImageFacts;
-  readonly fileName: string;
-  /** The named one first. */
-  readonly files: readonly string[];
-  /** Bytes of all files. */
+  /** What its package calls it; null: the file itself is the disk. */
+  readonly entry: string | null;
+  /** Bytes that it takes: of all files, or inside its package. */
   readonly storedSize: number;
   readonly guest: GuestFacts;
   readonly allocation: AllocationMap;
+  readonly fingerprint: string;
+}
+
+export interface Analysis {
+  readonly fileName: string;
+  /** The named one first. */
+  readonly files: readonly string[];
   /** Hex, in the order of `files`. */
   readonly sha256: readonly string[];
-  readonly fingerprint: string;
+  /** At least one. */
+  readonly disks: readonly AnalysedDisk[];
+  /** As the package describes its machine; null: there is no package. */
+  readonly hints: HardwareHints | null;
 }
 
 export interface AnalyseProgress {
@@ -41,58 +50,59 @@ export interface AnalyseProgress {
 }
 
 const SLICES = 256;
-const CHUNK = 4 * 1024 * 1024;
 
-/** Throws `image.*`. */
+/** Throws `image.*`; `image.manifest-mismatch` when a file of a package is not what its manifest says. */
 export async function analyseFiles(
   input: AnalyseInput,
   signal: AbortSignal,
   onProgress: (progress: AnalyseProgress) => void,
 ): Promise<Analysis> {
   const fileName = await findMain(input, signal);
-  await using opened = await openOne(input, fileName, signal);
-  const { facts, disk } = opened;
-  const files = [fileName, ...facts.files.filter((name) => name !== fileName)];
+  await using subject = await openSubject(input.folder, fileName, input.said, signal);
+  const { files, container } = subject;
   const sizes = await Promise.all(files.map(async (name) => (await stat(join(input.folder, name))).size));
-  const storedSize = sizes.reduce((sum, size) => sum + size, 0);
-  const guest = await inspectGuest(disk, signal);
-  const allocation = await allocationMap(disk, SLICES, signal);
-
-  // Two passes: over the files as they are, and over the disk as the guest sees it.
-  const total = storedSize + disk.size;
-  let hashed = 0;
+  const fileBytes = sizes.reduce((sum, size) => sum + size, 0);
+  // Two passes: over the files as they are, and over each disk as its guest sees it.
+  const total = subject.disks.reduce((sum, { disk }) => sum + disk.size, fileBytes);
+  const promised = container?.promised ?? [];
+  let passed = 0;
+  let moved = 0;
   const sha256: string[] = [];
   for (const name of files) {
+    const mine = promised.filter(({ file }) => file === name);
     sha256.push(
-      await hashFile(join(input.folder, name), signal, (bytes) => {
-        hashed += bytes;
-        onProgress({ done: hashed, total, moved: hashed });
+      await hashFile(join(input.folder, name), mine, signal, (bytes) => {
+        passed += bytes;
+        moved += bytes;
+        onProgress({ done: passed, total, moved });
       }),
     );
   }
-  const fingerprint = await fingerprintDisk(disk, {
-    signal,
-    onProgress: ({ done, moved }) => onProgress({ done: hashed + done, total, moved: hashed + moved }),
-  });
-  return { facts, fileName, files, storedSize, guest, allocation, sha256, fingerprint };
-}
-
-async function openOne(input: AnalyseInput, fileName: string, signal: AbortSignal): Promise<OpenedImage> {
-  const image = await openImageFile(join(input.folder, fileName), { name: fileName });
-  try {
-    const opened = await openImage(image, { ...(input.said === null ? {} : { from: input.said }), signal });
-    return {
-      facts: opened.facts,
-      disk: opened.disk,
-      async [Symbol.asyncDispose]() {
-        await opened[Symbol.asyncDispose]();
-        await image[Symbol.asyncDispose]();
+  const disks: AnalysedDisk[] = [];
+  for (const { facts, disk, entry, storedSize } of subject.disks) {
+    const guest = await inspectGuest(disk, signal);
+    const allocation = await allocationMap(disk, SLICES, signal);
+    let read = 0;
+    const fingerprint = await fingerprintDisk(disk, {
+      signal,
+      onProgress: (progress) => {
+        read = progress.moved;
+        onProgress({ done: passed + progress.done, total, moved: moved + read });
       },
-    };
-  } catch (error) {
-    await image[Symbol.asyncDispose]();
-    throw error;
+    });
+    passed += disk.size;
+    moved += read;
+    const checked = promised.some((each) => each.entry === entry) ? { manifest: "the file is as it says" } : {};
+    disks.push({
+      facts: { ...facts, details: { ...facts.details, ...checked } },
+      entry,
+      storedSize: storedSize ?? fileBytes,
+      guest,
+      allocation,
+      fingerprint,
+    });
   }
+  return { fileName, files, sha256, disks, hints: container?.hints ?? null };
 }
 
 /** Of several files the one that opens and names the others: a descriptor knows its extents, they do not know it. */
@@ -104,8 +114,8 @@ async function findMain(input: AnalyseInput, signal: AbortSignal): Promise<strin
   let firstError: unknown = null;
   for (const name of input.fileNames) {
     try {
-      await using opened = await openOne(input, name, signal);
-      const named = opened.facts.files.filter((file) => file !== name).length;
+      await using subject = await openSubject(input.folder, name, input.said, signal);
+      const named = subject.files.length - 1;
       if (best === null || named > best.named) best = { name, named };
     } catch (error) {
       signal.throwIfAborted();
@@ -128,25 +138,4 @@ async function findMain(input: AnalyseInput, signal: AbortSignal): Promise<strin
     );
   }
   return best.name;
-}
-
-async function hashFile(path: string, signal: AbortSignal, onBytes: (bytes: number) => void): Promise<string> {
-  const hash = createHash("sha256");
-  await using file = await open(path, "r");
-  // Two buffers: one is read while the other is hashed.
-  let current = Buffer.allocUnsafe(CHUNK);
-  let next = Buffer.allocUnsafe(CHUNK);
-  let { bytesRead } = await file.read(current, 0, CHUNK, 0);
-  let at = bytesRead;
-  while (bytesRead > 0) {
-    signal.throwIfAborted();
-    const ahead = file.read(next, 0, CHUNK, at);
-    ahead.catch(() => undefined);
-    hash.update(current.subarray(0, bytesRead));
-    onBytes(bytesRead);
-    bytesRead = (await ahead).bytesRead;
-    at += bytesRead;
-    [current, next] = [next, current];
-  }
-  return hash.digest("hex");
 }

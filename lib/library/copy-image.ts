@@ -1,15 +1,15 @@
 /** An image and the files it names, from a folder of this machine into the library. Runs in a worker thread. */
 import { constants } from "node:fs";
 import { copyFile } from "node:fs/promises";
-import { basename, join } from "node:path";
+import { basename, dirname, join } from "node:path";
 import { createFileSink } from "#lib/disk/files/file-sink.ts";
 import { openImageFile } from "#lib/disk/files/image-file.ts";
 import type { ByteSource, ImageFile } from "#lib/disk/io.ts";
-import { openImage } from "#lib/disk/registry.ts";
 import { dataParts } from "#lib/disk/zeros.ts";
 import type { DiskFormatId } from "#lib/domain/disk-format.ts";
 import { AppError } from "#lib/errors.ts";
 import { safeFileName } from "./file-names.ts";
+import { openSubject } from "./open-subject.ts";
 import { requireSpace } from "./space.ts";
 
 export interface CopyImageInput {
@@ -70,11 +70,10 @@ export async function copyImage(
 
 /** What the image says belongs to it. A file of unknown format has nothing beside it; analysis tells what it is. */
 async function siblingNames(input: CopyImageInput, signal: AbortSignal): Promise<string[]> {
-  await using image = await openImageFile(input.source);
+  const own = basename(input.source);
   try {
-    await using opened = await openImage(image, { ...(input.said === null ? {} : { from: input.said }), signal });
-    const own = basename(input.source);
-    return [...new Set(opened.facts.files)].filter((name) => name !== own);
+    await using subject = await openSubject(dirname(input.source), own, input.said, signal);
+    return subject.files.filter((name) => name !== own);
   } catch (error) {
     if (error instanceof AppError && error.code === "image.unknown-format") return [];
     throw error;

@@ -3,6 +3,7 @@ import { join } from "node:path";
 import { asc, eq } from "drizzle-orm";
 import type { Db } from "#lib/db/client.ts";
 import { imageDisks, imageVersions } from "#lib/db/schema.ts";
+import type { OpenDiskOptions } from "#lib/disk/open-disk.ts";
 import type { DiskFormatId } from "#lib/domain/disk-format.ts";
 import type { GuestFacts } from "#lib/domain/guest.ts";
 import { AppError } from "#lib/errors.ts";
@@ -14,6 +15,8 @@ export interface LocatedDisk {
   /** Absolute path of the file that opens as the disk; what belongs to it lies beside it. */
   readonly path: string;
   readonly fileName: string;
+  /** The disk's name inside that file, when that is a package of a machine. */
+  readonly entry: string | null;
   readonly files: readonly string[];
   readonly format: DiskFormatId;
   readonly variant: string;
@@ -28,6 +31,11 @@ export interface LocatedDisk {
 export interface LocatedVersion {
   readonly folder: string;
   readonly disks: readonly LocatedDisk[];
+}
+
+/** How its file is opened to give that disk: what analysis found is never guessed anew. */
+export function openingOf(disk: Pick<LocatedDisk, "format" | "entry">): OpenDiskOptions {
+  return disk.entry === null ? { from: disk.format } : { disk: disk.entry };
 }
 
 /** Throws `image.not-found`, `image.not-ready`, `library.foreign`. */
@@ -56,6 +64,7 @@ export async function locateVersion(
       position: disk.position,
       path: join(folder, disk.fileName),
       fileName: disk.fileName,
+      entry: disk.entry,
       files: disk.files,
       format: disk.format,
       variant: disk.variant,

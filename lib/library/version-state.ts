@@ -54,39 +54,51 @@ export async function finishReady(
   version: VersionRow,
   analysis: Analysis,
 ): Promise<void> {
-  const { facts } = analysis;
   await services.db.transaction(async (tx) => {
     await tx.delete(imageDisks).where(eq(imageDisks.versionId, version.id));
-    await tx.insert(imageDisks).values({
-      versionId: version.id,
-      position: 0,
-      fileName: analysis.fileName,
-      files: [...analysis.files],
-      format: facts.format,
-      variant: facts.variant,
-      virtualSize: facts.virtualSize,
-      storedSize: analysis.storedSize,
-      details: { ...facts.details },
-      notes: [...facts.notes],
-      guest: analysis.guest,
-      allocation: analysis.allocation,
-      sha256: [...analysis.sha256],
-      fingerprint: analysis.fingerprint,
-    });
+    await tx.insert(imageDisks).values(
+      analysis.disks.map(({ facts, entry, storedSize, guest, allocation, fingerprint }, position) => ({
+        versionId: version.id,
+        position,
+        fileName: analysis.fileName,
+        entry,
+        files: [...analysis.files],
+        format: facts.format,
+        variant: facts.variant,
+        virtualSize: facts.virtualSize,
+        storedSize,
+        details: { ...facts.details },
+        notes: [...facts.notes],
+        guest,
+        allocation,
+        sha256: [...analysis.sha256],
+        fingerprint,
+      })),
+    );
     await tx
       .update(imageVersions)
-      .set({ state: "ready", error: null, hints: withGuest(version.hints, analysis) })
+      .set({ state: "ready", error: null, hints: withFound(version.hints, analysis) })
       .where(eq(imageVersions.id, version.id));
     await keepFolder(tx, version);
   });
   services.events.publish({ type: "image", id: version.imageId });
 }
 
-/** What the disk tells fills what nobody said. A disk that boots both ways leaves the choice open. */
-function withGuest(hints: HardwareHints, { guest }: Analysis): HardwareHints {
-  const { bios, uefi } = guest.boots;
-  const found = bios === uefi ? null : uefi ? ("uefi" as const) : ("bios" as const);
-  return { ...hints, firmware: hints.firmware ?? found };
+/**
+ * What the package's description tells, then what the disk that boots tells, fills what nobody said. A disk that boots
+ * both ways leaves the choice open.
+ */
+function withFound(hints: HardwareHints, { disks, hints: described }: Analysis): HardwareHints {
+  const boots = disks.map(({ guest }) => guest.boots).find(({ bios, uefi }) => bios || uefi);
+  const found =
+    boots === undefined || boots.bios === boots.uefi ? null : boots.uefi ? ("uefi" as const) : ("bios" as const);
+  return {
+    cpus: hints.cpus ?? described?.cpus ?? null,
+    memory: hints.memory ?? described?.memory ?? null,
+    firmware: hints.firmware ?? described?.firmware ?? found,
+    bus: hints.bus ?? described?.bus ?? null,
+    nic: hints.nic ?? described?.nic ?? null,
+  };
 }
 
 /** Failed, but its files are whole: they stay, so that they can be taken as raw or looked into. */

@@ -6,6 +6,7 @@ function presentDisk(row: DiskRow): ImageDisk {
     id: row.id,
     position: row.position,
     fileName: row.fileName,
+    entry: row.entry,
     files: row.files,
     format: row.format,
     variant: row.variant,

@@ -58,6 +58,8 @@ export const imageDisks = pgTable(
     position: integer("position").notNull(),
     /** Relative to the version's folder. */
     fileName: text("file_name").notNull(),
+    /** The disk's name inside that file, when that is a package of a machine. */
+    entry: text("entry"),
     files: jsonb("files").$type<string[]>().notNull(),
     format: text("format").$type<DiskFormatId>().notNull(),
     variant: text("variant").notNull(),

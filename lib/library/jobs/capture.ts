@@ -56,14 +56,15 @@ export const captureHandler: JobHandler = async (io) => {
       return { ...captured, fileNames: [fileName] };
     }
   });
-  if (done === null || done.filled.fingerprint === done.analysis.fingerprint) return;
+  const stored = done?.analysis.disks[0]?.fingerprint ?? null;
+  if (done === null || done.filled.fingerprint === stored) return;
   const error = new AppError(
     "internal",
     "image.capture-differs",
     "The captured file does not hold the disk that was read from the host.",
     {
       hint: "The library's disk may be failing. Remove this version and capture the disk again.",
-      details: { read: done.filled.fingerprint, stored: done.analysis.fingerprint },
+      details: { read: done.filled.fingerprint, stored },
     },
   );
   const found = await loadVersion(services, input.versionId);

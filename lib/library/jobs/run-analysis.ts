@@ -30,10 +30,10 @@ export async function runAnalysis(io: JobIO, version: VersionRow): Promise<Analy
     );
     await finishReady(services, version, analysis);
     await io.stage("analyse", "done");
-    await io.log(
-      "info",
-      `${analysis.fileName}: ${analysis.facts.format} ${analysis.facts.variant}, fingerprint ${analysis.fingerprint}`,
-    );
+    for (const { facts, entry, fingerprint } of analysis.disks) {
+      const name = entry === null ? analysis.fileName : `${entry} in ${analysis.fileName}`;
+      await io.log("info", `${name}: ${facts.format} ${facts.variant}, fingerprint ${fingerprint}`);
+    }
     return analysis;
   } catch (error) {
     if (isStopping(io.signal)) throw error;

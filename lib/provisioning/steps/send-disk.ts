@@ -1,6 +1,6 @@
 /** One disk: named in the ledger, then converted in a thread while it streams into the host's pool. */
 import { AppError } from "#lib/errors.ts";
-import type { LocatedDisk } from "#lib/library/open-version.ts";
+import { openingOf, type LocatedDisk } from "#lib/library/open-version.ts";
 import { withHost } from "#lib/inventory/sessions.ts";
 import type { ResourceRef } from "#lib/hypervisor/adapter.ts";
 import { runInThread } from "#lib/transfer/thread.ts";
@@ -55,7 +55,7 @@ export async function sendDisk(
     target: access.target,
     secret: access.secret,
     dataDir: io.services.dataDir,
-    image: { path: disk.path, format: disk.format },
+    image: { path: disk.path, opening: openingOf(disk) },
     spec: {
       poolRef: target.choice.poolRef,
       name,

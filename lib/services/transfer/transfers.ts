@@ -7,7 +7,7 @@ import { openInspection } from "#lib/disk/file-conversion.ts";
 import type { NewTransfer } from "#lib/domain/transfer.ts";
 import { AppError } from "#lib/errors.ts";
 import { imageNotFound } from "#lib/library/create-version.ts";
-import { locateVersion } from "#lib/library/open-version.ts";
+import { locateVersion, openingOf } from "#lib/library/open-version.ts";
 import type { Offer, OfferEnd, Offers } from "#lib/serve/offers.ts";
 import { planVirtualFile } from "#lib/serve/virtual-file.ts";
 import { authorise } from "../authorise.ts";
@@ -39,12 +39,12 @@ export async function offerDisk(
   const disk = (await locateVersion(ctx, input.versionId)).disks.find(({ id }) => id === input.diskId);
   if (disk === undefined) throw imageNotFound();
   // What analysis found is what is opened: never guessed anew.
-  const opened = await openInspection(disk.path, { from: disk.format });
+  const opened = await openInspection(disk.path, openingOf(disk));
   let made: { offer: Offer; token: string };
   try {
     const file = await planVirtualFile({
       disk: opened.disk,
-      name: `${parse(disk.fileName).name}.${input.format}`,
+      name: `${parse(disk.fileName).name}${disk.position === 0 ? "" : `-${disk.position + 1}`}.${input.format}`,
       format: input.format,
       options: input.options,
     });

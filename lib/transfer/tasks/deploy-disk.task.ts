@@ -4,7 +4,7 @@ import { openHost } from "#lib/hypervisor/registry.ts";
 import type { DiskSpec, ResourceRef } from "#lib/hypervisor/adapter.ts";
 import { planConversion } from "#lib/disk/convert.ts";
 import { openImageFile } from "#lib/disk/files/image-file.ts";
-import { openImage } from "#lib/disk/registry.ts";
+import { openDisk, type OpenDiskOptions } from "#lib/disk/open-disk.ts";
 import type { HostConnection, HostSecret } from "#lib/domain/connection.ts";
 import type { DiskFormatId } from "#lib/domain/disk-format.ts";
 import { serveTask } from "../task.ts";
@@ -13,7 +13,7 @@ export interface DeployDiskInput {
   readonly target: HostConnection;
   readonly secret: HostSecret | null;
   readonly dataDir: string;
-  readonly image: { readonly path: string; readonly format: DiskFormatId };
+  readonly image: { readonly path: string; readonly opening: Pick<OpenDiskOptions, "from" | "disk"> };
   readonly spec: Omit<DiskSpec, "fileLength" | "virtualSize">;
 }
 
@@ -34,7 +34,7 @@ export interface TransferReport {
 
 serveTask<DeployDiskInput, DeployDiskOutput, TransferReport>(async (input, io) => {
   await using file = await openImageFile(input.image.path);
-  await using image = await openImage(file, { from: input.image.format, signal: io.signal });
+  await using image = await openDisk(file, { ...input.image.opening, signal: io.signal });
   await using adapter = await openHost(input.target, input.secret, { dataDir: input.dataDir, signal: io.signal });
   const options = adapter.capabilities.formatOptions[input.spec.format] ?? {};
   const { fileLength } = await planConversion(image.disk, input.spec.format, options, io.signal);

@@ -63,10 +63,12 @@ async function openPackage(
     notes.push(`It describes ${envelope.systems.length} machines: their disks are listed together.`);
   }
   const used = new Set(envelope.disks.map((disk) => disk.file?.id));
-  for (const file of envelope.files) {
-    if (!used.has(file.id)) notes.push(`${file.href} belongs to no disk and was left out.`);
-  }
   const beside = [descriptor, manifest?.file.name, certificate?.name, ...disks.flatMap(({ parts }) => parts)];
+  for (const file of envelope.files.filter(({ id }) => !used.has(id))) {
+    notes.push(`${file.href} is no disk and was left aside.`);
+    const found = await wholeFile(files, file);
+    beside.push(...found.map(({ name }) => name));
+  }
   return {
     kind,
     machine: system === undefined ? null : systemName(system),

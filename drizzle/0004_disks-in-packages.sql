@@ -1,0 +1,1 @@
+ALTER TABLE "image_disks" ADD COLUMN "entry" text;

@@ -1,0 +1,45 @@
+/** SHA-256 of a file, and in the same pass what a manifest promises of its parts. */
+import { createHash } from "node:crypto";
+import { open } from "node:fs/promises";
+import type { PromisedDigest } from "#lib/disk/containers/container.ts";
+import { manifestMismatch } from "#lib/disk/containers/digest-check.ts";
+
+const CHUNK = 4 * 1024 * 1024;
+
+/** Hex. Throws `image.manifest-mismatch` once the file has passed. */
+export async function hashFile(
+  path: string,
+  promised: readonly PromisedDigest[],
+  signal: AbortSignal,
+  onBytes: (bytes: number) => void,
+): Promise<string> {
+  const hash = createHash("sha256");
+  const parts = promised.map((promise) => ({ promise, hash: createHash(promise.algorithm) }));
+  await using file = await open(path, "r");
+  // Two buffers: one is read while the other is hashed.
+  let current = Buffer.allocUnsafe(CHUNK);
+  let next = Buffer.allocUnsafe(CHUNK);
+  let { bytesRead } = await file.read(current, 0, CHUNK, 0);
+  let at = bytesRead;
+  while (bytesRead > 0) {
+    signal.throwIfAborted();
+    const ahead = file.read(next, 0, CHUNK, at);
+    ahead.catch(() => undefined);
+    const start = at - bytesRead;
+    hash.update(current.subarray(0, bytesRead));
+    for (const part of parts) {
+      const from = Math.max(part.promise.at - start, 0);
+      const to = Math.min(part.promise.at + part.promise.length - start, bytesRead);
+      if (from < to) part.hash.update(current.subarray(from, to));
+    }
+    onBytes(bytesRead);
+    bytesRead = (await ahead).bytesRead;
+    at += bytesRead;
+    [current, next] = [next, current];
+  }
+  for (const { promise, hash: of } of parts) {
+    const found = of.digest("hex");
+    if (found !== promise.digest) throw manifestMismatch(promise, found);
+  }
+  return hash.digest("hex");
+}

@@ -1,0 +1,88 @@
+/** What a file of a version opens as: one disk, or a package with all disks of a machine. */
+import { join } from "node:path";
+import type { OpenedContainer } from "#lib/disk/containers/container.ts";
+import { openContainer } from "#lib/disk/containers/open.ts";
+import { openImageFile } from "#lib/disk/files/image-file.ts";
+import type { ImageFacts, OpenedImage } from "#lib/disk/format.ts";
+import { openImage } from "#lib/disk/registry.ts";
+import type { BlockSource } from "#lib/disk/block-source.ts";
+import { CONTAINER_LABEL } from "#lib/domain/container.ts";
+import type { DiskFormatId } from "#lib/domain/disk-format.ts";
+
+export interface SubjectDisk {
+  readonly facts: ImageFacts;
+  readonly disk: BlockSource;
+  /** What its package calls it; null: the file itself is the disk. */
+  readonly entry: string | null;
+  /** Bytes that it takes inside its package; null: all files of it. */
+  readonly storedSize: number | null;
+}
+
+export interface Subject extends AsyncDisposable {
+  readonly container: OpenedContainer | null;
+  readonly disks: readonly SubjectDisk[];
+  /** All files that belong together, the named one first. */
+  readonly files: readonly string[];
+}
+
+/** Throws `image.*`, `io.*`. A format that was said means the file itself, not a package. */
+export async function openSubject(
+  folder: string,
+  fileName: string,
+  said: DiskFormatId | null,
+  signal: AbortSignal,
+): Promise<Subject> {
+  await using stack = new AsyncDisposableStack();
+  const image = stack.use(await openImageFile(join(folder, fileName), { name: fileName }));
+  const container = said === null ? await openContainer(image, signal) : null;
+  if (container === null) {
+    const opened = stack.use(await openImage(image, { ...(said === null ? {} : { from: said }), signal }));
+    const { facts, disk } = opened;
+    const kept = stack.move();
+    return {
+      container: null,
+      disks: [{ facts, disk, entry: null, storedSize: null }],
+      files: named(fileName, facts.files),
+      [Symbol.asyncDispose]: () => kept.disposeAsync(),
+    };
+  }
+  stack.use(container);
+  const disks: SubjectDisk[] = [];
+  for (const each of container.disks) {
+    const opened = stack.use(await each.open({ signal }));
+    disks.push({
+      facts: inPackage(opened, container, each.entry, disks.length),
+      disk: opened.disk,
+      entry: each.entry,
+      storedSize: each.storedSize,
+    });
+  }
+  // Files of a disk lie in the folder only where the package is a folder.
+  const inner = container.kind === "ovf" ? disks.flatMap(({ facts }) => facts.files) : [];
+  const kept = stack.move();
+  return {
+    container,
+    disks,
+    files: named(fileName, [...container.files, ...inner]),
+    [Symbol.asyncDispose]: () => kept.disposeAsync(),
+  };
+}
+
+const named = (fileName: string, files: readonly string[]): string[] => [...new Set([fileName, ...files])];
+
+/** What is true of the whole package stands with its first disk. */
+function inPackage(opened: OpenedImage, container: OpenedContainer, entry: string, before: number): ImageFacts {
+  const { facts } = opened;
+  const whole = before > 0 ? {} : { ...(container.machine === null ? {} : { machine: container.machine }) };
+  return {
+    ...facts,
+    details: {
+      ...facts.details,
+      package: CONTAINER_LABEL[container.kind],
+      entry,
+      ...whole,
+      ...(before > 0 ? {} : container.details),
+    },
+    notes: before > 0 ? facts.notes : [...container.notes, ...facts.notes],
+  };
+}
