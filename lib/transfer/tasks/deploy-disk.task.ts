@@ -6,7 +6,6 @@ import { planConversion } from "#lib/disk/convert.ts";
 import { openImageFile } from "#lib/disk/files/image-file.ts";
 import { openDisk, type OpenDiskOptions } from "#lib/disk/open-disk.ts";
 import type { HostConnection, HostSecret } from "#lib/domain/connection.ts";
-import type { DiskFormatId } from "#lib/domain/disk-format.ts";
 import { serveTask } from "../task.ts";
 
 export interface DeployDiskInput {
