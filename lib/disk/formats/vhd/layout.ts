@@ -25,6 +25,11 @@ const CHECKSUM_DYNAMIC = 36;
 export interface Footer {
   readonly creator: string;
   readonly currentSize: number;
+  /** Cylinders × heads × sectors, and the bytes of one cylinder; what guests of Virtual PC see. */
+  readonly geometrySize: number;
+  readonly cylinderBytes: number;
+  /** Hex. */
+  readonly uniqueId: string;
   readonly type: number;
   /** Of the dynamic header; unused in fixed images. */
   readonly dataOffset: bigint;
@@ -48,7 +53,11 @@ export function dynamicHeaderIsSound(bytes: Buffer): boolean {
 }
 
 export function parseFooter(f: Fields): Footer {
+  const cylinderBytes = f.u8(58) * f.u8(59) * SECTOR;
   return {
+    geometrySize: f.u16(56) * cylinderBytes,
+    cylinderBytes,
+    uniqueId: f.raw.toString("hex", 68, 84),
     creator: f
       .ascii(28, 4)
       .replace(/[^\x20-\x7e]/g, "")

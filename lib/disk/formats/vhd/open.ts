@@ -1,151 +1,113 @@
-/** Opens a VHD: fixed (the disk, then a footer) or dynamic (a table of blocks). */
+/** Opens a VHD and the chain of those that it is a difference of. */
 import type { BlockSource } from "../../block-source.ts";
-import { Fields, readStruct, requireBytes } from "../../fields.ts";
-import { FlatDisk } from "../../flat-disk.ts";
-import type { OpenedImage } from "../../format.ts";
-import { insane, overlap, refused, truncated } from "../../image-error.ts";
+import type { ImageFacts, OpenedImage } from "../../format.ts";
+import { parentMismatch } from "../../image-chain.ts";
 import type { ImageFile } from "../../io.ts";
-import { MappedDisk } from "../../mapped-disk.ts";
-import { blockMap } from "./block-map.ts";
-import {
-  COOKIE_DYNAMIC,
-  COOKIE_FOOTER,
-  dynamicHeaderIsSound,
-  DYNAMIC_HEADER_BYTES,
-  FOOTER_BYTES,
-  footerIsSound,
-  parseFooter,
-  TYPE_DIFFERENCING,
-  TYPE_DYNAMIC,
-  TYPE_FIXED,
-  type Footer,
-} from "./layout.ts";
+import { cutDisk } from "../../layer.ts";
+import { openChain } from "../../open-chain.ts";
+import { isZero } from "../../zeros.ts";
+import { type Footer, TYPE_DIFFERENCING, TYPE_DYNAMIC, TYPE_FIXED } from "./layout.ts";
+import { openBy, openLink, readFrontFooter, type VhdLink } from "./link.ts";
 
-const MIN_BLOCK_BYTES = 4096;
-const MAX_BLOCK_BYTES = 2 ** 28;
-
-/** Throws AppError `image.*`. Once open, the image owns `image.bytes`. */
+/** Throws AppError `image.*`. Once open, the image owns `image.bytes` and every file that it opened. */
 export async function openVhd(image: ImageFile, signal?: AbortSignal): Promise<OpenedImage> {
-  return openBy(image, await readFooter(image, signal), signal);
-}
-
-/** By the footer's copy at the beginning, while the end has not come. Null: it has none, as fixed images. */
-export async function openVhdFront(image: ImageFile, signal?: AbortSignal): Promise<OpenedImage | null> {
-  const first = await readStruct(image, 0, FOOTER_BYTES, "be", "the footer", signal);
-  if (!footerIsSound(first.raw)) return null;
-  const footer = parseFooter(first);
-  return footer.type === TYPE_FIXED ? null : openBy(image, { footer, fields: first, notes: [] }, signal);
-}
-
-type FoundFooter = { readonly footer: Footer; readonly fields: Fields; readonly notes: readonly string[] };
-
-async function openBy(
-  image: ImageFile,
-  { footer, fields, notes }: FoundFooter,
-  signal?: AbortSignal,
-): Promise<OpenedImage> {
-  const opened = await openDisk(image, footer, fields, signal);
-  return {
-    facts: {
-      format: "vhd",
-      variant: footer.type === TYPE_FIXED ? "fixed" : "dynamic",
-      virtualSize: footer.currentSize,
-      files: [image.name],
-      details: { creator: footer.creator, ...opened.details },
-      notes,
+  const opened = await openChain<VhdLink>(
+    image,
+    {
+      open: (file) => openLink(file, signal),
+      parent: async ({ parent }, owner, chain) => (parent === null ? null : chain.parent(owner, parent.paths)),
+      check: requireSame,
     },
-    disk: opened.disk,
-    [Symbol.asyncDispose]: () => opened.disk[Symbol.asyncDispose](),
+    signal,
+  );
+  try {
+    const { top, links, files } = opened;
+    const { disk, notes } = await asTheGuestSees(opened.disk, top.footer, signal);
+    return {
+      facts: {
+        ...factsOf(top, disk.size, files),
+        ...opened.facts,
+        notes: [...links.flatMap((link) => link.notes), ...notes],
+      },
+      disk,
+      [Symbol.asyncDispose]: () => opened[Symbol.asyncDispose](),
+    };
+  } catch (error) {
+    await opened[Symbol.asyncDispose]();
+    throw error;
+  }
+}
+
+/**
+ * By the footer's copy at the beginning, while the end has not come. Null: it has none, as fixed images, or more than
+ * its beginning is needed.
+ */
+export async function openVhdFront(image: ImageFile, signal?: AbortSignal): Promise<OpenedImage | null> {
+  const found = await readFrontFooter(image, signal);
+  if (found?.footer.type !== TYPE_DYNAMIC || BY_GEOMETRY.has(found.footer.creator)) return null;
+  const link = await openBy(image, found, signal);
+  return {
+    facts: factsOf(link, link.disk.size, [image.name]),
+    disk: link.disk,
+    [Symbol.asyncDispose]: () => link.disk[Symbol.asyncDispose](),
   };
 }
 
-/** The footer at the end, or the copy that dynamic images keep at the beginning. */
-async function readFooter(image: ImageFile, signal?: AbortSignal): Promise<FoundFooter> {
-  const { size } = image.bytes;
-  // Virtual PC before 2004 left out the footer's last byte.
-  for (const length of [FOOTER_BYTES, FOOTER_BYTES - 1]) {
-    if (size < length) continue;
-    const at = size - length;
-    const raw = Buffer.alloc(FOOTER_BYTES);
-    await image.bytes.read(at, raw.subarray(0, length), signal);
-    if (footerIsSound(raw)) {
-      const fields = new Fields(image.name, at, raw, "be");
-      return { footer: parseFooter(fields), fields, notes: [] };
-    }
-  }
-  const first = await readStruct(image, 0, FOOTER_BYTES, "be", "the footer", signal);
-  if (footerIsSound(first.raw)) {
-    const footer = parseFooter(first);
-    if (footer.type === TYPE_FIXED) throw truncated(image.name, size, "its footer is not at the end");
+function factsOf({ footer, parent, details, notes }: VhdLink, virtualSize: number, files: readonly string[]): ImageFacts {
+  return {
+    format: "vhd",
+    variant: variantOf(footer),
+    virtualSize,
+    files,
+    details: {
+      creator: footer.creator,
+      ...(parent === null ? {} : { parentUniqueId: parent.uniqueId }),
+      ...details,
+    },
+    notes,
+  };
+}
+
+function variantOf({ type }: Footer): string {
+  return type === TYPE_FIXED ? "fixed" : type === TYPE_DIFFERENCING ? "differencing" : "dynamic";
+}
+
+function requireSame({ parent }: VhdLink, owner: string, { footer }: VhdLink, name: string): void {
+  if (parent === null || parent.uniqueId === footer.uniqueId) return;
+  throw parentMismatch(
+    owner,
+    parent.at,
+    name,
+    `it was made of the disk ${parent.uniqueId}, that file is ${footer.uniqueId}`,
+  );
+}
+
+/** Virtual PC and Virtual Server: their guests see the geometry, whole cylinders, and not the size beside it. */
+const BY_GEOMETRY = new Set(["vpc", "vs"]);
+
+/**
+ * Hyper-V, Azure, VirtualBox, XenServer, Disk2vhd and QEMU mean the size in the footer. With the two that do not, a
+ * rest of less than a cylinder lies beyond the disk's end; should anything be there after all, it is kept.
+ */
+async function asTheGuestSees(
+  disk: BlockSource,
+  { creator, geometrySize, cylinderBytes }: Footer,
+  signal: AbortSignal | undefined,
+): Promise<{ disk: BlockSource; notes: readonly string[] }> {
+  const rest = disk.size - geometrySize;
+  if (!BY_GEOMETRY.has(creator) || geometrySize === 0 || rest <= 0 || rest >= cylinderBytes) return { disk, notes: [] };
+  const tail = Buffer.alloc(rest);
+  await disk.read(geometrySize, tail, signal);
+  if (!isZero(tail)) {
     return {
-      footer,
-      fields: first,
-      notes: ["The footer at the end is missing or damaged; the copy at the beginning was used."],
+      disk,
+      notes: [`Its last ${rest} bytes lie beyond its geometry, but hold data: they were kept.`],
     };
   }
-  const claims = first.ascii(0, 8) === COOKIE_FOOTER;
-  throw insane(image.name, claims ? 0 : Math.max(0, size - FOOTER_BYTES), "no sound footer is at its end or beginning");
-}
-
-async function openDisk(
-  image: ImageFile,
-  footer: Footer,
-  fields: Fields,
-  signal?: AbortSignal,
-): Promise<{ disk: BlockSource; details: Record<string, number> }> {
-  const { currentSize: size, type } = footer;
-  if (type === TYPE_FIXED) {
-    // The footer must not be read as the disk's end.
-    if (size > fields.at) {
-      throw truncated(
-        image.name,
-        fields.at,
-        `a disk of ${size} bytes stands before its footer, which is at byte ${fields.at}`,
-      );
-    }
-    return { disk: new FlatDisk(image, 0, size), details: {} };
-  }
-  if (type === TYPE_DIFFERENCING) {
-    throw refused(
-      image.name,
-      fields.at + 60,
-      "image.vhd-differencing",
-      "is a differencing disk and holds only what changed since its parent",
-      "Merge it into its parent (Edit Disk in Hyper-V, Merge-VHD), and import the result.",
-    );
-  }
-  if (type !== TYPE_DYNAMIC) throw insane(image.name, fields.at + 60, `its disk type is ${type}`);
-  return openDynamic(image, footer, fields, signal);
-}
-
-async function openDynamic(image: ImageFile, footer: Footer, footerFields: Fields, signal?: AbortSignal) {
-  const size = footer.currentSize;
-  const headerAt = footerFields.u64(16, "the dynamic header's offset");
-  const header = await readStruct(image, headerAt, DYNAMIC_HEADER_BYTES, "be", "the dynamic header", signal);
-  const bad = (offset: number, what: string) => insane(image.name, headerAt + offset, what);
-  if (header.ascii(0, 8) !== COOKIE_DYNAMIC) throw bad(0, "its dynamic header is not one");
-  if (!dynamicHeaderIsSound(header.raw)) throw bad(36, "the checksum of its dynamic header is wrong");
-  const tableAt = header.u64(16, "the block table's offset");
-  const entries = header.u32(28);
-  const blockBytes = header.u32(32);
-  if (!Number.isInteger(Math.log2(blockBytes)) || blockBytes < MIN_BLOCK_BYTES || blockBytes > MAX_BLOCK_BYTES) {
-    throw bad(32, `its blocks have ${blockBytes} bytes`);
-  }
-  const needed = Math.ceil(size / blockBytes);
-  if (entries < needed) throw bad(28, `its table has ${entries} entries; the disk has ${needed} blocks`);
-  if (tableAt % 4 !== 0) throw bad(16, `its block table begins at byte ${tableAt}`);
-  // Only the entries of the disk's own blocks are ever read.
-  requireBytes(image, tableAt, needed * 4, "the block table");
-  const claimed = [
-    { what: "the first footer", from: 0, to: FOOTER_BYTES },
-    { what: "the dynamic header", from: headerAt, to: headerAt + DYNAMIC_HEADER_BYTES },
-    { what: "the block table", from: tableAt, to: tableAt + needed * 4 },
-  ];
-  for (const [i, a] of claimed.entries()) {
-    for (const b of claimed.slice(i + 1)) {
-      if (a.from < b.to && b.from < a.to) throw overlap(image.name, b.from, `${b.what} lies inside ${a.what}`);
-    }
-  }
-  const locate = blockMap(image, { size, tableAt, entries: needed, blockBytes, claimed });
-  return { disk: new MappedDisk(image, size, locate), details: { blockSize: blockBytes } };
+  return {
+    disk: cutDisk(disk, geometrySize),
+    notes: [
+      `The disk ends with its last whole cylinder, as Virtual PC shows it; the ${rest} zeros behind it were left out.`,
+    ],
+  };
 }
