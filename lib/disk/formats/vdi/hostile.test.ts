@@ -27,8 +27,8 @@ describe("a VDI that cannot be", () => {
   const cases: readonly (readonly [string, string, Patch])[] = [
     ["version 9", "image.header-insane", put32(AT.version, 0x0009_0001)],
     ["type 9", "image.header-insane", put32(AT.type, 9)],
-    ["a difference", "image.vdi-differencing", put32(AT.type, 4)],
-    ["a parent", "image.vdi-differencing", put32(AT.uuidLinkage, 77)],
+    ["a difference without a name", "image.parent-missing", put32(AT.type, 4)],
+    ["a parent that is not there", "image.parent-missing", put32(AT.uuidLinkage, 77)],
     [
       "a disk of 2^63 bytes",
       "image.header-insane",

@@ -35,9 +35,9 @@ export const AT = {
   blocksAllocated: 388,
   uuid: 392,
   uuidModified: 408,
-  /** Parent of a difference, followed by its state at that time: both empty in an image that stands alone. */
+  /** Parent of a difference, and that one's state at the time: both empty in an image that stands alone. */
   uuidLinkage: 424,
-  uuidParent: 440,
+  uuidParentModified: 440,
   /** Of the logical geometry, whose other fields may be empty. VirtualBox opens no image of 400 header bytes without it. */
   logicalSectorSize: 468,
 } as const;
@@ -71,6 +71,19 @@ export function encodeHeader(vdi: NewVdi): Buffer {
   // VirtualBox takes an image without this for one that was never closed.
   uuid().copy(b, AT.uuidModified);
   return b;
+}
+
+/** As text; null when it is all zeros. The first three groups are little-endian. */
+export function uuidAt(b: Buffer, at: number): string | null {
+  const raw = Buffer.from(b.subarray(at, at + 16));
+  if (raw.every((byte) => byte === 0)) return null;
+  for (const [from, to] of [
+    [0, 4],
+    [4, 6],
+    [6, 8],
+  ] as const)
+    raw.subarray(from, to).reverse();
+  return raw.toString("hex").replace(/^(.{8})(.{4})(.{4})(.{4})/, "$1-$2-$3-$4-");
 }
 
 /** A random UUID (RFC 9562, version 4) in the little-endian field order of RTUUID. */

@@ -1,98 +1,57 @@
-/** Opens a VDI: dynamic or fixed, both read by their block map. */
-import { BlockTable } from "../../block-table.ts";
-import { readStruct, requireBytes } from "../../fields.ts";
+/** Opens a VDI and the chain of those that it is a difference of, which VirtualBox names by UUID alone. */
 import type { OpenedImage } from "../../format.ts";
-import { insane, overlap, refused, truncated } from "../../image-error.ts";
+import { type ImageChain, parentMismatch, parentMissing } from "../../image-chain.ts";
 import type { ImageFile } from "../../io.ts";
-import { MappedDisk } from "../../mapped-disk.ts";
-import { PageCache } from "../../page-cache.ts";
-import {
-  AT,
-  BLOCK_FREE,
-  BLOCK_ZERO,
-  HEADER_BYTES,
-  SIGNATURE,
-  TYPE_DIFFERENCING,
-  TYPE_DYNAMIC,
-  TYPE_FIXED,
-  TYPE_UNDO,
-} from "./layout.ts";
+import { openChain } from "../../open-chain.ts";
+import { AT, TYPE_DYNAMIC, TYPE_FIXED, uuidAt } from "./layout.ts";
+import { openLink, readHeader, type VdiLink } from "./link.ts";
 
-const MAX_BLOCK_BYTES = 2 ** 28;
-
-/** Throws AppError `image.*`. Once open, the image owns `image.bytes`. */
+/** Throws AppError `image.*`. Once open, the image owns `image.bytes` and every file that it opened. */
 export async function openVdi(image: ImageFile, signal?: AbortSignal): Promise<OpenedImage> {
-  const { name } = image;
-  const h = await readStruct(image, 0, HEADER_BYTES, "le", "the header", signal);
-  const bad = (offset: number, what: string) => insane(name, offset, what);
-  if (h.u32(AT.signature) !== SIGNATURE) throw bad(AT.signature, "it does not begin with a VDI header");
-  const major = Math.floor(h.u32(AT.version) / 65_536);
-  if (major !== 1) throw bad(AT.version, `its VDI version is ${major}; 1 is known`);
-  const type = h.u32(AT.type);
-  if (
-    type === TYPE_DIFFERENCING ||
-    type === TYPE_UNDO ||
-    h.raw.subarray(AT.uuidLinkage, AT.uuidParent + 16).some((b) => b !== 0)
-  ) {
-    throw refused(
-      name,
-      AT.type,
-      "image.vdi-differencing",
-      "is a differencing disk and holds only what changed since its parent",
-      "Clone the disk in VirtualBox (VBoxManage clonemedium), which merges the chain, and import the clone.",
-    );
-  }
-  if (type !== TYPE_DYNAMIC && type !== TYPE_FIXED) throw bad(AT.type, `its image type is ${type}`);
-
-  const size = h.u64(AT.diskSize, "the disk's size");
-  const blockBytes = h.u32(AT.blockSize);
-  const extra = h.u32(AT.blockExtra);
-  const blocks = h.u32(AT.blocks);
-  const mapAt = h.u32(AT.mapOffset);
-  const dataAt = h.u32(AT.dataOffset);
-  if (!Number.isInteger(Math.log2(blockBytes)) || blockBytes < 4096 || blockBytes > MAX_BLOCK_BYTES) {
-    throw bad(AT.blockSize, `its blocks have ${blockBytes} bytes`);
-  }
-  if (extra > blockBytes || extra % 512 !== 0) throw bad(AT.blockExtra, `its blocks carry ${extra} extra bytes`);
-  const needed = Math.ceil(size / blockBytes);
-  if (blocks < needed) throw bad(AT.blocks, `its map has ${blocks} blocks; the disk has ${needed}`);
-  if (mapAt % 4 !== 0) throw bad(AT.mapOffset, `its block map begins at byte ${mapAt}`);
-  // VDIHEADER1 (version 1.0) ends before the last fields of the sector that was read; nothing of it is used.
-  if (mapAt < HEADER_BYTES) throw overlap(name, AT.mapOffset, "its block map lies inside its header");
-  requireBytes(image, mapAt, needed * 4, "the block map");
-  if (needed > 0 && dataAt < mapAt + needed * 4)
-    throw overlap(name, AT.dataOffset, "its data begins inside its block map");
-
-  const stride = blockBytes + extra;
-  const table = new BlockTable(new PageCache(image.bytes), {
-    at: mapAt,
-    count: needed,
-    entryBytes: 4,
-    blockBytes,
-    decode: (page, pos, index, at) => {
-      const entry = page.readUInt32LE(pos);
-      if (entry === BLOCK_FREE || entry === BLOCK_ZERO) return null;
-      const from = dataAt + entry * stride + extra;
-      const to = from + Math.min(blockBytes, size - index * blockBytes);
-      if (to > image.bytes.size) {
-        throw truncated(name, at, `block ${index} at byte ${from} ends at ${to}, the file has ${image.bytes.size}`);
-      }
-      return from;
+  const opened = await openChain<VdiLink>(
+    image,
+    {
+      open: (file) => openLink(file, signal),
+      parent: (link, owner, chain) => findParent(link, owner, chain, signal),
+      check: requireSame,
     },
-  });
-  const disk = new MappedDisk(image, size, (offset, limit, kindOnly, signal) =>
-    table.locate(offset, limit, kindOnly, signal),
+    signal,
   );
+  const { top, disk, files } = opened;
   return {
     facts: {
       format: "vdi",
-      variant: type === TYPE_FIXED ? "fixed" : "dynamic",
-      virtualSize: size,
-      files: [name],
-      details: { blockSize: blockBytes, blocksAllocated: h.u32(AT.blocksAllocated) },
+      variant: top.type === TYPE_FIXED ? "fixed" : top.type === TYPE_DYNAMIC ? "dynamic" : "differencing",
+      virtualSize: disk.size,
+      files,
+      ...opened.facts,
+      details: top.details,
       notes: [],
     },
     disk,
-    [Symbol.asyncDispose]: () => disk[Symbol.asyncDispose](),
+    [Symbol.asyncDispose]: () => opened[Symbol.asyncDispose](),
   };
+}
+
+async function findParent(
+  { parent }: VdiLink,
+  owner: string,
+  chain: ImageChain,
+  signal: AbortSignal | undefined,
+): Promise<ImageFile | null> {
+  if (parent === null) return null;
+  if (parent.uuid === null) throw parentMissing(owner, "holds only what changed since a disk that it does not name");
+  const identify = async (file: ImageFile) => uuidAt((await readHeader(file, signal)).raw, AT.uuid);
+  const found = await chain.search(parent.uuid, ".vdi", identify, signal);
+  if (found !== null) return found;
+  throw parentMissing(
+    owner,
+    `holds only what changed since the disk with the UUID ${parent.uuid}, and no .vdi beside it has that UUID`,
+  );
+}
+
+/** VirtualBox gives a disk a new state with each session that writes: a difference fits one state only. */
+function requireSame({ parent }: VdiLink, owner: string, { stateUuid }: VdiLink, name: string): void {
+  if (parent?.stateUuid == null || stateUuid === null || parent.stateUuid === stateUuid) return;
+  throw parentMismatch(owner, AT.uuidParentModified, name, "the parent was written to after the difference was made");
 }
