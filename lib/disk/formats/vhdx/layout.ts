@@ -22,10 +22,14 @@ export const MAX_BLOCK_BYTES = 256 * MIB;
 export const CHUNK_SECTORS = 2 ** 23;
 
 /** 2.5.1.1: payload block states, the low three bits of an entry. */
-/** 0 not present, 1 undefined, 2 zero, 3 unmapped: without a parent, all read as zeros. */
+/** The parent's, where there is one. */
+export const BLOCK_NOT_PRESENT = 0;
+/** 1 undefined, 2 zero, 3 unmapped: all read as zeros, whatever a parent has. */
 export const BLOCK_UNMAPPED = 3;
 export const BLOCK_FULLY_PRESENT = 6;
 export const BLOCK_PARTIALLY_PRESENT = 7;
+/** 2.5.1.2: the sector bitmap block of a chunk is there. */
+export const BITMAP_PRESENT = 6;
 
 export const REGION_BAT = "2dc27766-f623-4200-9d64-115e9bfd4a08";
 export const REGION_METADATA = "8b7ca206-4790-4b9a-b8fe-575f050f886e";

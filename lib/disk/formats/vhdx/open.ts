@@ -1,103 +1,108 @@
-/** Opens a VHDX, dynamic or fixed; what its log still holds is applied in memory, the file is not touched. */
-import { BlockTable } from "../../block-table.ts";
-import { type NamedBytes, requireBytes } from "../../fields.ts";
+/** Opens a VHDX and the chain of those that it is a difference of. */
+import { type NamedBytes } from "../../fields.ts";
 import type { OpenedImage } from "../../format.ts";
-import { insane, overlap, truncated } from "../../image-error.ts";
+import { insane } from "../../image-error.ts";
+import { type ImageChain, parentMismatch } from "../../image-chain.ts";
 import type { ImageFile } from "../../io.ts";
-import { type LayerLocate, MappedDisk } from "../../mapped-disk.ts";
-import { PageCache } from "../../page-cache.ts";
-import {
-  BLOCK_FULLY_PRESENT,
-  BLOCK_PARTIALLY_PRESENT,
-  BLOCK_UNMAPPED,
-  chunkRatio,
-  MIB,
-  tableEntries,
-} from "./layout.ts";
+import type { Layer } from "../../layer.ts";
+import { MappedDisk } from "../../mapped-disk.ts";
+import { openChain } from "../../open-chain.ts";
+import { blockMap } from "./block-map.ts";
 import { replayLog } from "./log.ts";
-import { logIsEmpty, type Metadata, type Range, readHeader, readMetadata, readRegions } from "./structure.ts";
+import { type ParentLocator, readParentLocator } from "./parent-locator.ts";
+import { logIsEmpty, type Metadata, readHeader, readMetadata, readRegions } from "./structure.ts";
 
-/** Throws AppError `image.*`. Once open, the image owns `image.bytes`. */
+interface VhdxLink {
+  readonly disk: Layer;
+  readonly metadata: Metadata;
+  readonly dataWriteGuid: string;
+  readonly parent: ParentLocator | null;
+  readonly notes: readonly string[];
+}
+
+/** Throws AppError `image.*`. Once open, the image owns `image.bytes` and every file that it opened. */
 export async function openVhdx(image: ImageFile, signal?: AbortSignal): Promise<OpenedImage> {
+  const opened = await openChain<VhdxLink>(
+    image,
+    {
+      open: (file) => openLink(file, signal),
+      parent: async ({ parent }, owner, chain: ImageChain) =>
+        parent === null ? null : chain.parent(owner, parent.paths),
+      check: requireSame,
+    },
+    signal,
+  );
+  const { top, links, disk, files } = opened;
+  const { metadata, parent } = top;
+  return {
+    facts: {
+      format: "vhdx",
+      variant: parent !== null ? "differencing" : metadata.fixed ? "fixed" : "dynamic",
+      virtualSize: disk.size,
+      files,
+      ...opened.facts,
+      details: {
+        blockSize: metadata.blockBytes,
+        logicalSectorSize: metadata.logicalSector,
+        physicalSectorSize: metadata.physicalSector,
+        ...(parent === null ? {} : { parentLinkage: parent.linkages.join(" or ") }),
+      },
+      notes: links.flatMap((link) => link.notes),
+    },
+    disk,
+    [Symbol.asyncDispose]: () => opened[Symbol.asyncDispose](),
+  };
+}
+
+/** What a log still holds is applied in memory, the file is not touched. */
+async function openLink(image: ImageFile, signal: AbortSignal | undefined): Promise<VhdxLink> {
   const header = await readHeader(image, signal);
   const notes: string[] = [];
   let file: NamedBytes = image;
   if (!logIsEmpty(header)) {
     const replayed = await replayLog(image, header, signal);
     file = { name: image.name, bytes: replayed.bytes };
-    notes.push(`The disk was not closed cleanly: ${replayed.entries} entries of its log were applied in memory.`);
+    notes.push(`${image.name} was not closed cleanly: ${replayed.entries} entries of its log were applied in memory.`);
   }
   const { bat, metadata: region } = await readRegions(file, signal);
   const metadata = await readMetadata(file, region, signal);
-  const locate = locateBlocks(file, bat, metadata, [
+  if (metadata.hasParent && metadata.parentLocator === null)
+    throw insane(image.name, region.at, "it has a parent but does not tell which");
+  const parent =
+    metadata.hasParent && metadata.parentLocator !== null
+      ? await readParentLocator(file, metadata.parentLocator, signal)
+      : null;
+  const locate = blockMap(file, bat, metadata, [
     { what: "the metadata", at: region.at, length: region.length },
     { what: "the block table", at: bat.at, length: bat.length },
     { what: "the log", at: header.logAt, length: header.logLength },
   ]);
-  const disk = new MappedDisk(file, metadata.size, locate);
   return {
-    facts: {
-      format: "vhdx",
-      variant: metadata.fixed ? "fixed" : "dynamic",
-      virtualSize: metadata.size,
-      files: [image.name],
-      details: {
-        blockSize: metadata.blockBytes,
-        logicalSectorSize: metadata.logicalSector,
-        physicalSectorSize: metadata.physicalSector,
-      },
-      notes,
-    },
-    disk,
-    [Symbol.asyncDispose]: () => disk[Symbol.asyncDispose](),
+    disk: new MappedDisk(file, metadata.size, locate),
+    metadata,
+    dataWriteGuid: header.dataWriteGuid,
+    parent,
+    notes,
   };
 }
 
-function locateBlocks(
-  file: NamedBytes,
-  bat: Range,
-  meta: Metadata,
-  claimed: readonly (Range & { what: string })[],
-): LayerLocate {
-  const { blockBytes, size } = meta;
-  const ratio = chunkRatio(blockBytes, meta.logicalSector);
-  const chunkBytes = ratio * blockBytes;
-  const entries = tableEntries(Math.ceil(size / blockBytes), ratio);
-  if (entries * 8 > bat.length)
-    throw insane(file.name, bat.at, `its block table has ${bat.length} bytes, ${entries * 8} are needed`);
-  requireBytes(file, bat.at, entries * 8, "the block table");
-  const cache = new PageCache(file.bytes);
-
-  const decode = (page: Buffer, pos: number, block: number, at: number): number | null => {
-    const low = page.readUInt32LE(pos);
-    const state = low % 8;
-    if (state <= BLOCK_UNMAPPED) return null;
-    if (state === BLOCK_PARTIALLY_PRESENT)
-      throw insane(file.name, at, `block ${block} leans on a parent that the disk does not have`);
-    if (state !== BLOCK_FULLY_PRESENT) throw insane(file.name, at, `block ${block} is in the unknown state ${state}`);
-    // 2.5.1: bits 20 to 63 are the offset in MiB.
-    const from = (Math.floor(low / 2 ** 20) + page.readUInt32LE(pos + 4) * 4096) * MIB;
-    const to = from + Math.min(blockBytes, size - block * blockBytes);
-    if (!Number.isSafeInteger(to) || to > file.bytes.size) {
-      throw truncated(file.name, at, `block ${block} at byte ${from} ends at ${to}, the file has ${file.bytes.size}`);
-    }
-    if (from < MIB) throw overlap(file.name, at, `block ${block} lies inside the headers`);
-    for (const c of claimed) {
-      if (from < c.at + c.length && to > c.at) throw overlap(file.name, at, `block ${block} lies inside ${c.what}`);
-    }
-    return from;
-  };
-
-  return (offset, limit, kindOnly, signal) => {
-    const chunk = Math.floor(offset / chunkBytes);
-    const within = offset - chunk * chunkBytes;
-    const table = new BlockTable(cache, {
-      at: bat.at + chunk * (ratio + 1) * 8,
-      count: Math.min(ratio, Math.ceil(size / blockBytes) - chunk * ratio),
-      entryBytes: 8,
-      blockBytes,
-      decode: (page, pos, index, at) => decode(page, pos, chunk * ratio + index, at),
-    });
-    return table.locate(within, Math.min(limit, chunkBytes - within), kindOnly, signal);
-  };
+/** 2.6.2.6.3: the parent's data must not have been written to since. 2.6.2.4: sectors are of one size in a chain. */
+function requireSame({ parent, metadata }: VhdxLink, owner: string, below: VhdxLink, name: string): void {
+  if (parent === null) return;
+  if (!parent.linkages.includes(below.dataWriteGuid)) {
+    throw parentMismatch(
+      owner,
+      parent.at,
+      name,
+      `it was made of the state ${parent.linkages.join(" or ")}, that file is in ${below.dataWriteGuid}`,
+    );
+  }
+  if (metadata.logicalSector !== below.metadata.logicalSector) {
+    throw parentMismatch(
+      owner,
+      parent.at,
+      name,
+      `its sectors have ${metadata.logicalSector} bytes, those of the parent ${below.metadata.logicalSector}`,
+    );
+  }
 }

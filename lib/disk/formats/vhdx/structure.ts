@@ -33,6 +33,8 @@ export interface VhdxHeader {
   readonly logGuid: string;
   readonly logAt: number;
   readonly logLength: number;
+  /** Changes with each session that writes data: what a difference names its parent by. */
+  readonly dataWriteGuid: string;
 }
 
 export interface Range {
@@ -46,6 +48,9 @@ export interface Metadata {
   readonly size: number;
   readonly logicalSector: number;
   readonly physicalSector: number;
+  readonly hasParent: boolean;
+  /** Where the item is in the file; null: there is none. */
+  readonly parentLocator: Range | null;
 }
 
 const NO_GUID = "00000000-0000-0000-0000-000000000000";
@@ -69,7 +74,7 @@ export async function readHeader(file: NamedBytes, signal?: AbortSignal): Promis
   const logLength = best.u32(68);
   if (logAt % MIB !== 0 || logLength % MIB !== 0)
     throw insane(file.name, best.at + 68, `its log has ${logLength} bytes at ${logAt}`);
-  return { logGuid: guidAt(best.raw, 48), logAt, logLength };
+  return { logGuid: guidAt(best.raw, 48), logAt, logLength, dataWriteGuid: guidAt(best.raw, 32) };
 }
 
 /** Block table and metadata, each checked to lie in the file and apart from one another. */
@@ -121,24 +126,31 @@ export async function readMetadata(file: NamedBytes, region: Range, signal?: Abo
   const count = table.u16(10);
   if (count > MAX_TABLE_ENTRIES) throw insane(file.name, region.at + 10, `its metadata table has ${count} entries`);
   const items = new Map<string, Fields>();
+  let parentLocator: Range | null = null;
   for (let i = 0; i < count; i++) {
     const pos = 32 + i * 32;
     const guid = guidAt(table.raw, pos);
     const wanted = SIZES[guid];
+    const offset = table.u32(pos + 16);
+    const length = table.u32(pos + 20);
+    const inside = offset >= METADATA_TABLE_BYTES && offset + length <= region.length;
+    if (guid === ITEM_PARENT_LOCATOR) {
+      if (!inside)
+        throw insane(file.name, table.at + pos + 16, `its parent locator of ${length} bytes lies at ${offset}`);
+      parentLocator = { at: region.at + offset, length };
+      continue;
+    }
     if (wanted === undefined) {
-      const known = guid === ITEM_DISK_ID || guid === ITEM_PARENT_LOCATOR;
-      if (!known && hasBit(table.u32(pos + 24), ITEM_IS_REQUIRED))
+      if (guid !== ITEM_DISK_ID && hasBit(table.u32(pos + 24), ITEM_IS_REQUIRED))
         throw unknownFeature(file.name, table.at + pos, `metadata item ${guid}`);
       continue;
     }
-    const offset = table.u32(pos + 16);
-    const length = table.u32(pos + 20);
-    if (length !== wanted || offset < METADATA_TABLE_BYTES || offset + length > region.length) {
+    if (length !== wanted || !inside) {
       throw insane(file.name, table.at + pos + 16, `a metadata item of ${length} bytes lies at ${offset}`);
     }
     items.set(guid, await readStruct(file, region.at + offset, length, "le", "a metadata item", signal));
   }
-  return checkMetadata(file.name, region, items);
+  return { ...checkMetadata(file.name, region, items), parentLocator };
 }
 
 const SIZES: Readonly<Record<string, number>> = {
@@ -148,7 +160,11 @@ const SIZES: Readonly<Record<string, number>> = {
   [ITEM_PHYSICAL_SECTOR]: 4,
 };
 
-function checkMetadata(name: string, region: Range, items: ReadonlyMap<string, Fields>): Metadata {
+function checkMetadata(
+  name: string,
+  region: Range,
+  items: ReadonlyMap<string, Fields>,
+): Omit<Metadata, "parentLocator"> {
   const need = (guid: string, what: string) => {
     const item = items.get(guid);
     if (item === undefined) throw insane(name, region.at, `its metadata does not tell ${what}`);
@@ -157,15 +173,6 @@ function checkMetadata(name: string, region: Range, items: ReadonlyMap<string, F
   const params = need(ITEM_FILE_PARAMETERS, "the block size");
   const blockBytes = params.u32(0);
   const flags = params.u32(4);
-  if (hasBit(flags, PARAM_HAS_PARENT)) {
-    throw refused(
-      name,
-      params.at + 4,
-      "image.vhdx-differencing",
-      "is a differencing disk and holds only what changed since its parent",
-      "Merge it into its parent (Edit Disk in Hyper-V, Merge-VHD), and import the result.",
-    );
-  }
   if (!Number.isInteger(Math.log2(blockBytes)) || blockBytes < MIN_BLOCK_BYTES || blockBytes > MAX_BLOCK_BYTES) {
     throw insane(name, params.at, `its blocks have ${blockBytes} bytes`);
   }
@@ -182,6 +189,7 @@ function checkMetadata(name: string, region: Range, items: ReadonlyMap<string, F
     size,
     logicalSector,
     physicalSector: items.get(ITEM_PHYSICAL_SECTOR)?.u32(0) ?? logicalSector,
+    hasParent: hasBit(flags, PARAM_HAS_PARENT),
   };
 }
 
