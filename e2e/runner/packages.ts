@@ -30,6 +30,7 @@ const PACKAGES = [
   "fence-agents",
   "xva-img",
   "debootstrap",
+  "python3-libvhdi",
   "postgresql",
   "chromium",
   "golang-go",

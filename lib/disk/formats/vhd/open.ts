@@ -53,7 +53,11 @@ export async function openVhdFront(image: ImageFile, signal?: AbortSignal): Prom
   };
 }
 
-function factsOf({ footer, parent, details, notes }: VhdLink, virtualSize: number, files: readonly string[]): ImageFacts {
+function factsOf(
+  { footer, parent, details, notes }: VhdLink,
+  virtualSize: number,
+  files: readonly string[],
+): ImageFacts {
   return {
     format: "vhd",
     variant: variantOf(footer),
