@@ -18,6 +18,7 @@ const PACKAGES = [
   "busybox-static",
   "kmod",
   "e2fsprogs",
+  "xfsprogs",
   "gdisk",
   "mtools",
   "dosfstools",

@@ -5,12 +5,14 @@ import { fileError } from "../files/file-error.ts";
 import { shortRead } from "../files/file-source.ts";
 import { fingerprintDisk } from "../fingerprint.ts";
 import { LEAF_BYTES } from "../fingerprint-tree.ts";
-import type { ByteSink, ByteSource, HeldFile } from "../io.ts";
+import type { ByteSink, HeldFile } from "../io.ts";
 import type { FilePlan } from "../plan.ts";
 import { SHORTEST_GAP } from "../plan-chunks.ts";
 import type { TransferProgress } from "../write-plan.ts";
 import { dataParts } from "../zeros.ts";
+import { Cloner } from "./cloner.ts";
 import { CopyThreads } from "./copy-threads.ts";
+import { FileLender } from "./file-lender.ts";
 import { LeafDigests } from "./leaf-digests.ts";
 import type { Leaf, LeafFailure, Piece } from "./leaf-job.ts";
 import { copyItems, type Stretch } from "./leaves.ts";
@@ -25,6 +27,8 @@ export interface CopyPlanOptions {
   readonly disk: BlockSource;
   readonly sink: ByteSink & Required<Pick<ByteSink, "hold">>;
   readonly fingerprint: boolean;
+  /** The target shares no block with the source on the medium, whatever its file system could. */
+  readonly ownBlocks?: boolean;
   readonly signal?: AbortSignal;
   readonly onProgress?: (progress: TransferProgress) => void;
 }
@@ -58,7 +62,8 @@ class Copy implements AsyncDisposable {
   readonly #options: CopyPlanOptions;
   readonly #threads = new CopyThreads();
   readonly #target: HeldFile;
-  readonly #held = new Map<ByteSource, HeldFile>();
+  readonly #lender = new FileLender();
+  readonly #cloner: Cloner | null;
   readonly #flying: Flying[] = [];
   readonly #digests = new LeafDigests();
   readonly #free: Buffer[] = [];
@@ -71,11 +76,13 @@ class Copy implements AsyncDisposable {
   constructor(options: CopyPlanOptions) {
     this.#options = options;
     this.#target = options.sink.hold();
+    this.#cloner = options.ownBlocks === true ? null : new Cloner(options.disk, this.#target, this.#lender);
   }
 
   async run(): Promise<Copied> {
     const { plan, disk, fingerprint, signal, onProgress } = this.#options;
-    for await (const item of copyItems(plan, disk, fingerprint, signal)) {
+    const cloner = this.#cloner;
+    for await (const item of copyItems({ plan, disk, all: fingerprint, cloner, signal })) {
       signal?.throwIfAborted();
       if (item.kind === "tables") await this.#writeTables(item.at, item.bytes);
       else {
@@ -116,7 +123,7 @@ class Copy implements AsyncDisposable {
         const limit = stretch.length - done;
         const found = this.#options.disk.locate?.(from, limit, this.#options.signal);
         const place = (found instanceof Promise ? await found : found) ?? { kind: "read" as const, length: limit };
-        const held = place.kind === "file" ? this.#hold(place.bytes) : null;
+        const held = place.kind === "file" ? this.#lender.hold(place.bytes) : null;
         if (place.kind !== "zero") {
           if (held === null) unread = true;
           pieces.push({
@@ -135,16 +142,6 @@ class Copy implements AsyncDisposable {
       await this.#send();
       await this.#readAndSend({ index, pieces });
     } else if (this.#batch.push({ index, pieces }) === BATCH) await this.#send();
-  }
-
-  /** null when the bytes are not those of a file that can be lent. */
-  #hold(bytes: ByteSource): HeldFile | null {
-    let held = this.#held.get(bytes);
-    if (held !== undefined) return held;
-    held = bytes.hold?.();
-    if (held === undefined) return null;
-    this.#held.set(bytes, held);
-    return held;
   }
 
   async #send(): Promise<void> {
@@ -216,10 +213,9 @@ class Copy implements AsyncDisposable {
   #error({ doing, fd, at, length, code, message }: LeafFailure): AppError {
     const cause = Object.assign(new Error(message), { code });
     if (doing === "write") return fileError(cause, `Writing ${this.#target.name} at byte ${at}`);
-    const [bytes, held] = [...this.#held].find(([, file]) => file.fd === fd) ?? [];
-    const name = held?.name ?? "the source";
+    const { name, size } = this.#lender.whose(fd) ?? { name: "the source", size: at };
     if (doing === "read") return fileError(cause, `Reading ${name} at byte ${at}`);
-    return shortRead(name, bytes?.size ?? at, at, length);
+    return shortRead(name, size, at, length);
   }
 
   /** Nothing is read or written any more when this returns. */
@@ -227,6 +223,6 @@ class Copy implements AsyncDisposable {
     await Promise.allSettled([this.#writing, ...this.#flying.map(({ answer }) => answer)]);
     await this.#threads[Symbol.asyncDispose]();
     this.#target.release();
-    for (const held of this.#held.values()) held.release();
+    this.#lender[Symbol.dispose]();
   }
 }

@@ -3,6 +3,7 @@ import type { BlockSource } from "../block-source.ts";
 import { ExtentCursor } from "../extent-cursor.ts";
 import { LEAF_BYTES } from "../fingerprint-tree.ts";
 import type { FilePlan, Segment } from "../plan.ts";
+import type { Cloner } from "./cloner.ts";
 import { SHORTEST_GAP } from "../plan-chunks.ts";
 
 /** Tables that lie together are written together, up to so much. */
@@ -22,16 +23,21 @@ export type CopyItem =
   /** Sorted, disjoint, all in the leaf `index`. Leaves go forward; `again`: this one does not, and cannot be hashed. */
   | { readonly kind: "leaf"; readonly index: number; readonly stretches: readonly Stretch[]; readonly again: boolean };
 
+export interface CopyItemsOptions {
+  readonly plan: FilePlan;
+  readonly disk: BlockSource;
+  readonly all: boolean;
+  /** Puts stretches of the disk into the target without reading them; null: none. */
+  readonly cloner: Cloner | null;
+  readonly signal: AbortSignal | undefined;
+}
+
 /**
  * In the order of the plan. With `all`, data of the disk that the plan leaves out comes as well: the fingerprint is
  * the source's, so that a target that lost something shows when its own is compared.
  */
-export async function* copyItems(
-  plan: FilePlan,
-  disk: BlockSource,
-  all: boolean,
-  signal?: AbortSignal,
-): AsyncIterable<CopyItem> {
+export async function* copyItems(options: CopyItemsOptions): AsyncIterable<CopyItem> {
+  const { plan, disk, all, cloner, signal } = options;
   await using cursor = all ? new ExtentCursor(disk, signal) : null;
   /** All before it was given out. */
   let settled = 0;
@@ -83,7 +89,16 @@ export async function* copyItems(
       yield* missed(segment.offset);
       settled = segment.offset + segment.length;
     }
-    yield* add(segment.offset, segment.length, segment.at);
+    if (cloner === null) {
+      yield* add(segment.offset, segment.length, segment.at);
+      continue;
+    }
+    let done = 0;
+    for await (const part of cloner.parts(segment.offset, segment.length, segment.at, signal)) {
+      if (!part.cloned) yield* add(segment.offset + done, part.length, segment.at + done);
+      else if (all) yield* add(segment.offset + done, part.length, -1);
+      done += part.length;
+    }
   }
   yield* missed(disk.size);
   const item = takeLeaf();
