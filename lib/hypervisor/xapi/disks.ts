@@ -1,0 +1,187 @@
+/** Disks that this console makes in a pool, found again by name and mark; and those of VMs, as they are read. */
+import { z } from "zod";
+import type { DiskStream } from "#lib/disk/disk-stream.ts";
+import { AppError } from "#lib/errors.ts";
+import type { CreatedDisk, DiskSpec, ResourceRef } from "../adapter.ts";
+import { rawExport } from "./disk-export.ts";
+import { openImport } from "./disk-import.ts";
+import { vdiRecord } from "./new-vm.ts";
+import { recordSchema, type RecordOf } from "./records.ts";
+import type { XapiSession } from "./session.ts";
+import { ANYTHING, runTask, type FollowOptions } from "./tasks.ts";
+import { asAppError, isFailure, poolFull } from "./xapi-error.ts";
+
+const MARK = "supravisor";
+/** The size that was asked for: repositories round up to whole blocks. */
+const SIZE_MARK = "supravisor-size";
+/** Less than this of a repository left, and an I/O error means that it is full. */
+const FULL_BELOW = 16 * 1024 ** 2;
+const Refs = z.array(z.string());
+const Ref = z.string();
+
+interface FoundDisk {
+  readonly ref: string;
+  readonly record: RecordOf<"VDI">;
+}
+
+export class PoolDisks {
+  readonly #session: XapiSession;
+  readonly #stallMs: number;
+
+  constructor(session: XapiSession, stallMs: number) {
+    this.#session = session;
+    this.#stallMs = stallMs;
+  }
+
+  #follow(doing: string, signal?: AbortSignal): FollowOptions {
+    return { doing, stallMs: this.#stallMs, ...(signal === undefined ? {} : { signal }) };
+  }
+
+  async #repository(uuid: string, signal?: AbortSignal): Promise<{ ref: string; record: RecordOf<"SR"> }> {
+    try {
+      const ref = await this.#session.call("SR.get_by_uuid", [uuid], Ref, signal);
+      return { ref, record: await this.#session.call("SR.get_record", [ref], recordSchema("SR"), signal) };
+    } catch (error) {
+      if (isFailure(error, "UUID_INVALID", "HANDLE_INVALID"))
+        throw new AppError("not-found", "pool.not-found", `There is no storage repository “${uuid}” in this pool.`, {
+          cause: error,
+        });
+      throw asAppError(error, `Looking for the storage repository ${uuid}`);
+    }
+  }
+
+  /** Every disk of that name in the repository, snapshots of such disks apart. */
+  async #named(sr: string, name: string, signal?: AbortSignal): Promise<FoundDisk[]> {
+    const refs = await this.#session.call("VDI.get_by_name_label", [name], Refs, signal);
+    const found: FoundDisk[] = [];
+    for (const ref of refs) {
+      const record = await this.#session
+        .call("VDI.get_record", [ref], recordSchema("VDI"), signal)
+        .catch((error: unknown) => {
+          // Gone between the two questions.
+          if (isFailure(error, "HANDLE_INVALID")) return null;
+          throw error;
+        });
+      if (record !== null && record.SR === sr && !record.is_a_snapshot) found.push({ ref, record });
+    }
+    return found;
+  }
+
+  /** Null: it is not there, or not ours. */
+  async find(resource: ResourceRef, signal?: AbortSignal): Promise<FoundDisk | null> {
+    const slash = resource.ref.indexOf("/");
+    const [uuid, name] = [resource.ref.slice(0, slash), resource.ref.slice(slash + 1)];
+    try {
+      const { ref: sr } = await this.#repository(uuid, signal);
+      return (await this.#named(sr, name, signal)).find((disk) => disk.record.other_config[MARK] !== undefined) ?? null;
+    } catch (error) {
+      if (error instanceof AppError && error.code === "pool.not-found") return null;
+      throw asAppError(error, `Looking for ${resource.label}`);
+    }
+  }
+
+  async plan(spec: DiskSpec, signal?: AbortSignal): Promise<ResourceRef> {
+    if (spec.format !== "raw" && spec.format !== "vhd")
+      throw new AppError("unprocessable", "host.refused", `Xen pools take no ${spec.format} disks.`);
+    const { ref: sr, record } = await this.#repository(spec.poolRef, signal);
+    try {
+      if ((await this.#named(sr, spec.name, signal)).length > 0)
+        throw new AppError(
+          "conflict",
+          "disk.exists",
+          `There is a disk “${spec.name}” on ${record.name_label} already.`,
+          {
+            hint: "Choose another name.",
+          },
+        );
+    } catch (error) {
+      throw asAppError(error, `Looking for a disk ${spec.name}`);
+    }
+    return {
+      kind: "disk",
+      ref: `${spec.poolRef}/${spec.name}`,
+      label: `disk ${spec.name} on ${record.name_label}`,
+    };
+  }
+
+  async create(spec: DiskSpec, signal?: AbortSignal): Promise<CreatedDisk> {
+    const resource = await this.plan(spec, signal);
+    const { ref: sr } = await this.#repository(spec.poolRef, signal);
+    const doing = `Making ${resource.label}`;
+    const marks = { [MARK]: "disk", [SIZE_MARK]: String(spec.virtualSize) };
+    const vdi = await runTask(
+      this.#session,
+      "VDI.create",
+      [vdiRecord(sr, spec.name, spec.virtualSize, marks)],
+      this.#follow(doing, signal),
+    );
+    const sink = await openImport(this.#session, {
+      vdi,
+      format: spec.format === "vhd" ? "vhd" : "raw",
+      fileLength: spec.fileLength,
+      doing: `Writing ${resource.label}`,
+      stallMs: this.#stallMs,
+      explain: (error) => this.#explain(error, sr, resource),
+      ...(signal === undefined ? {} : { signal }),
+    });
+    return { resource, sink };
+  }
+
+  /** A repository that ran full says no more than “I/O error”. */
+  async #explain(error: unknown, sr: string, resource: ResourceRef): Promise<unknown> {
+    if (!(error instanceof AppError) || !["VDI_IO_ERROR", "INTERNAL_ERROR"].includes(String(error.details?.["code"])))
+      return error;
+    try {
+      await this.#session.call("SR.scan", [sr], ANYTHING).catch(() => undefined);
+      const { physical_size: size, physical_utilisation: used } = await this.#session.call(
+        "SR.get_record",
+        [sr],
+        recordSchema("SR"),
+      );
+      return size > 0 && size - used < FULL_BELOW ? poolFull(`Writing ${resource.label}`, error) : error;
+    } catch {
+      return error;
+    }
+  }
+
+  async openResource(resource: ResourceRef, signal?: AbortSignal): Promise<DiskStream> {
+    const found = await this.find(resource, signal);
+    if (found === null) throw new AppError("not-found", "disk.not-found", `${resource.label} is not in the pool.`);
+    const asked = Number(found.record.other_config[SIZE_MARK]);
+    const size =
+      Number.isSafeInteger(asked) && asked > 0 ? Math.min(asked, found.record.virtual_size) : found.record.virtual_size;
+    return this.open(found.ref, size, resource.label, signal);
+  }
+
+  open(vdi: string, size: number, label: string, signal?: AbortSignal): DiskStream {
+    return rawExport(this.#session, {
+      vdi,
+      size,
+      doing: `Reading ${label}`,
+      stallMs: this.#stallMs,
+      ...(signal === undefined ? {} : { signal }),
+    });
+  }
+
+  async remove(resource: ResourceRef, signal?: AbortSignal): Promise<void> {
+    const found = await this.find(resource, signal);
+    if (found !== null) await this.destroy(found.ref, `Removing ${resource.label}`, signal);
+  }
+
+  /** An import that was just broken off holds the disk for a moment. */
+  async destroy(vdi: string, doing: string, signal?: AbortSignal): Promise<void> {
+    const until = Date.now() + this.#stallMs;
+    for (;;) {
+      try {
+        await runTask(this.#session, "VDI.destroy", [vdi], this.#follow(doing, signal));
+        return;
+      } catch (error) {
+        const code = error instanceof AppError ? String(error.details?.["code"]) : "";
+        if (code === "HANDLE_INVALID") return;
+        if (!["VDI_IN_USE", "OTHER_OPERATION_IN_PROGRESS"].includes(code) || Date.now() > until) throw error;
+        await new Promise((resolve) => setTimeout(resolve, 250));
+        signal?.throwIfAborted();
+      }
+    }
+  }
+}

@@ -1,0 +1,89 @@
+/** The pool's records, followed by event.from and its token. After lost events or another session everything is read anew. */
+import { z } from "zod";
+import { AppError } from "#lib/errors.ts";
+import { parseRecord, RECORD_CLASSES, type RecordClass, type RecordOf } from "./records.ts";
+import type { XapiSession } from "./session.ts";
+import { isFailure } from "./xapi-error.ts";
+
+const Batch = z.object({
+  token: z.string(),
+  events: z.array(
+    z.object({ class: z.string(), operation: z.string(), ref: z.string(), snapshot: z.unknown().optional() }),
+  ),
+});
+
+const CLASS_OF = new Map(RECORD_CLASSES.map((name) => [name.toLowerCase(), name]));
+/** Beyond what the host was asked to wait. */
+const ANSWER_MS = 60_000;
+
+export interface Changed {
+  readonly name: RecordClass;
+  readonly ref: string;
+  /** As it was before, when it was known. */
+  readonly before: unknown;
+}
+
+/** What came: everything anew, or what changed since. */
+export type Refreshed = { readonly all: true } | { readonly all: false; readonly changed: readonly Changed[] };
+
+export class Mirror {
+  readonly #session: XapiSession;
+  #tables = new Map<RecordClass, Map<string, unknown>>();
+  #token = "";
+  #login = -1;
+
+  constructor(session: XapiSession) {
+    this.#session = session;
+  }
+
+  find<C extends RecordClass>(name: C, ref: string): RecordOf<C> | null {
+    return (this.#tables.get(name)?.get(ref) as RecordOf<C> | undefined) ?? null;
+  }
+
+  entries<C extends RecordClass>(name: C): [string, RecordOf<C>][] {
+    return [...(this.#tables.get(name) ?? [])] as [string, RecordOf<C>][];
+  }
+
+  /** Waits up to so many seconds for something to happen; 0: only what is already there. */
+  async refresh(seconds: number, signal?: AbortSignal): Promise<Refreshed> {
+    const anew = this.#token === "" || this.#login !== this.#session.logins;
+    try {
+      return await this.#take(anew ? "" : this.#token, seconds, signal);
+    } catch (error) {
+      const lost = isFailure(error, "EVENTS_LOST", "EVENT_FROM_TOKEN_PARSE_FAILURE");
+      if (!lost) throw error;
+      return await this.#take("", 0, signal);
+    }
+  }
+
+  async #take(token: string, seconds: number, signal?: AbortSignal): Promise<Refreshed> {
+    const login = this.#session.logins;
+    // A float in every encoding: the API's type for the time.
+    const wait = seconds + 0.1;
+    const batch = await this.#session.call(
+      "event.from",
+      [RECORD_CLASSES, token, wait],
+      Batch,
+      signal,
+      seconds * 1000 + ANSWER_MS,
+    );
+    // The session was renewed while this waited, perhaps with another master: its token counts for nothing.
+    if (token !== "" && this.#session.logins !== login) return await this.#take("", 0, signal);
+    if (token === "") this.#tables = new Map(RECORD_CLASSES.map((name) => [name, new Map<string, unknown>()]));
+    const changed: Changed[] = [];
+    for (const event of batch.events) {
+      const name = CLASS_OF.get(event.class.toLowerCase());
+      const table = name === undefined ? undefined : this.#tables.get(name);
+      if (name === undefined || table === undefined) continue;
+      changed.push({ name, ref: event.ref, before: table.get(event.ref) });
+      const record = event.operation === "del" ? null : parseRecord(name, event.snapshot);
+      if (record === null) table.delete(event.ref);
+      else table.set(event.ref, record);
+    }
+    this.#token = batch.token;
+    this.#login = this.#session.logins;
+    if (token === "" && this.entries("pool").length === 0)
+      throw new AppError("unprocessable", "host.not-xapi", `${this.#session.name} tells of no pool.`);
+    return token === "" ? { all: true } : { all: false, changed };
+  }
+}
