@@ -62,8 +62,8 @@ module.exports = {
     fence(
       "vendor-knows-no-vendor",
       "Vendors never import one another; libvirt/ is shared.",
-      { path: "^lib/hypervisor/(kvm|xen|vmware|hyperv|virtualbox|demo)/" },
-      { path: "^lib/hypervisor/(kvm|xen|vmware|hyperv|virtualbox|demo)/", pathNot: "^lib/hypervisor/$1/" },
+      { path: "^lib/hypervisor/(kvm|xen|xapi|vmware|hyperv|virtualbox|demo)/" },
+      { path: "^lib/hypervisor/(kvm|xen|xapi|vmware|hyperv|virtualbox|demo)/", pathNot: "^lib/hypervisor/$1/" },
     ),
     fence(
       "preflight-is-pure",

@@ -110,6 +110,13 @@ function factsOf(connection: HostDetail["connection"]["connection"]): readonly {
         { key: "Address", value: `${connection.host}:${connection.port}` },
         { key: "Certificate", value: connection.certificate ? code(connection.certificate) : "verified by the CA" },
       ];
+    case "https":
+      return [
+        { key: "Reached by", value: "HTTPS" },
+        { key: "Address", value: `${connection.host}:${connection.port}` },
+        { key: "User", value: connection.user },
+        { key: "Certificate", value: connection.certificate ? code(connection.certificate) : "verified by the CA" },
+      ];
     case "demo":
       return [{ key: "Reached by", value: "Nothing: it is simulated in Supravisor's data folder" }];
   }

@@ -9,6 +9,8 @@ export function connectionWords({ connection }: HostConnection): string {
       return `SSH ${connection.user}@${connection.host}:${connection.port}`;
     case "tls":
       return `TLS ${connection.host}:${connection.port}`;
+    case "https":
+      return `HTTPS ${connection.user}@${connection.host}:${connection.port}`;
     case "demo":
       return "Simulated";
   }

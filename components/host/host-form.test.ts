@@ -39,6 +39,26 @@ describe("toNewHost", () => {
     });
   });
 
+  it("makes what the API takes for a XenServer pool", () => {
+    const values: Values = { ...emptyFields("xapi", "pool"), host: "xen1.example", password: "p" };
+    expect(needsIdentity(values)).toBe(true);
+    expect(NewHost.parse(toNewHost({ ...values, pin: "a".repeat(64) }))).toEqual({
+      name: "pool",
+      target: {
+        driver: "xapi",
+        connection: {
+          transport: "https",
+          host: "xen1.example",
+          port: 443,
+          user: "root",
+          certificate: "a".repeat(64),
+          caCertificate: null,
+        },
+      },
+      secret: { password: "p" },
+    });
+  });
+
   it("sends only the secret of the way that is chosen", () => {
     expect(
       secretOf(form({ transport: "ssh", auth: "key", password: "old", privateKey: "KEY", passphrase: "p" })),

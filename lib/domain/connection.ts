@@ -2,10 +2,11 @@
 import { z } from "zod";
 import { DemoConnection } from "./connection/demo.ts";
 import { LibvirtConnection } from "./connection/libvirt.ts";
+import { XapiConnection } from "./connection/xapi.ts";
 import type { Vendor } from "./hardware.ts";
 
 /** Driver ids: one per way to speak to a hypervisor. */
-export const DRIVERS = ["kvm", "demo"] as const;
+export const DRIVERS = ["kvm", "xapi", "demo"] as const;
 export const DriverId = z.enum(DRIVERS);
 export type DriverId = z.infer<typeof DriverId>;
 
@@ -15,12 +16,13 @@ export type DriverId = z.infer<typeof DriverId>;
  */
 export const HostConnection = z.discriminatedUnion("driver", [
   z.object({ driver: z.literal("kvm"), connection: LibvirtConnection }),
+  z.object({ driver: z.literal("xapi"), connection: XapiConnection }),
   z.object({ driver: z.literal("demo"), connection: DemoConnection }),
 ]);
 export type HostConnection = z.infer<typeof HostConnection>;
 
 /** What each driver speaks to. A simulated host says it itself. */
-export const VENDOR_OF_DRIVER = { kvm: "kvm" } satisfies Record<Exclude<DriverId, "demo">, Vendor>;
+export const VENDOR_OF_DRIVER = { kvm: "kvm", xapi: "xen" } satisfies Record<Exclude<DriverId, "demo">, Vendor>;
 
 /** Every secret that some driver needs; a connection uses those that fit its transport. */
 export const HostSecret = z.object({

@@ -42,8 +42,7 @@ export async function openBulk(session: XapiSession, options: BulkOptions): Prom
   try {
     for (let hop = 0; ; hop += 1) {
       const timeout = AbortSignal.timeout(HEAD_MS);
-      const life = new AbortController();
-      const limit = AbortSignal.any([life.signal, timeout, ...(signal === undefined ? [] : [signal])]);
+      const limit = AbortSignal.any([timeout, ...(signal === undefined ? [] : [signal])]);
       const { request, response } = await endpoint
         .send(options.method, path, headers, limit)
         .catch((error: unknown) => {
@@ -66,7 +65,6 @@ export async function openBulk(session: XapiSession, options: BulkOptions): Prom
           { hint: "The account may lack the right to move disks (role VM Power Admin or higher)." },
         );
       }
-      // From here on the transfer has no length in time; only the caller's signal ends it.
       detach(request, response, signal);
       const { name } = endpoint;
       const used = endpoint;

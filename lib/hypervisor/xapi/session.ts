@@ -41,20 +41,20 @@ export class XapiSession implements AsyncDisposable {
       new Endpoint(memberAt(connection, connection.host)),
     );
     try {
-      await session.#enter(session.#limit(signal));
+      await session.#enter(signal);
       return session;
     } catch (error) {
       // The address may be a slave's, while the confirmed certificate is the master's.
-      const master = await masterBehind(connection, error, session.#limit(signal));
+      const master = await masterBehind(connection, error, signal);
       session.#endpoint.close();
-      if (master === null) throw asOpenError(error, session.name, signal);
+      if (master === null) throw asAppError(error, `Signing in at ${session.name}`);
       session.#endpoint = new Endpoint(memberAt(connection, master));
       try {
-        await session.#enter(session.#limit(signal));
+        await session.#enter(signal);
         return session;
       } catch (second) {
         session.#endpoint.close();
-        throw asOpenError(second, session.name, signal);
+        throw asAppError(second, `Signing in at ${session.name}`);
       }
     }
   }
@@ -71,18 +71,14 @@ export class XapiSession implements AsyncDisposable {
     return this.#entered;
   }
 
-  #limit(signal: AbortSignal | undefined, ms = CALL_MS): AbortSignal {
-    const timeout = AbortSignal.timeout(ms);
-    return signal === undefined ? timeout : AbortSignal.any([signal, timeout]);
-  }
-
   /** Logs in, following the slaves to their master. */
-  async #enter(signal: AbortSignal): Promise<void> {
+  async #enter(signal: AbortSignal | undefined): Promise<void> {
     for (let hop = 0; ; hop += 1) {
       try {
         const id = await this.#endpoint.call(
           "session.login_with_password",
           [this.#connection.user, this.#password, "1.0", "supravisor"],
+          CALL_MS,
           signal,
         );
         this.#id = z.string().parse(id);
@@ -119,14 +115,14 @@ export class XapiSession implements AsyncDisposable {
   }
 
   /** The members vouch for one another over this connection, so that a redirect or a new master is no unknown peer. */
-  async #learnMembers(signal: AbortSignal): Promise<void> {
+  async #learnMembers(signal: AbortSignal | undefined): Promise<void> {
     const Hosts = z.record(z.string(), z.object({ address: z.string() }));
-    const hosts = Hosts.parse(await this.#endpoint.call("host.get_all_records", [this.#id], signal));
+    const hosts = Hosts.parse(await this.#endpoint.call("host.get_all_records", [this.#id], CALL_MS, signal));
     this.#known.clear();
     await Promise.all(
       Object.entries(hosts).map(async ([ref, { address }]) => {
         const pem = await this.#endpoint
-          .call("host.get_server_certificate", [this.#id, ref], signal)
+          .call("host.get_server_certificate", [this.#id, ref], CALL_MS, signal)
           .catch((error: unknown) => {
             if (error instanceof AppError) throw error;
             // A member that is down cannot show its certificate.
@@ -145,21 +141,19 @@ export class XapiSession implements AsyncDisposable {
     signal?: AbortSignal,
     ms = CALL_MS,
   ): Promise<T> {
-    const limit = this.#limit(signal, ms);
     for (let attempt = 0; ; attempt += 1) {
       const id = this.#id;
       try {
-        return result.parse(await this.#endpoint.call(method, [id, ...params], limit));
+        return result.parse(await this.#endpoint.call(method, [id, ...params], ms, signal));
       } catch (error) {
-        if (limit.aborted && signal?.aborted !== true) throw timedOut(this.name, method, ms);
         if (!isFailure(error, "SESSION_INVALID", "HOST_IS_SLAVE") || attempt >= 2) throw asLost(error, this.name);
-        await this.#again(id, isFailure(error, "HOST_IS_SLAVE") ? (error.params[0] ?? "") : null, limit);
+        await this.#again(id, isFailure(error, "HOST_IS_SLAVE") ? (error.params[0] ?? "") : null, signal);
       }
     }
   }
 
   /** Many calls may find the session gone; one of them opens the next. */
-  async #again(stale: string, master: string | null, signal: AbortSignal): Promise<void> {
+  async #again(stale: string, master: string | null, signal: AbortSignal | undefined): Promise<void> {
     if (this.#id !== stale) return;
     this.#entering ??= (async () => {
       try {
@@ -180,7 +174,7 @@ export class XapiSession implements AsyncDisposable {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    await this.#endpoint.call("session.logout", [this.#id], AbortSignal.timeout(2000)).catch(() => undefined);
+    await this.#endpoint.call("session.logout", [this.#id], 2000).catch(() => undefined);
     this.#endpoint.close();
   }
 }
@@ -195,22 +189,6 @@ function fingerprintOf(pem: string): string | null {
   } catch {
     return null;
   }
-}
-
-function timedOut(name: string, method: string, ms: number): AppError {
-  return new AppError(
-    "unavailable",
-    "host.timeout",
-    `${name} did not answer ${method} within ${Math.round(ms / 1000)} s.`,
-    {
-      hint: "Check that the pool's master is up and not overloaded.",
-    },
-  );
-}
-
-function asOpenError(error: unknown, name: string, signal: AbortSignal | undefined): unknown {
-  const late = error instanceof Error && error.name === "TimeoutError" && signal?.aborted !== true;
-  return late ? timedOut(name, "the sign-in", CALL_MS) : asAppError(error, `Signing in at ${name}`);
 }
 
 function asLost(error: unknown, name: string): unknown {
@@ -242,10 +220,15 @@ async function shownAt(host: string, port: number, signal?: AbortSignal): Promis
 }
 
 /** Asks without a session and without any secret; null: it is no slave. */
-async function askMaster(host: string, port: number, certificate: string, signal: AbortSignal): Promise<string | null> {
+async function askMaster(
+  host: string,
+  port: number,
+  certificate: string,
+  signal?: AbortSignal,
+): Promise<string | null> {
   const endpoint = new Endpoint({ host, port, certificate, ca: null });
   try {
-    await endpoint.call("pool.get_all", [NO_SESSION], signal);
+    await endpoint.call("pool.get_all", [NO_SESSION], CALL_MS, signal);
     return null;
   } catch (error) {
     if (isFailure(error, "HOST_IS_SLAVE")) return error.params[0] ?? null;
@@ -256,7 +239,7 @@ async function askMaster(host: string, port: number, certificate: string, signal
 }
 
 /** The master's address when the one that was given belongs to a slave with another certificate. */
-async function masterBehind(connection: XapiConnection, error: unknown, signal: AbortSignal): Promise<string | null> {
+async function masterBehind(connection: XapiConnection, error: unknown, signal?: AbortSignal): Promise<string | null> {
   if (!(error instanceof AppError) || error.code !== "host.key-changed") return null;
   const shown = error.details?.["fingerprint"];
   if (typeof shown !== "string") return null;
@@ -269,8 +252,7 @@ export async function identifyPool(
   signal?: AbortSignal,
 ): Promise<{ kind: "tls-certificate"; fingerprint: string }> {
   const shown = await shownAt(connection.host, connection.port, signal);
-  const limit = signal ?? AbortSignal.timeout(CALL_MS);
-  const master = await askMaster(connection.host, connection.port, shown, limit);
+  const master = await askMaster(connection.host, connection.port, shown, signal);
   const fingerprint = master === null ? shown : await shownAt(master, connection.port, signal);
   return { kind: "tls-certificate", fingerprint };
 }

@@ -12,7 +12,7 @@ const Task = z.object({
   error_info: z.array(z.string()).catch([]),
 });
 
-const FIRST_POLL_MS = 100;
+const FIRST_POLL_MS = 40;
 const MOST_POLL_MS = 1000;
 /** Answers of the API that are not looked at. */
 export const ANYTHING = z.unknown();
