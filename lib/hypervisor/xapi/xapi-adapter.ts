@@ -16,7 +16,7 @@ import { vbdRecord, vifRecord, vmRecord } from "./new-vm.ts";
 import { NULL_REF, type RecordOf } from "./records.ts";
 import type { XapiSession } from "./session.ts";
 import { Snapshots } from "./snapshots.ts";
-import { ANYTHING, runTask, type FollowOptions } from "./tasks.ts";
+import { runTask, type FollowOptions } from "./tasks.ts";
 import { asAppError } from "./xapi-error.ts";
 
 /** How long one wait for events lasts. */
