@@ -10,9 +10,11 @@ import { AnyOrderFingerprinter } from "./fingerprint-any-order.ts";
 import { Fingerprinter } from "./fingerprint.ts";
 import { FlatDisk } from "./flat-disk.ts";
 import type { BlockLayout } from "./block-layout.ts";
+import type { BlockSource } from "./block-source.ts";
 import type { DiskFormat } from "./format.ts";
 import type { ByteSink } from "./io.ts";
 import { PassingDisk } from "./passing-disk.ts";
+import { requireSeekable, writePlaced } from "./placed.ts";
 import { formatOf } from "./registry.ts";
 import { type TransferProgress, writeStream } from "./write-plan.ts";
 import { dataParts } from "./zeros.ts";
@@ -45,9 +47,8 @@ export async function convertStream(request: ConvertStreamOptions): Promise<Stre
   const layout = layOut(format, stream.size, options);
   const forward = stream.order === "forward";
   if (layout !== null && (sink.seekable || (forward && growsForward(layout)))) return append(request, layout);
-  if (layout === null && forward && format.stream !== undefined) {
-    return compress(request, format.stream.bind(format), options);
-  }
+  if (layout === null && format.stream === undefined) requireSeekable(sink, format.label);
+  if (layout === null && forward) return compress(request, format, options);
   const reason = forward
     ? `${format.label} needs to know all data of the disk before its first byte, and the target cannot be written out of order`
     : "the source sends the disk in its own order, and the target must be written from its beginning to its end";
@@ -83,7 +84,7 @@ async function append(request: ConvertStreamOptions, layout: BlockLayout): Promi
 
 async function compress(
   request: ConvertStreamOptions,
-  pack: NonNullable<DiskFormat["stream"]>,
+  format: DiskFormat,
   options: unknown,
 ): Promise<StreamConversion> {
   const { stream, sink, signal } = request;
@@ -97,16 +98,20 @@ async function compress(
     }
   };
   await using disk = new PassingDisk(stream.size, pieces);
-  const written = await writeStream({
-    stream: pack(disk, options, signal),
-    sink,
-    ...(signal === undefined ? {} : { signal }),
-    onBytes: (bytes) => (moved = bytes),
-  });
+  const more = { sink, ...(signal === undefined ? {} : { signal }), onBytes: (bytes: number) => void (moved = bytes) };
+  const written =
+    format.stream !== undefined
+      ? await writeStream({ stream: format.stream(disk, options, signal), ...more })
+      : await writePlaced({ pieces: placed(format, disk, options, signal), ...more });
   const fingerprint = await watch.finish();
   await sink.commit(written.fileLength, signal);
   watch.report(stream.size, stream.size, moved);
   return { ...written, fingerprint, spooled: watch.spooled };
+}
+
+function placed(format: DiskFormat, disk: BlockSource, options: unknown, signal: AbortSignal | undefined) {
+  if (format.place !== undefined) return format.place(disk, options, signal);
+  throw new AppError("invalid", "options.invalid", `${format.label} cannot be written that way.`);
 }
 
 /** The whole disk into a sparse file, and from there as any other disk. */

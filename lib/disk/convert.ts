@@ -6,6 +6,7 @@ import { copyPlan, lendsFile } from "./copy/copy-plan.ts";
 import { FingerprintFeed, overheard } from "./fingerprint-feed.ts";
 import type { DiskFormat } from "./format.ts";
 import type { ByteSink } from "./io.ts";
+import { type PlacedBytes, requireSeekable, writePlaced } from "./placed.ts";
 import type { FilePlan } from "./plan.ts";
 import { formatOf } from "./registry.ts";
 import { writePlan, writeStream, type TransferProgress } from "./write-plan.ts";
@@ -69,16 +70,19 @@ async function carryOut(request: ConvertDiskOptions, print: boolean): Promise<Ou
             ...more,
           })),
         }
-      : await streamed(target, request, feed);
+      : await packed(target, request, feed);
   const fingerprint = feed === null ? null : await feed.finish();
   await request.beforeCommit?.(signal);
   await sink.commit(fileLength, signal);
   return { fileLength, fingerprint, moved };
 }
 
-type Streamed = { readonly format: Required<Pick<DiskFormat, "stream">>; readonly options: unknown };
+/** Compressed targets: forward to any sink, or to one that can go back. */
+type Packed =
+  | { readonly stream: (disk: BlockSource) => AsyncIterable<Uint8Array> }
+  | { readonly label: string; readonly place: (disk: BlockSource) => AsyncIterable<PlacedBytes> };
 
-async function streamed(target: Streamed, request: ConvertDiskOptions, feed: FingerprintFeed | null) {
+async function packed(target: Packed, request: ConvertDiskOptions, feed: FingerprintFeed | null) {
   const { disk, sink, signal, onProgress } = request;
   const total = disk.size;
   let done = 0;
@@ -98,15 +102,19 @@ async function streamed(target: Streamed, request: ConvertDiskOptions, feed: Fin
       }
     },
   };
-  const written = await writeStream({
-    stream: target.format.stream(watched, target.options, signal),
+  const more = {
     sink,
     ...(signal === undefined ? {} : { signal }),
-    onBytes: (bytes) => {
+    onBytes: (bytes: number) => {
       moved = bytes;
       onProgress?.({ done, total, moved });
     },
-  });
+  };
+  if ("place" in target) requireSeekable(sink, target.label);
+  const written =
+    "place" in target
+      ? await writePlaced({ pieces: target.place(watched), ...more })
+      : await writeStream({ stream: target.stream(watched), ...more });
   onProgress?.({ done: total, total, moved });
   return written;
 }
@@ -129,7 +137,7 @@ async function layOut(
   to: DiskFormatId,
   given: Record<string, unknown>,
   signal: AbortSignal | undefined,
-): Promise<{ plan: FilePlan } | Streamed> {
+): Promise<{ plan: FilePlan } | Packed> {
   const format = formatOf(to);
   const options = parseOptions(format, given);
   if (format.plan !== undefined) {
@@ -140,10 +148,15 @@ async function layOut(
       if (!(error instanceof AppError && error.code === "image.not-plannable")) throw error;
     }
   }
+  if (format.place !== undefined) {
+    const place = format.place.bind(format);
+    return { label: format.label, place: (source) => place(source, options, signal) };
+  }
   if (format.stream === undefined) {
     throw new AppError("invalid", "options.invalid", `${format.label} cannot be written that way.`);
   }
-  return { format: { stream: format.stream.bind(format) }, options };
+  const stream = format.stream.bind(format);
+  return { stream: (source) => stream(source, options, signal) };
 }
 
 /** Throws `options.invalid` (invalid) with the first thing that is wrong. */

@@ -5,6 +5,7 @@ import type { BlockLayout } from "./block-layout.ts";
 import type { BlockSource } from "./block-source.ts";
 import type { DiskStream } from "./disk-stream.ts";
 import type { ImageFile } from "./io.ts";
+import type { PlacedBytes } from "./placed.ts";
 import type { FilePlan } from "./plan.ts";
 
 /** What opening found beside the bytes. JSON values only. */
@@ -56,4 +57,6 @@ export interface DiskFormat<Options = unknown> {
   layOut?(size: number, options: Options): BlockLayout;
   /** Compressed targets: a forward-only stream, length unknown before its end. */
   stream?(disk: BlockSource, options: Options, signal?: AbortSignal): AsyncIterable<Uint8Array>;
+  /** Compressed targets whose head is written last, for a sink that can go back. */
+  place?(disk: BlockSource, options: Options, signal?: AbortSignal): AsyncIterable<PlacedBytes>;
 }

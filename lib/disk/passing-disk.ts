@@ -4,10 +4,10 @@ import type { BlockSource, Extent } from "./block-source.ts";
 import type { DiskPiece } from "./disk-stream.ts";
 import { isZero } from "./zeros.ts";
 
-/** What is read at once by who compresses; a window is one extent. */
-const WINDOW = 1_048_576;
+/** What is read at once by who compresses, and the largest cluster; a window is one extent. */
+const WINDOW = 2_097_152;
 /** Windows that were told and not yet read whole. A reader some MiB behind is usual, one far behind is lost. */
-const MOST_WINDOWS = 64;
+const MOST_WINDOWS = 32;
 
 interface Window {
   readonly bytes: Buffer;
@@ -15,7 +15,7 @@ interface Window {
 }
 
 /**
- * `extents` can be asked for once, and tells extents of at most 1 MiB; neighbours may be of one kind. Bytes can be
+ * `extents` can be asked for once, and tells extents of at most 2 MiB; neighbours may be of one kind. Bytes can be
  * read once, after their extent was told. Pieces are sorted, each byte at most once.
  */
 export class PassingDisk implements BlockSource {

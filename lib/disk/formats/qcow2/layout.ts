@@ -12,6 +12,10 @@ export const MAX_CLUSTER_BITS = 21;
 export const MAX_L1_BYTES = 32 * 1024 * 1024;
 export const MAX_BACKING_NAME = 1023;
 
+/** Width of a reference count as we write it: 16 bits, as all programs do. */
+export const REFCOUNT_ORDER = 4;
+export const REFCOUNT_BYTES = 2;
+
 /** Header extension types. */
 export const EXT_END = 0;
 export const EXT_BACKING_FORMAT = 0xe2792aca;

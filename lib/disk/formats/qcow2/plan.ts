@@ -2,26 +2,42 @@
  * A qcow2 v3 file before it exists: header, L1, reference count table and blocks, L2 tables, then the data in disk
  * order. An appended one has its data right behind the L1 table, and the tables that depend on it at its end.
  */
-import type { BlockLayout } from "../../block-layout.ts";
+import { AppError } from "#lib/errors.ts";
+import { type BlockLayout, planLayout } from "../../block-layout.ts";
 import type { BlockSource } from "../../block-source.ts";
 import { collectRuns, type GranuleRuns } from "../../granule-runs.ts";
 import type { FilePlan, Segment } from "../../plan.ts";
 import type { Region } from "../../region.ts";
+import { packingOf, type Qcow2Options } from "./options.ts";
 import { countRefBlocks, l1Entries, type Parts, Qcow2Tables } from "./tables.ts";
 
-export async function planQcow2(disk: BlockSource, clusterBytes: number, signal?: AbortSignal): Promise<FilePlan> {
-  l1Entries(disk.size, clusterBytes);
+/** Throws `image.too-large-for-format`; `image.not-plannable` for compressed ones. */
+export async function planQcow2(disk: BlockSource, options: Qcow2Options, signal?: AbortSignal): Promise<FilePlan> {
+  const layout = layOutQcow2(disk.size, options);
+  if (layout.everyBlock) return planLayout(disk, layout, signal);
+  const clusterBytes = options.cluster_size;
   return new Qcow2Plan(disk.size, await collectRuns(disk, clusterBytes, signal));
 }
 
-/** Throws `image.too-large-for-format`. */
-export function layOutQcow2(size: number, clusterBytes: number): BlockLayout {
+/** Throws as `planQcow2` does. */
+export function layOutQcow2(size: number, options: Qcow2Options): BlockLayout {
+  if (packingOf(options) !== null) {
+    throw new AppError(
+      "unprocessable",
+      "image.not-plannable",
+      "A compressed QCOW2 has no known length before its end.",
+      {
+        hint: "Choose compression=none.",
+      },
+    );
+  }
+  const clusterBytes = options.cluster_size;
   const l1 = 1;
   const data = l1 + Math.ceil((l1Entries(size, clusterBytes) * 8) / clusterBytes);
   return {
     blockBytes: clusterBytes,
     dataAt: data * clusterBytes,
-    everyBlock: false,
+    everyBlock: options.preallocation === "metadata",
     around(blocks) {
       const tables = new Qcow2Tables(size, blocks);
       const l2 = data + blocks.data;

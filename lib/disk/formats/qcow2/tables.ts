@@ -4,11 +4,9 @@
  */
 import { lowest, type GranuleRuns } from "../../granule-runs.ts";
 import { tooLarge } from "../../image-error.ts";
-import { FULL_HEADER_BYTES, MAGIC, MAX_L1_BYTES, TWO_32 } from "./layout.ts";
+import { encodeHeader } from "./encode-header.ts";
+import { MAX_L1_BYTES, REFCOUNT_BYTES, TWO_32 } from "./layout.ts";
 
-/** Width of a reference count: 16 bits, as all programs write it. */
-const REFCOUNT_ORDER = 4;
-const REFCOUNT_BYTES = 2;
 /** High byte of an entry: this cluster has one owner and may be written in place. */
 const COPIED = 0x80;
 
@@ -82,20 +80,14 @@ export class Qcow2Tables {
   }
 
   header({ l1, refTable, refBlockCount }: Parts): Uint8Array {
-    const bytes = Buffer.alloc(this.#cluster);
-    bytes.writeUInt32BE(MAGIC, 0);
-    bytes.writeUInt32BE(3, 4);
-    bytes.writeUInt32BE(Math.log2(this.#cluster), 20);
-    // QEMU forgets what is less than a sector.
-    bytes.writeBigUInt64BE(BigInt(Math.ceil(this.#size / 512) * 512), 24);
-    bytes.writeUInt32BE(this.#l1Entries, 36);
-    bytes.writeBigUInt64BE(BigInt(l1 * this.#cluster), 40);
-    bytes.writeBigUInt64BE(BigInt(refTable * this.#cluster), 48);
-    bytes.writeUInt32BE(Math.ceil((refBlockCount * 8) / this.#cluster), 56);
-    bytes.writeUInt32BE(REFCOUNT_ORDER, 96);
-    bytes.writeUInt32BE(FULL_HEADER_BYTES, 100);
-    // The zeros after the header are the extension that ends the list.
-    return bytes;
+    return encodeHeader({
+      clusterBytes: this.#cluster,
+      size: this.#size,
+      l1Entries: this.#l1Entries,
+      l1,
+      refTable,
+      refTableClusters: Math.ceil((refBlockCount * 8) / this.#cluster),
+    });
   }
 
   /** Cluster `part` of the L1 table. */

@@ -1,5 +1,5 @@
 /** Sound images of every format, small, and where their headers and tables lie: what mutants are made from. */
-import { readFileSync } from "node:fs";
+import { closeSync, openSync, readFileSync, writeSync } from "node:fs";
 import { DISK_FORMATS } from "#lib/domain/disk-format.ts";
 import { convertFile } from "../../file-conversion.ts";
 import { mendTar, mendVhd, mendVhdx } from "../mend.ts";
@@ -34,6 +34,13 @@ const VARIANTS: readonly (readonly [name: string, driver: string, options: reado
   ["fixed.vdi", "vdi", ["-o", "static=on"]],
 ];
 
+/** Of our own writers, beside what each does without being told. */
+const PACKED = [
+  ["own-zlib", "qcow2", { compression: "zlib", cluster_size: 4096 }],
+  ["own-zstd", "qcow2", { compression: "zstd" }],
+  ["own-stream", "vmdk", { subformat: "streamOptimized" }],
+] as const;
+
 /** By qemu-img and by our own writers, from one disk of `size` bytes. */
 export async function makeCorpus(size = 3 * MIB): Promise<Specimen[]> {
   using scratch = new Scratch();
@@ -42,16 +49,20 @@ export async function makeCorpus(size = 3 * MIB): Promise<Specimen[]> {
     [MIB + 512, 60_000],
     [size - 512, 512],
   ]);
+  // What can be packed: noise would be stored by all of them.
+  const raw = openSync(scratch.path("disk.raw"), "r+");
+  writeSync(raw, Buffer.alloc(150_000, "a disk of words, "), 0, 150_000, 200_000);
+  closeSync(raw);
   const found: Specimen[] = [];
   for (const [name, driver, options] of VARIANTS) {
     scratch.qemuImg("convert", "-f", "raw", "-O", driver, ...options, "disk.raw", name);
     found.push(specimen(`qemu-${name}`, readFileSync(scratch.path(name))));
   }
-  for (const format of DISK_FORMATS) {
-    if (format === "raw") continue;
-    const target = scratch.path(`own.${format}`);
-    await convertFile({ source: scratch.path("disk.raw"), target, to: format, options: {}, from: "raw" });
-    found.push(specimen(`own.${format}`, readFileSync(target)));
+  const own = DISK_FORMATS.filter((format) => format !== "raw").map((format) => ["own", format, {}] as const);
+  for (const [name, format, options] of [...own, ...PACKED]) {
+    const target = scratch.path(`${name}.${format}`);
+    await convertFile({ source: scratch.path("disk.raw"), target, to: format, options, from: "raw" });
+    found.push(specimen(`${name}.${format}`, readFileSync(target)));
   }
   for (const each of makePackages(scratch)) found.push({ ...each, mend: mendTar });
   return found;
