@@ -4,6 +4,7 @@ import { z } from "zod";
 import { AppError } from "#lib/errors.ts";
 import { Endpoint } from "./endpoint.ts";
 import type { XapiSession } from "./session.ts";
+import { destroyTask } from "./tasks.ts";
 import { asAppError } from "./xapi-error.ts";
 
 /** Attaching a disk to the member takes its time on slow storage. */
@@ -81,6 +82,7 @@ export async function openBulk(session: XapiSession, options: BulkOptions): Prom
     }
   } catch (error) {
     endpoint.close();
+    await destroyTask(session, task);
     signal?.throwIfAborted();
     throw asAppError(error, doing);
   }

@@ -1,5 +1,6 @@
-/** A disk of the pool as it passes by: raw, from front to back. */
+/** A disk of the pool as it passes by: as VHD, where only what is stored travels, or raw from front to back. */
 import type { DiskPiece, DiskStream } from "#lib/disk/disk-stream.ts";
+import { openForwardBytes } from "#lib/disk/forward/open-forward.ts";
 import { dataParts } from "#lib/disk/zeros.ts";
 import { AppError } from "#lib/errors.ts";
 import { openBulk, type BulkRequest } from "./bulk.ts";
@@ -9,6 +10,7 @@ import { cancelTask, destroyTask, followTask } from "./tasks.ts";
 
 export interface ExportOptions {
   readonly vdi: string;
+  readonly format: "raw" | "vhd";
   /** Bytes of the disk; what the repository rounded it up by is left out. */
   readonly size: number;
   readonly doing: string;
@@ -21,56 +23,113 @@ const SHORTEST_GAP = 65_536;
 /** A cut connection: how long the task gets to say why. */
 const WHY_MS = 5000;
 
-/** The request begins with the first piece; disposing ends it on the host too. */
-export function rawExport(session: XapiSession, options: ExportOptions): DiskStream {
-  let bulk: BulkRequest | null = null;
-  let over = false;
-  const { size, doing, stallMs, vdi } = options;
+/** Disposing it ends the export on the host too. */
+export async function openExport(session: XapiSession, options: ExportOptions): Promise<DiskStream> {
+  const { size, doing } = options;
+  const bytes = new ExportedBytes(session, options);
+  if (options.format === "raw") return { ...rawStream(bytes, size), [Symbol.asyncDispose]: () => bytes.end() };
+  try {
+    const image = await openForwardBytes("vhd", bytes.all(), {
+      name: doing,
+      ...(options.signal === undefined ? {} : { signal: options.signal }),
+    });
+    if (image.size < size) throw truncated(doing, session.name, image.size, size);
+    return {
+      size,
+      order: image.order,
+      async *pieces(signal) {
+        for await (const { offset, bytes: part } of image.pieces(signal))
+          if (offset < size) yield { offset, bytes: part.subarray(0, size - offset) };
+      },
+      async [Symbol.asyncDispose]() {
+        await bytes.end();
+        await image[Symbol.asyncDispose]();
+      },
+    };
+  } catch (error) {
+    await bytes.end();
+    throw error;
+  }
+}
 
-  const end = async (cancel: boolean): Promise<void> => {
-    if (bulk === null || over) return;
-    over = true;
-    bulk.close();
-    if (cancel) await cancelTask(session, bulk.task);
-    await destroyTask(session, bulk.task);
-  };
-
+function rawStream(bytes: ExportedBytes, size: number): Pick<DiskStream, "size" | "order" | "pieces"> {
   async function* pieces(signal?: AbortSignal): AsyncIterable<DiskPiece> {
-    const life = signal ?? options.signal;
-    const more = life === undefined ? {} : { signal: life };
-    bulk = await openBulk(session, {
+    let at = 0;
+    for await (const part of bytes.all(signal)) {
+      const wanted = part.subarray(0, Math.max(0, Math.min(part.length, size - at)));
+      for (const [start, end] of dataParts(wanted, at, SHORTEST_GAP))
+        yield { offset: at + start, bytes: wanted.subarray(start, end) };
+      at += part.length;
+    }
+    if (at < size) throw truncated(bytes.doing, bytes.name, at, size);
+  }
+  return { size, order: "forward", pieces };
+}
+
+function truncated(doing: string, name: string, sent: number, size: number): AppError {
+  return new AppError("unavailable", "host.truncated", `${doing}: ${name} sent ${sent} of ${size} bytes.`, {
+    hint: "Try again; if it stays, look at the storage repository.",
+  });
+}
+
+/** The body of one export, to be read once. It is whole only when the task says so. */
+class ExportedBytes {
+  readonly #session: XapiSession;
+  readonly #options: ExportOptions;
+  #bulk: BulkRequest | null = null;
+  #over = false;
+
+  constructor(session: XapiSession, options: ExportOptions) {
+    this.#session = session;
+    this.#options = options;
+  }
+
+  get doing(): string {
+    return this.#options.doing;
+  }
+
+  get name(): string {
+    return this.#bulk?.name ?? this.#session.name;
+  }
+
+  async *all(given?: AbortSignal): AsyncIterable<Buffer> {
+    const { vdi, format, doing, stallMs } = this.#options;
+    const signal = given ?? this.#options.signal;
+    const more = signal === undefined ? {} : { signal };
+    const bulk = await openBulk(this.#session, {
       method: "GET",
       path: "/export_raw_vdi",
-      query: { vdi, format: "raw" },
+      query: { vdi, format },
       length: null,
       doing,
       ...more,
     });
-    let at = 0;
-    let done = false;
+    this.#bulk = bulk;
     try {
-      for await (const bytes of flowing(bulk, doing, stallMs, life)) {
-        const wanted = at + bytes.length > size ? bytes.subarray(0, Math.max(0, size - at)) : bytes;
-        for (const [start, stop] of dataParts(wanted, at, SHORTEST_GAP))
-          yield { offset: at + start, bytes: wanted.subarray(start, stop) };
-        at += bytes.length;
-      }
-      // The stream simply ends when the host fails; only the task says whether it was whole.
-      await followTask(session, bulk.task, { doing, stallMs, ...more });
-      if (at < size)
-        throw new AppError("unavailable", "host.truncated", `${doing}: ${bulk.name} sent ${at} of ${size} bytes.`, {
-          hint: "Try again; if it stays, look at the storage repository.",
-        });
-      done = true;
+      yield* flowing(bulk, doing, stallMs, signal);
+      // The stream simply ends when the host fails: the task knows.
+      await followTask(this.#session, bulk.task, { doing, stallMs, ...more });
+      await this.#close(false);
     } catch (error) {
       if (error instanceof AppError && error.code === "host.unreachable")
-        await followTask(session, bulk.task, { doing, stallMs: WHY_MS, ...more });
+        await followTask(this.#session, bulk.task, { doing, stallMs: WHY_MS, ...more });
       throw error;
     } finally {
-      await end(!done);
+      await this.#close(true);
     }
   }
-  return { size, order: "forward", pieces, [Symbol.asyncDispose]: () => end(true) };
+
+  end(): Promise<void> {
+    return this.#close(true);
+  }
+
+  async #close(cancel: boolean): Promise<void> {
+    if (this.#bulk === null || this.#over) return;
+    this.#over = true;
+    this.#bulk.close();
+    if (cancel) await cancelTask(this.#session, this.#bulk.task);
+    await destroyTask(this.#session, this.#bulk.task);
+  }
 }
 
 /** The response's bytes with a limit on silence. */

@@ -74,24 +74,35 @@ class Wire {
     for (const part of parts) flows = request.write(part);
     request.uncork();
     if (flows) return;
-    const stall = AbortSignal.timeout(this.#options.stallMs);
-    const limit = AbortSignal.any([stall, ...(signal === undefined ? [] : [signal])]);
-    await Promise.race([once(request, "drain", { signal: limit }), once(request, "close", { signal: limit })]).catch(
-      async () => {
-        signal?.throwIfAborted();
-        this.#options.signal?.throwIfAborted();
-        if (stall.aborted) {
-          await this.stop();
-          throw new AppError(
-            "unavailable",
-            "host.timeout",
-            `${this.#options.doing}: ${this.#bulk.name} took no byte for ${Math.round(this.#options.stallMs / 1000)} s.`,
-            { hint: "The storage repository may hang; look at it on that member." },
-          );
-        }
-      },
-    );
+    if (!(await this.#drained(signal))) {
+      await this.stop();
+      throw new AppError(
+        "unavailable",
+        "host.timeout",
+        `${this.#options.doing}: ${this.#bulk.name} took no byte for ${Math.round(this.#options.stallMs / 1000)} s.`,
+        { hint: "The storage repository may hang; look at it on that member." },
+      );
+    }
     if (this.#broken !== null) throw await this.#why(signal);
+  }
+
+  /** False: it stood still for too long. A request that ended in between counts as drained; the caller looks why. */
+  async #drained(signal?: AbortSignal): Promise<boolean> {
+    const { request } = this.#bulk;
+    const done = new AbortController();
+    const stall = AbortSignal.timeout(this.#options.stallMs);
+    const limit = AbortSignal.any([done.signal, stall, ...(signal === undefined ? [] : [signal])]);
+    try {
+      // A request that closes emits no drain any more.
+      const closed = once(request, "close", { signal: limit }).catch(() => undefined);
+      await Promise.race([once(request, "drain", { signal: limit }), closed]);
+    } catch {
+      signal?.throwIfAborted();
+      this.#options.signal?.throwIfAborted();
+    } finally {
+      done.abort();
+    }
+    return !stall.aborted;
   }
 
   /** Everything was written: whether it is there the task tells. */

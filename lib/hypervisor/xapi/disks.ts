@@ -3,8 +3,9 @@ import { z } from "zod";
 import type { DiskStream } from "#lib/disk/disk-stream.ts";
 import { AppError } from "#lib/errors.ts";
 import type { CreatedDisk, DiskSpec, ResourceRef } from "../adapter.ts";
-import { rawExport } from "./disk-export.ts";
+import { openExport } from "./disk-export.ts";
 import { openImport } from "./disk-import.ts";
+import { VHD_INSIDE } from "./map-pool.ts";
 import { vdiRecord } from "./new-vm.ts";
 import { recordSchema, type RecordOf } from "./records.ts";
 import type { XapiSession } from "./session.ts";
@@ -150,12 +151,19 @@ export class PoolDisks {
     const asked = Number(found.record.other_config[SIZE_MARK]);
     const size =
       Number.isSafeInteger(asked) && asked > 0 ? Math.min(asked, found.record.virtual_size) : found.record.virtual_size;
-    return this.open(found.ref, size, resource.label, signal);
+    const { type } = await this.#session.call("SR.get_record", [found.record.SR], recordSchema("SR"), signal);
+    return this.open({ vdi: found.ref, size, type }, resource.label, signal);
   }
 
-  open(vdi: string, size: number, label: string, signal?: AbortSignal): DiskStream {
-    return rawExport(this.#session, {
+  /** `type`: of the repository. Where disks are VHDs inside, only what is stored needs to travel. */
+  open(
+    { vdi, size, type }: { readonly vdi: string; readonly size: number; readonly type: string },
+    label: string,
+    signal?: AbortSignal,
+  ): Promise<DiskStream> {
+    return openExport(this.#session, {
       vdi,
+      format: VHD_INSIDE.has(type) ? "vhd" : "raw",
       size,
       doing: `Reading ${label}`,
       stallMs: this.#stallMs,

@@ -141,7 +141,15 @@ export class XapiAdapter implements HypervisorAdapter {
     if (disk?.source == null || vbd == null)
       throw new AppError("not-found", "disk.not-found", `${vm.name} has no disk “${diskId}”.`);
     if (disk.captureBlocker !== null) throw new AppError("unprocessable", "disk.cannot-capture", disk.captureBlocker);
-    return { ref, vm, vdi: vbd.VDI, size: disk.capacity ?? 0, still: vm.state === "stopped" };
+    const sr = mirror.find("SR", mirror.find("VDI", vbd.VDI)?.SR ?? "");
+    return {
+      ref,
+      vm,
+      vdi: vbd.VDI,
+      size: disk.capacity ?? 0,
+      type: sr?.type ?? "",
+      still: vm.state === "stopped",
+    };
   }
 
   async planCapture(uuid: string, diskId: string, tag: string, signal?: AbortSignal): Promise<readonly ResourceRef[]> {
@@ -150,9 +158,9 @@ export class XapiAdapter implements HypervisorAdapter {
   }
 
   async openDisk(uuid: string, diskId: string, tag: string, signal?: AbortSignal): Promise<HostDisk> {
-    const { ref, vm, vdi, size, still } = await this.#captured(uuid, diskId, signal);
+    const { ref, vm, vdi, size, type, still } = await this.#captured(uuid, diskId, signal);
     const source = still ? vdi : await this.#snapshots.make(ref, vm.name, diskId, tag, signal);
-    return once(this.#disks.open(source, size, `disk ${diskId} of ${vm.name}`, signal));
+    return once(await this.#disks.open({ vdi: source, size, type }, `disk ${diskId} of ${vm.name}`, signal));
   }
 
   async openResource(resource: ResourceRef, _format: DiskFormatId, signal?: AbortSignal): Promise<HostDisk> {
