@@ -1,10 +1,12 @@
 import type { Command } from "commander";
+import { PACKAGE_WRITERS } from "#lib/disk/containers/write.ts";
 import { convertFile } from "#lib/disk/file-conversion.ts";
 import { DISK_FORMATS, DiskFormatId } from "#lib/domain/disk-format.ts";
 import { formatBytes } from "#lib/format/bytes.ts";
 import { interruptSignal } from "../terminal/interrupt.ts";
 import { UsageError } from "../terminal/print-error.ts";
 import { progressBar } from "../terminal/progress-bar.ts";
+import { convertToPackage, isPackageKind, machineOptions, type MachineWords } from "./convert-package.ts";
 
 /** `--option k=v`, given any number of times. Numbers and booleans become such; sizes keep their letter. */
 export function collectOption(text: string, all: Record<string, unknown>): Record<string, unknown> {
@@ -30,51 +32,82 @@ export function parseFormat(text: string): DiskFormatId {
   return parsed.data;
 }
 
+interface ConvertOptions extends MachineWords {
+  readonly to: string;
+  readonly from?: string;
+  readonly disk?: string;
+  readonly option: Record<string, unknown>;
+  readonly force?: boolean;
+  readonly json?: boolean;
+}
+
+const TARGETS = [...DISK_FORMATS, ...Object.keys(PACKAGE_WRITERS)].join(", ");
+
 export function registerConvert(program: Command): void {
-  program
-    .command("convert <source> <target>")
+  const command = program
+    .command("convert <files...>")
+    .usage("[options] <source> <target>")
     .description("convert a disk image; works without a server")
-    .requiredOption("--to <format>", `target format: ${DISK_FORMATS.join(", ")}`)
+    .requiredOption("--to <format>", `target format: ${TARGETS}`)
     .option("--from <format>", "source format, when content cannot tell (raw)")
     .option("--disk <number>", "which disk of a package (OVA, OVF, XVA): its number or name")
     .option("--option <name=value>", "option of the target format, as qemu-img calls it", collectOption, {})
     .option("--force", "replace the target if it exists")
     .option("--json", "print the outcome as JSON")
-    .action(
-      async (
-        source: string,
-        target: string,
-        options: {
-          to: string;
-          from?: string;
-          disk?: string;
-          option: Record<string, unknown>;
-          force?: boolean;
-          json?: boolean;
-        },
-      ) => {
-        const to = parseFormat(options.to);
-        const bar = progressBar(`Converting to ${to}`);
-        const started = Date.now();
-        const outcome = await convertFile({
-          source,
-          target,
-          to,
-          options: options.option,
-          overwrite: options.force ?? false,
-          signal: interruptSignal(),
-          onProgress: (progress) => bar.update(progress),
-          ...(options.from === undefined ? {} : { from: parseFormat(options.from) }),
-          ...(options.disk === undefined ? {} : { disk: options.disk }),
-        }).finally(() => bar.end());
-        const seconds = (Date.now() - started) / 1000;
-        if (options.json) {
-          process.stdout.write(`${JSON.stringify({ source, target, format: to, seconds, ...outcome })}\n`);
-        } else {
-          process.stdout.write(
-            `${target}: ${to}, ${formatBytes(outcome.fileLength)}, fingerprint ${outcome.fingerprint}, ${seconds.toFixed(1)} s\n`,
-          );
-        }
-      },
+    .addHelpText(
+      "after",
+      "\nAn OVA or XVA takes several sources, and all disks of a source that is a package itself; - is standard output.",
     );
+  machineOptions(command).action(async (files: string[], options: ConvertOptions) => {
+    const target = files.at(-1);
+    const sources = files.slice(0, -1);
+    const [source] = sources;
+    if (target === undefined || source === undefined) throw new UsageError("convert takes a source and a target.");
+    const { to, from, disk, option, force, json } = options;
+    if (isPackageKind(to)) {
+      await convertToPackage({
+        ...options,
+        sources,
+        target,
+        to,
+        from: from === undefined ? null : parseFormat(from),
+        disk: disk ?? null,
+        options: option,
+        overwrite: force ?? false,
+        json: json ?? false,
+      });
+      return;
+    }
+    if (sources.length > 1) throw new UsageError("Only an OVA or XVA takes several sources.");
+    await convertToImage(source, target, parseFormat(to), options);
+  });
+}
+
+async function convertToImage(
+  source: string,
+  target: string,
+  to: DiskFormatId,
+  options: ConvertOptions,
+): Promise<void> {
+  const bar = progressBar(`Converting to ${to}`);
+  const started = Date.now();
+  const outcome = await convertFile({
+    source,
+    target,
+    to,
+    options: options.option,
+    overwrite: options.force ?? false,
+    signal: interruptSignal(),
+    onProgress: (progress) => bar.update(progress),
+    ...(options.from === undefined ? {} : { from: parseFormat(options.from) }),
+    ...(options.disk === undefined ? {} : { disk: options.disk }),
+  }).finally(() => bar.end());
+  const seconds = (Date.now() - started) / 1000;
+  if (options.json === true) {
+    process.stdout.write(`${JSON.stringify({ source, target, format: to, seconds, ...outcome })}\n`);
+    return;
+  }
+  process.stdout.write(
+    `${target}: ${to}, ${formatBytes(outcome.fileLength)}, fingerprint ${outcome.fingerprint}, ${seconds.toFixed(1)} s\n`,
+  );
 }

@@ -57,10 +57,10 @@ async function inspectPackage(source: string, options: InspectOptions, signal: A
     process.stdout.write(`${JSON.stringify({ kind, machine, hints, files, details, notes, disks }, null, 2)}\n`);
     return true;
   }
-  process.stdout.write(`${packageWords(container)}\n`);
-  for (const [i, { entry, guest, ...facts }] of disks.entries()) {
-    process.stdout.write(`\ndisk ${i + 1}        ${entry}\n${diskWords(facts, guest)}`);
-  }
+  const words = disks.map(
+    ({ entry, guest, ...facts }, i) => `\ndisk ${i + 1}        ${entry}\n${diskWords(facts, guest)}`,
+  );
+  process.stdout.write(`${packageWords(container)}\n${words.join("")}`);
   return true;
 }
 

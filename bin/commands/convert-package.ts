@@ -1,0 +1,168 @@
+/** `convert … --to ova` and `--to xva`: disks of images and packages into one package of a machine. */
+import { basename, extname } from "node:path";
+import type { Command } from "commander";
+import type { ContainedImage } from "#lib/disk/containers/container.ts";
+import { openContainer } from "#lib/disk/containers/open.ts";
+import type { PackedMachine } from "#lib/disk/containers/package.ts";
+import { PACKAGE_WRITERS, type PackageKind } from "#lib/disk/containers/write.ts";
+import { openInspection } from "#lib/disk/file-conversion.ts";
+import { createFileSink } from "#lib/disk/files/file-sink.ts";
+import { openImageFile } from "#lib/disk/files/image-file.ts";
+import { createStreamSink } from "#lib/disk/files/stream-sink.ts";
+import { CONTAINER_LABEL } from "#lib/domain/container.ts";
+import type { DiskFormatId } from "#lib/domain/disk-format.ts";
+import { DISK_BUSES, DiskBus, Firmware, NIC_MODELS, NicModel } from "#lib/domain/hardware.ts";
+import type { HardwareHints } from "#lib/domain/image.ts";
+import { formatBytes } from "#lib/format/bytes.ts";
+import { inspectGuest } from "#lib/guest/inspect.ts";
+import { interruptSignal } from "../terminal/interrupt.ts";
+import { UsageError } from "../terminal/print-error.ts";
+import { progressBar } from "../terminal/progress-bar.ts";
+
+/** What the person said of the machine, as text. */
+export interface MachineWords {
+  readonly name?: string;
+  readonly cpus?: string;
+  readonly memory?: string;
+  readonly firmware?: string;
+  readonly bus?: string;
+  readonly nic?: string;
+}
+
+export interface PackRequest extends MachineWords {
+  readonly sources: readonly string[];
+  /** `-` is standard output. */
+  readonly target: string;
+  readonly to: PackageKind;
+  readonly from: DiskFormatId | null;
+  readonly disk: string | null;
+  readonly options: Record<string, unknown>;
+  readonly overwrite: boolean;
+  readonly json: boolean;
+}
+
+export function isPackageKind(text: string): text is PackageKind {
+  return Object.hasOwn(PACKAGE_WRITERS, text);
+}
+
+export function machineOptions(command: Command): Command {
+  return command
+    .option("--name <name>", "of the machine in an OVA or XVA")
+    .option("--cpus <number>", "its processors")
+    .option("--memory <size>", "its memory, e.g. 4G")
+    .option("--firmware <firmware>", `bios or uefi; as the disk boots when absent`)
+    .option("--bus <bus>", `bus of its disks: ${DISK_BUSES.join(", ")}`)
+    .option("--nic <model>", `its network card: none, ${NIC_MODELS.join(", ")}`);
+}
+
+const GIB = 1024 ** 3;
+const UNITS: Readonly<Record<string, number>> = { "": 1, k: 1024, m: 1024 ** 2, g: GIB };
+
+function parseMemory(text: string): number {
+  const parts = /^(\d{1,15})([kmg]?)(?:i?b)?$/i.exec(text);
+  const bytes = Number(parts?.[1]) * (UNITS[parts?.[2]?.toLowerCase() ?? ""] ?? Number.NaN);
+  if (!Number.isSafeInteger(bytes) || bytes < 1024 ** 2) throw new UsageError(`“${text}” is no size of memory.`);
+  return bytes;
+}
+
+function parseCpus(text: string): number {
+  const cpus = Number(text);
+  if (!Number.isInteger(cpus) || cpus < 1 || cpus > 4096) throw new UsageError(`“${text}” is no number of processors.`);
+  return cpus;
+}
+
+function parseWord<T>(
+  word: string,
+  schema: { safeParse(text: string): { data?: T; success: boolean } },
+  what: string,
+): T {
+  const parsed = schema.safeParse(word);
+  if (!parsed.success || parsed.data === undefined) throw new UsageError(`“${word}” is no ${what}.`);
+  return parsed.data;
+}
+
+interface Opened {
+  readonly disks: readonly ContainedImage[];
+  readonly machine: string | null;
+  readonly hints: HardwareHints | null;
+}
+
+/** All disks of a package, or the one that was asked for, or the image itself. `stack` closes them. */
+async function openSource(
+  path: string,
+  request: PackRequest,
+  stack: AsyncDisposableStack,
+  signal: AbortSignal,
+): Promise<Opened> {
+  if (request.from === null && request.disk === null) {
+    const image = stack.use(await openImageFile(path));
+    const container = await openContainer(image, signal);
+    if (container !== null) {
+      stack.use(container);
+      const disks: ContainedImage[] = [];
+      for (const disk of container.disks) disks.push(stack.use(await disk.open({ signal, check: true })));
+      return { disks, machine: container.machine, hints: container.hints };
+    }
+  }
+  const opened = await openInspection(path, {
+    signal,
+    check: true,
+    ...(request.from === null ? {} : { from: request.from }),
+    ...(request.disk === null ? {} : { disk: request.disk }),
+  });
+  return { disks: [stack.use(opened)], machine: null, hints: null };
+}
+
+/** What was said, then what the package said, then what the first disk tells. */
+async function machineOf(request: PackRequest, opened: readonly Opened[], signal: AbortSignal): Promise<PackedMachine> {
+  const described = opened.find(({ hints }) => hints !== null);
+  const hints = described?.hints;
+  const [first] = opened.flatMap(({ disks }) => disks);
+  const guest = first === undefined ? null : await inspectGuest(first.disk, signal);
+  const boots = guest?.boots.uefi === true && !guest.boots.bios ? "uefi" : "bios";
+  const named = request.target === "-" ? (request.sources[0] ?? "") : request.target;
+  const { firmware, bus, nic } = request;
+  return {
+    name: request.name ?? described?.machine ?? basename(named, extname(named)),
+    cpus: request.cpus === undefined ? (hints?.cpus ?? 2) : parseCpus(request.cpus),
+    memory: request.memory === undefined ? (hints?.memory ?? 2 * GIB) : parseMemory(request.memory),
+    firmware: firmware === undefined ? (hints?.firmware ?? boots) : parseWord(firmware, Firmware, "firmware"),
+    bus: bus === undefined ? (hints?.bus ?? null) : parseWord(bus, DiskBus, "bus"),
+    nic: nic === undefined ? (hints?.nic ?? "e1000") : nic === "none" ? null : parseWord(nic, NicModel, "network card"),
+    guest: guest?.os?.family ?? "other",
+  };
+}
+
+export async function convertToPackage(request: PackRequest): Promise<void> {
+  const signal = interruptSignal();
+  const { sources, target, to } = request;
+  await using stack = new AsyncDisposableStack();
+  const opened: Opened[] = [];
+  for (const path of sources) opened.push(await openSource(path, request, stack, signal));
+  const images = opened.flatMap(({ disks }) => disks);
+  const machine = await machineOf(request, opened, signal);
+  const bar = progressBar(`Packing ${CONTAINER_LABEL[to]}`);
+  const started = Date.now();
+  await using sink =
+    target === "-" ? createStreamSink(process.stdout) : await createFileSink(target, { overwrite: request.overwrite });
+  const outcome = await PACKAGE_WRITERS[to]({
+    machine,
+    disks: images.map(({ disk }) => disk),
+    sink,
+    options: request.options,
+    signal,
+    onProgress: (progress) => bar.update(progress),
+    beforeCommit: async (stop) => {
+      for (const image of images) await image.verify?.(stop);
+    },
+  }).finally(() => bar.end());
+  const seconds = (Date.now() - started) / 1000;
+  // Standard output is the file itself then.
+  const out = target === "-" ? process.stderr : process.stdout;
+  if (request.json) {
+    out.write(`${JSON.stringify({ sources, target, format: to, machine, seconds, ...outcome })}\n`);
+    return;
+  }
+  const prints = outcome.fingerprints.map((print, i) => `disk ${i + 1}        ${print}\n`).join("");
+  out.write(`${target}: ${to}, ${formatBytes(outcome.fileLength)}, ${seconds.toFixed(1)} s\n${prints}`);
+}
