@@ -89,6 +89,7 @@ function diskWords(facts: ImageFacts, guest: GuestFacts): string {
     `format        ${facts.format} (${facts.variant})`,
     `virtual size  ${formatBytes(facts.virtualSize)} (${facts.virtualSize} bytes)`,
     `files         ${facts.files.join(", ")}`,
+    ...(facts.parents === undefined ? [] : [`parents       ${facts.parents.join(" ← ")}`]),
     ...Object.entries(facts.details).map(([name, value]) => `${name.padEnd(13)} ${String(value)}`),
     `partitions    ${guest.partitionTable === "none" ? "no table" : guest.partitionTable.toUpperCase()}`,
     `boots with    ${boots || "nothing found"}`,

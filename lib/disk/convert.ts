@@ -7,7 +7,7 @@ import { FingerprintFeed, overheard } from "./fingerprint-feed.ts";
 import type { DiskFormat } from "./format.ts";
 import type { ByteSink } from "./io.ts";
 import { type PlacedBytes, requireSeekable, writePlaced } from "./placed.ts";
-import type { FilePlan } from "./plan.ts";
+import type { FilePair, FilePlan } from "./plan.ts";
 import { formatOf } from "./registry.ts";
 import { writePlan, writeStream, type TransferProgress } from "./write-plan.ts";
 
@@ -17,13 +17,22 @@ export interface ConvertDiskOptions {
   /** Options of the target format, by qemu-img's names. */
   readonly options?: Record<string, unknown>;
   readonly sink: ByteSink;
+  /** For variants of two files: what the file of the sink will be called, and how the one beside it is made. */
+  readonly pair?: PairTarget;
   readonly signal?: AbortSignal;
   readonly onProgress?: (progress: TransferProgress) => void;
   /** The last word before the file gets its name: throws when what was read cannot be trusted. */
   readonly beforeCommit?: (signal?: AbortSignal) => Promise<void>;
 }
 
+export interface PairTarget {
+  readonly fileName: string;
+  /** The file gets its name with the sink's own: committing it only says how long it is. */
+  beside(name: string): Promise<ByteSink>;
+}
+
 export interface Conversion {
+  /** Of all files that were made. */
   readonly fileLength: number;
   /** Of the source disk: `sv1:…`. */
   readonly fingerprint: string;
@@ -47,8 +56,35 @@ export async function convertWithoutFingerprint(request: ConvertDiskOptions): Pr
 type Outcome = Omit<Conversion, "fingerprint"> & { readonly fingerprint: string | null };
 
 async function carryOut(request: ConvertDiskOptions, print: boolean): Promise<Outcome> {
+  const { disk, signal } = request;
+  const pair = await planPair(request);
+  if (pair !== null) return twoFiles(request, pair, print);
+  return oneFile(request, await layOut(disk, request.to, request.options ?? {}, signal), print);
+}
+
+async function planPair({ disk, to, options, pair, signal }: ConvertDiskOptions): Promise<FilePair | null> {
+  const format = formatOf(to);
+  if (pair === undefined || format.planPair === undefined) return null;
+  return format.planPair(disk, parseOptions(format, options ?? {}), pair.fileName, signal);
+}
+
+/** The data first: whoever finds the main file under its name finds all of it. */
+async function twoFiles(request: ConvertDiskOptions, { main, data, dataName }: FilePair, print: boolean) {
+  const { disk, sink, signal, pair } = request;
+  if (pair === undefined) throw new RangeError("a pair was planned for one file");
+  await using beside = await pair.beside(dataName);
+  const written = await oneFile({ ...request, sink: beside }, { plan: data }, print);
+  await writePlan({ plan: main, disk, sink, ...(signal === undefined ? {} : { signal }) });
+  await sink.commit(main.length, signal);
+  return { ...written, fileLength: written.fileLength + main.length };
+}
+
+async function oneFile(
+  request: ConvertDiskOptions,
+  target: { plan: FilePlan } | Packed,
+  print: boolean,
+): Promise<Outcome> {
   const { disk, sink, signal, onProgress } = request;
-  const target = await layOut(disk, request.to, request.options ?? {}, signal);
   const more = { ...(signal === undefined ? {} : { signal }), ...(onProgress === undefined ? {} : { onProgress }) };
   if ("plan" in target && lendsFile(sink)) {
     const { plan } = target;

@@ -2,7 +2,7 @@
 import { extname } from "node:path";
 import type { DiskFormatId } from "#lib/domain/disk-format.ts";
 import { convertDisk, type Conversion } from "./convert.ts";
-import { createFileSink } from "./files/file-sink.ts";
+import { createFilePair } from "./files/file-pair.ts";
 import { openImageFile } from "./files/image-file.ts";
 import { fingerprintDisk } from "./fingerprint.ts";
 import type { ContainedImage } from "./containers/container.ts";
@@ -57,12 +57,13 @@ export async function openInspection(path: string, options: OpenDiskOptions = {}
 export async function convertFile(request: ConvertFileOptions): Promise<Conversion> {
   const { source, target, to, options, overwrite, signal, onProgress } = request;
   await using opened = await openInspection(source, { ...request, check: true });
-  await using sink = await createFileSink(target, { overwrite: overwrite ?? false });
+  await using files = await createFilePair(target, { overwrite: overwrite ?? false });
   return await convertDisk({
     disk: opened.disk,
     to,
     options,
-    sink,
+    sink: files.main,
+    pair: files,
     ...(opened.verify === undefined ? {} : { beforeCommit: opened.verify }),
     ...(signal === undefined ? {} : { signal }),
     ...(onProgress === undefined ? {} : { onProgress }),

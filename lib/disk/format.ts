@@ -6,7 +6,7 @@ import type { BlockSource } from "./block-source.ts";
 import type { DiskStream } from "./disk-stream.ts";
 import type { ImageFile } from "./io.ts";
 import type { PlacedBytes } from "./placed.ts";
-import type { FilePlan } from "./plan.ts";
+import type { FilePair, FilePlan } from "./plan.ts";
 
 /** What opening found beside the bytes. JSON values only. */
 export interface ImageFacts {
@@ -48,8 +48,10 @@ export interface DiskFormat<Options = unknown> {
    * Reads of `image.bytes` go forward; null leaves it to `open`.
    */
   forward?(image: ImageFile, signal?: AbortSignal): Promise<OpenedImage | OpenedStream | null>;
-  /** Uncompressed targets: exact layout before the first byte. */
+  /** Uncompressed targets: exact layout before the first byte. Throws `options.two-files` for what planPair plans. */
   plan?(disk: BlockSource, options: Options, signal?: AbortSignal): Promise<FilePlan>;
+  /** Variants that lie in two files, of which the main one will be called `fileName`; null for all others. */
+  planPair?(disk: BlockSource, options: Options, fileName: string, signal?: AbortSignal): Promise<FilePair | null>;
   /**
    * Uncompressed targets of a disk of `size` bytes: where blocks go in whatever order they come. Throws
    * `image.not-plannable` for options of which there is only a stream, `image.too-large-for-format`.

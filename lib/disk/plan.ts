@@ -6,6 +6,14 @@ export type Segment =
   | { readonly at: number; readonly length: number; readonly kind: "disk"; readonly offset: number }
   | { readonly at: number; readonly length: number; readonly kind: "zero" };
 
+/** A small file that describes the disk and names the other, beside it, which holds the data: both or neither. */
+export interface FilePair {
+  readonly main: FilePlan;
+  readonly data: FilePlan;
+  /** A plain name, in the main file's folder. */
+  readonly dataName: string;
+}
+
 export interface FilePlan {
   /** Exact length of the target file in bytes. */
   readonly length: number;

@@ -55,7 +55,11 @@ describe.skipIf(reason !== null)(`VirtualBox's chains${reason === null ? "" : ` 
     expect(facts.parents).toEqual([`{one}.${extension}`, `base.${extension}`]);
     // It is VirtualBox's file system that was read, not the base alone.
     expect(readFileSync(truth).subarray(510, 512).toString("hex")).toBe("55aa");
-    expect(readFileSync(truth).subarray(0, SIZE).equals(readFileSync(scratch.path("in.raw")))).toBe(false);
+    expect(
+      readFileSync(truth)
+        .subarray(0, SIZE)
+        .equals(readFileSync(scratch.path("in.raw"))),
+    ).toBe(false);
   });
 
   it("a VHD of ours, written sector by sector", async () => {

@@ -22,6 +22,10 @@ export class Scratch implements Disposable {
     return path;
   }
 
+  remove(name: string): void {
+    rmSync(this.path(name), { recursive: true, force: true });
+  }
+
   /** Runs qemu-img in the folder, so that names of siblings stay plain. Throws with its words when it fails. */
   qemuImg(...args: string[]): string {
     return execFileSync("qemu-img", args, { cwd: this.folder, encoding: "utf8", stdio: "pipe", timeout: 60_000 });

@@ -35,16 +35,16 @@ const LOG_BYTES = MIB;
 const METADATA_AT = LOG_AT + LOG_BYTES;
 const METADATA_BYTES = MIB;
 const TABLE_AT = METADATA_AT + METADATA_BYTES;
-const SECTOR = 512;
 const PHYSICAL_SECTOR = 4096;
 
-/** The size is rounded up to whole sectors. Throws `image.too-large-for-format` above 64 TiB. */
+/** The size is rounded up to whole logical sectors. Throws `image.too-large-for-format` above 64 TiB. */
 export function layOutVhdx(diskSize: number, options: VhdxOptions): BlockLayout {
-  const size = Math.ceil(diskSize / SECTOR) * SECTOR;
+  const sectorBytes = options.logical_sector_size;
+  const size = Math.ceil(diskSize / sectorBytes) * sectorBytes;
   if (size > MAX_DISK_BYTES) throw tooLarge("VHDX", diskSize, MAX_DISK_BYTES);
   const fixed = options.subformat === "fixed";
   const blockBytes = options.block_size === 0 ? usualBlockBytes(size) : options.block_size;
-  const ratio = chunkRatio(blockBytes, SECTOR);
+  const ratio = chunkRatio(blockBytes, sectorBytes);
   const entries = tableEntries(Math.ceil(size / blockBytes), ratio);
   const tableBytes = Math.max(1, Math.ceil((entries * 8) / MIB)) * MIB;
   const dataAt = TABLE_AT + tableBytes;
@@ -54,7 +54,7 @@ export function layOutVhdx(diskSize: number, options: VhdxOptions): BlockLayout 
     everyBlock: fixed,
     around(blocks) {
       const headers = encodeHeaders(tableBytes);
-      const metadata = encodeMetadata(size, blockBytes, fixed);
+      const metadata = encodeMetadata(size, blockBytes, fixed, sectorBytes);
       const table = tableRegion({
         at: TABLE_AT,
         entries,
@@ -128,7 +128,7 @@ function encodeHeaders(tableBytes: number): Buffer {
 }
 
 /** Metadata table and its items right behind it: [MS-VHDX] 2.6. */
-function encodeMetadata(size: number, blockBytes: number, fixed: boolean): Buffer {
+function encodeMetadata(size: number, blockBytes: number, fixed: boolean, sectorBytes: number): Buffer {
   const u32 = (...values: readonly number[]) => {
     const b = Buffer.alloc(values.length * 4);
     values.forEach((value, i) => b.writeUInt32LE(value, i * 4));
@@ -140,7 +140,7 @@ function encodeMetadata(size: number, blockBytes: number, fixed: boolean): Buffe
     [ITEM_FILE_PARAMETERS, ITEM_IS_REQUIRED, u32(blockBytes, fixed ? PARAM_LEAVE_ALLOCATED : 0)],
     [ITEM_DISK_SIZE, ITEM_IS_DISK + ITEM_IS_REQUIRED, diskSize],
     [ITEM_DISK_ID, ITEM_IS_DISK + ITEM_IS_REQUIRED, encodeGuid(randomUUID())],
-    [ITEM_LOGICAL_SECTOR, ITEM_IS_DISK + ITEM_IS_REQUIRED, u32(SECTOR)],
+    [ITEM_LOGICAL_SECTOR, ITEM_IS_DISK + ITEM_IS_REQUIRED, u32(sectorBytes)],
     [ITEM_PHYSICAL_SECTOR, ITEM_IS_DISK + ITEM_IS_REQUIRED, u32(PHYSICAL_SECTOR)],
   ];
   const b = Buffer.alloc(METADATA_TABLE_BYTES + HEADER_BYTES);

@@ -2,7 +2,6 @@
  * The text that says what a VMDK is made of. Source: "Virtual Disk Format 5.0", section "The Descriptor File".
  * It comes from outside: sizes and counts are bounded, names are only names (the caller opens them as siblings).
  */
-import { randomInt } from "node:crypto";
 import { insane } from "../../image-error.ts";
 
 export const MAX_DESCRIPTOR_BYTES = 1_048_576;
@@ -93,49 +92,4 @@ function decodeText(bytes: Buffer): string {
     }
   }
   return bytes.toString("latin1");
-}
-
-/** Any number but those that mean "none". */
-export function randomCid(): string {
-  return randomInt(1, 0xffff_fffe).toString(16).padStart(8, "0");
-}
-
-export interface DescriptorInput {
-  /** 8 hex digits. */
-  readonly cid: string;
-  readonly createType: "monolithicSparse" | "streamOptimized";
-  readonly sectors: number;
-  readonly extentName: string;
-  readonly adapterType: string;
-  readonly hwVersion: string;
-  readonly toolsVersion: string;
-}
-
-/** A descriptor that VMware, VirtualBox and qemu read. No blank line stands before the extent: qemu 7.2 misreads that. */
-export function buildDescriptor(d: DescriptorInput): string {
-  // Geometry as VMware writes it: 255 heads for SCSI, 16 for IDE up to its 16,383 cylinders.
-  const ide = d.adapterType === "ide";
-  const heads = ide ? 16 : 255;
-  const cylinders = Math.min(Math.floor(d.sectors / (heads * 63)), ide ? 16_383 : 65_535);
-  return [
-    "# Disk DescriptorFile",
-    "version=1",
-    `CID=${d.cid}`,
-    "parentCID=ffffffff",
-    `createType="${d.createType}"`,
-    "",
-    "# Extent description",
-    `RW ${d.sectors} SPARSE "${d.extentName}"`,
-    "",
-    "# The Disk Data Base",
-    "#DDB",
-    "",
-    `ddb.virtualHWVersion = "${d.hwVersion}"`,
-    `ddb.geometry.cylinders = "${cylinders}"`,
-    `ddb.geometry.heads = "${heads}"`,
-    'ddb.geometry.sectors = "63"',
-    `ddb.adapterType = "${d.adapterType}"`,
-    `ddb.toolsVersion = "${d.toolsVersion}"`,
-    "",
-  ].join("\n");
 }

@@ -4,6 +4,7 @@ import type { DiskFormat } from "../../format.ts";
 import { forwardVmdk } from "./forward.ts";
 import { looksLikeDescriptor } from "./descriptor.ts";
 import { MAGIC_COWD, MAGIC_HOSTED, MAGIC_SESPARSE } from "./layout.ts";
+import { planFlatVmdk } from "./flat.ts";
 import { openVmdk } from "./open.ts";
 import { VmdkOptions } from "./options.ts";
 import { layOutVmdk } from "./plan.ts";
@@ -22,6 +23,7 @@ export const vmdk = {
   open: openVmdk,
   forward: forwardVmdk,
   plan: (disk, options, signal) => planLayout(disk, layOutVmdk(disk.size, options), signal),
+  planPair: planFlatVmdk,
   layOut: layOutVmdk,
   stream: streamVmdk,
 } satisfies DiskFormat<VmdkOptions>;

@@ -7,7 +7,6 @@ import type { BlockLayout } from "../../block-layout.ts";
 import type { GranuleRuns } from "../../granule-runs.ts";
 import { tooLarge } from "../../image-error.ts";
 import { metaRegion, tableRegion } from "../../region.ts";
-import { buildDescriptor, randomCid } from "./descriptor.ts";
 import {
   encodeHeader,
   ENTRIES_PER_TABLE,
@@ -18,12 +17,17 @@ import {
   MAX_FILE_SECTORS,
   SECTOR,
 } from "./layout.ts";
+import { describeNew } from "./new-descriptor.ts";
+import { isFlat, twoFiles } from "./flat.ts";
 import type { VmdkOptions } from "./options.ts";
 
 export const DESCRIPTOR_SECTORS = 20;
 const TABLE_SECTORS = (ENTRIES_PER_TABLE * 4) / SECTOR;
 
-/** Throws `image.too-large-for-format` above 2 TiB; `image.not-plannable` for the subformat that only streams. */
+/**
+ * Throws `image.too-large-for-format` above 2 TiB; `image.not-plannable` for the subformat that only streams,
+ * `options.two-files` for those that planFlatVmdk lays out.
+ */
 export function layOutVmdk(diskSize: number, options: VmdkOptions): BlockLayout {
   if (options.subformat === "streamOptimized") {
     throw new AppError(
@@ -32,6 +36,7 @@ export function layOutVmdk(diskSize: number, options: VmdkOptions): BlockLayout 
       "A streamOptimized VMDK has no known length: it is streamed.",
     );
   }
+  if (isFlat(options)) throw twoFiles(options.subformat);
   const sectors = Math.ceil(diskSize / SECTOR);
   if (sectors > MAX_FILE_SECTORS) throw tooLarge("a sparse VMDK", diskSize, MAX_FILE_SECTORS * SECTOR);
 
@@ -58,15 +63,7 @@ export function layOutVmdk(diskSize: number, options: VmdkOptions): BlockLayout 
     uncleanShutdown: false,
     compression: 0,
   }).copy(head);
-  const descriptor = buildDescriptor({
-    cid: options.cid ?? randomCid(),
-    createType: "monolithicSparse",
-    sectors,
-    extentName: "disk.vmdk",
-    adapterType: options.adapter_type,
-    hwVersion: String(options.hwversion),
-    toolsVersion: String(options.toolsversion),
-  });
+  const descriptor = describeNew(options, sectors, `SPARSE "disk.vmdk"`);
   head.write(descriptor, SECTOR, "utf8");
 
   const directory = (at: number, firstTable: number) =>

@@ -6,7 +6,7 @@ import { AppError } from "#lib/errors.ts";
 import type { BlockSource } from "../../block-source.ts";
 import { tooLarge } from "../../image-error.ts";
 import { packedRuns, type PackedRun } from "../../packed-feed.ts";
-import { buildDescriptor, randomCid } from "./descriptor.ts";
+import { describeNew } from "./new-descriptor.ts";
 import {
   COMPRESSION_DEFLATE,
   encodeHeader,
@@ -61,15 +61,7 @@ export async function* streamVmdk(
   };
   const head = Buffer.alloc(GRAIN_SECTORS * SECTOR);
   encodeHeader(header).copy(head);
-  const descriptor = buildDescriptor({
-    cid: options.cid ?? randomCid(),
-    createType: "streamOptimized",
-    sectors,
-    extentName: "disk.vmdk",
-    adapterType: options.adapter_type,
-    hwVersion: String(options.hwversion),
-    toolsVersion: String(options.toolsversion),
-  });
+  const descriptor = describeNew(options, sectors, `SPARSE "disk.vmdk"`);
   head.write(descriptor, SECTOR, "utf8");
   yield head;
 
