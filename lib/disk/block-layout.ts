@@ -6,6 +6,7 @@ import type { BlockSource } from "./block-source.ts";
 import type { GranuleRuns } from "./granule-runs.ts";
 import { allBlocks, dataRegion, flatRegion, mapData, type Lead } from "./packed-data.ts";
 import type { FilePlan } from "./plan.ts";
+import type { Preallocation } from "./preallocation.ts";
 import { planOf, type Region } from "./region.ts";
 
 export interface BlockLayout {
@@ -17,6 +18,8 @@ export interface BlockLayout {
   readonly lead?: Lead;
   /** Fixed variants: every block has its place from the beginning, and is ranked by its number. */
   readonly everyBlock: boolean;
+  /** Space to be set aside first. */
+  readonly preallocation?: Preallocation;
   /** The file around the blocks. Throws `image.too-large-for-format` when so many cannot be stored. */
   around(blocks: GranuleRuns): FileAround;
 }

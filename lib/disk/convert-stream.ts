@@ -15,6 +15,7 @@ import type { DiskFormat } from "./format.ts";
 import type { ByteSink } from "./io.ts";
 import { PassingDisk } from "./passing-disk.ts";
 import { requireSeekable, writePlaced } from "./placed.ts";
+import { preallocate } from "./preallocation.ts";
 import { formatOf } from "./registry.ts";
 import { type TransferProgress, writeStream } from "./write-plan.ts";
 import { dataParts } from "./zeros.ts";
@@ -67,6 +68,7 @@ function layOut(format: DiskFormat, size: number, options: unknown): BlockLayout
 async function append(request: ConvertStreamOptions, layout: BlockLayout): Promise<StreamConversion> {
   const { stream, sink, signal } = request;
   await using watch = new Watch(request);
+  await preallocate(sink, layout.preallocation, signal);
   const appender = new DiskAppender(layout, stream.size, sink, signal);
   await appender.begin();
   for await (const { offset, bytes } of checkedPieces(stream, signal)) {

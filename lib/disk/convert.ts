@@ -8,6 +8,7 @@ import type { DiskFormat } from "./format.ts";
 import type { ByteSink } from "./io.ts";
 import { type PlacedBytes, requireSeekable, writePlaced } from "./placed.ts";
 import type { FilePair, FilePlan } from "./plan.ts";
+import { preallocate } from "./preallocation.ts";
 import { formatOf } from "./registry.ts";
 import { writePlan, writeStream, type TransferProgress } from "./write-plan.ts";
 
@@ -86,9 +87,11 @@ async function oneFile(
 ): Promise<Outcome> {
   const { disk, sink, signal, onProgress } = request;
   const more = { ...(signal === undefined ? {} : { signal }), ...(onProgress === undefined ? {} : { onProgress }) };
+  if ("plan" in target) await preallocate(sink, target.plan.preallocation, signal);
   if ("plan" in target && lendsFile(sink)) {
     const { plan } = target;
-    const copied = await copyPlan({ plan, disk, sink, fingerprint: print, ...more });
+    const ownBlocks = plan.preallocation !== undefined;
+    const copied = await copyPlan({ plan, disk, sink, fingerprint: print, ownBlocks, ...more });
     await request.beforeCommit?.(signal);
     await sink.commit(plan.length, signal);
     return { fileLength: plan.length, ...copied };

@@ -34,6 +34,15 @@ export interface OpenedStream extends DiskStream {
   readonly facts: ImageFacts;
 }
 
+/** A file that holds a disk byte for byte, beside the one that will name it. */
+export interface ReferredFile {
+  readonly name: string;
+  /** Where in it the disk begins. */
+  readonly at: number;
+  /** Of the disk. Bytes. */
+  readonly size: number;
+}
+
 export interface DiskFormat<Options = unknown> {
   readonly id: DiskFormatId;
   readonly label: string;
@@ -57,6 +66,8 @@ export interface DiskFormat<Options = unknown> {
    * `image.not-plannable` for options of which there is only a stream, `image.too-large-for-format`.
    */
   layOut?(size: number, options: Options): BlockLayout;
+  /** An image that names the file in which the disk lies instead of holding it; null when this one cannot be named. */
+  refer?(file: ReferredFile, options: Options): FilePlan | null;
   /** Compressed targets: a forward-only stream, length unknown before its end. */
   stream?(disk: BlockSource, options: Options, signal?: AbortSignal): AsyncIterable<Uint8Array>;
   /** Compressed targets whose head is written last, for a sink that can go back. */

@@ -1,4 +1,5 @@
 /** Bytes of a file, wherever it lies. The lowest layer: nothing here knows what a disk is. */
+import type { Preallocation } from "./preallocation.ts";
 
 /** An open file of this process, lent to its other threads: it stays open until it is released. */
 export interface HeldFile {
@@ -33,6 +34,8 @@ export interface ByteSource extends AsyncDisposable {
 export interface ByteSink extends AsyncDisposable {
   readonly seekable: boolean;
   write(offset: number, bytes: Uint8Array, signal?: AbortSignal): Promise<void>;
+  /** Sets space aside; the bytes are zeros until they are written. Absent: this target cannot. */
+  allocate?(wanted: Preallocation, signal?: AbortSignal): Promise<void>;
   /** Present when what is written goes into an open file of this machine. */
   hold?(): HeldFile;
   /** Makes the file real with exactly `length` bytes. */

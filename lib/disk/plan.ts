@@ -1,4 +1,5 @@
 /** A target file before it exists: a list of segments with a known total length. */
+import type { Preallocation } from "./preallocation.ts";
 
 export type Segment =
   | { readonly at: number; readonly length: number; readonly kind: "meta"; readonly bytes: () => Uint8Array }
@@ -17,6 +18,8 @@ export interface FilePair {
 export interface FilePlan {
   /** Exact length of the target file in bytes. */
   readonly length: number;
+  /** Space to be set aside first. Absent: zeros need not be stored. */
+  readonly preallocation?: Preallocation;
   /** Segments that touch [from, to), sorted by `at`, gapless over the file. Not cut to the range. */
   segments(from?: number, to?: number): Iterable<Segment>;
 }

@@ -5,7 +5,9 @@ import { link, open as openFolder, rename, stat, unlink } from "node:fs/promises
 import { basename, dirname, join, resolve as resolvePath } from "node:path";
 import { AppError } from "#lib/errors.ts";
 import type { ByteSink, HeldFile } from "../io.ts";
+import type { Preallocation } from "../preallocation.ts";
 import { fileError, isCode } from "./file-error.ts";
+import { allocateAhead } from "./native.ts";
 
 export interface FileSinkOptions {
   /** Replace a file of the final name, at commit. Default: `io.exists`. */
@@ -13,6 +15,9 @@ export interface FileSinkOptions {
   /** Wait until the bytes are on the medium before the file gets its name. Default true. */
   readonly durable?: boolean;
 }
+
+/** Written at once where space is taken by zeros. */
+const ZEROS_BYTES = 1_048_576;
 
 const call = (run: (done: (error: Error | null) => void) => void): Promise<void> =>
   new Promise((resolve, reject) => run((error) => (error === null ? resolve() : reject(error))));
@@ -59,6 +64,16 @@ class FileSink implements ByteSink {
         });
       more();
     });
+  }
+
+  async allocate({ how, length }: Preallocation, signal?: AbortSignal): Promise<void> {
+    this.#requireOpen();
+    if (how === "falloc" && (await allocateAhead(this.#fd, length))) return;
+    // Zeros take the space wherever no promise can be had, and say what is wrong when there is too little.
+    const zeros = Buffer.alloc(Math.min(length, ZEROS_BYTES));
+    for (let at = 0; at < length; at += zeros.length) {
+      await this.write(at, zeros.subarray(0, Math.min(zeros.length, length - at)), signal);
+    }
   }
 
   hold(): HeldFile {

@@ -4,6 +4,7 @@ import { MAGIC } from "./layout.ts";
 import { openQcow2 } from "./open.ts";
 import { Qcow2Options } from "./options.ts";
 import { layOutQcow2, planQcow2 } from "./plan.ts";
+import { referQcow2 } from "./refer.ts";
 
 export const qcow2 = {
   id: "qcow2",
@@ -14,4 +15,5 @@ export const qcow2 = {
   plan: planQcow2,
   layOut: layOutQcow2,
   place: packQcow2,
+  refer: referQcow2,
 } satisfies DiskFormat<Qcow2Options>;

@@ -63,7 +63,7 @@ export function layOutQcow2(size: number, options: Qcow2Options): BlockLayout {
 }
 
 /** Clusters `from` to `to` of the file, each made when it is asked for by its number among them. */
-function clusters(from: number, to: number, clusterBytes: number, bytes: (index: number) => Uint8Array): Region {
+export function clusters(from: number, to: number, clusterBytes: number, bytes: (index: number) => Uint8Array): Region {
   return {
     at: from * clusterBytes,
     length: (to - from) * clusterBytes,

@@ -5,13 +5,19 @@ import { FlatDisk } from "../../flat-disk.ts";
 import type { DiskPiece } from "../../disk-stream.ts";
 import type { DiskFormat } from "../../format.ts";
 import type { ImageFile } from "../../io.ts";
+import type { Preallocation } from "../../preallocation.ts";
 import { ZeroDisk } from "../../zero-disk.ts";
 import { planRaw } from "./plan.ts";
 
 /** A guest sees whole sectors, and so do all other formats: the last one is filled up with zeros, as QEMU does. */
 const SECTOR = 512;
 
-const RawOptions = z.strictObject({});
+const RawOptions = z.strictObject({
+  /** off: zeros of the disk are holes of the file. The command line makes a boolean of `off`. */
+  preallocation: z
+    .preprocess((value) => (value === false ? "off" : value), z.enum(["off", "falloc", "full"]))
+    .default("off"),
+});
 type RawOptions = z.infer<typeof RawOptions>;
 
 const CHUNK = 1_048_576;
@@ -64,11 +70,16 @@ export const raw = {
       [Symbol.asyncDispose]: () => image.bytes[Symbol.asyncDispose](),
     };
   },
-  plan: (disk, _options, signal) => planRaw(disk, signal),
-  layOut: (size) => ({
+  plan: async (disk, options, signal) => ({ ...(await planRaw(disk, signal)), ...setAside(options, disk.size) }),
+  layOut: (size, options) => ({
     blockBytes: 1_048_576,
     dataAt: 0,
     everyBlock: true,
+    ...setAside(options, size),
     around: () => ({ regions: [], length: size }),
   }),
 } satisfies DiskFormat<RawOptions>;
+
+function setAside({ preallocation: how }: RawOptions, length: number): { preallocation?: Preallocation } {
+  return how === "off" ? {} : { preallocation: { how, length } };
+}

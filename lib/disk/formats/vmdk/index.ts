@@ -8,6 +8,7 @@ import { planFlatVmdk } from "./flat.ts";
 import { openVmdk } from "./open.ts";
 import { VmdkOptions } from "./options.ts";
 import { layOutVmdk } from "./plan.ts";
+import { referVmdk } from "./refer.ts";
 import { streamVmdk } from "./stream.ts";
 
 export const vmdk = {
@@ -25,5 +26,6 @@ export const vmdk = {
   plan: (disk, options, signal) => planLayout(disk, layOutVmdk(disk.size, options), signal),
   planPair: planFlatVmdk,
   layOut: layOutVmdk,
+  refer: referVmdk,
   stream: streamVmdk,
 } satisfies DiskFormat<VmdkOptions>;
