@@ -4,7 +4,9 @@ import type { DiskFormatId } from "#lib/domain/disk-format.ts";
 import type { BlockSource } from "../block-source.ts";
 import { convertDisk, convertWithoutFingerprint, parseOptions } from "../convert.ts";
 import { openInspection } from "../file-conversion.ts";
+import { createFilePair } from "../files/file-pair.ts";
 import { createFileSink } from "../files/file-sink.ts";
+import { slowWrites } from "../filters/rate-limit.ts";
 import { fingerprintDisk } from "../fingerprint.ts";
 import type { FilePlan, Segment } from "../plan.ts";
 import { formatOf } from "../registry.ts";
@@ -167,4 +169,12 @@ it("a source that is cut meanwhile, a full disk and a cancel end it", async () =
     await expect(convertWithoutFingerprint({ disk, to: "raw", sink: file, ...stop })).rejects.toThrow("enough");
   }
   expect(() => readFileSync(target)).toThrow("ENOENT");
+});
+
+it("the files of a pair are lent as others are; a target whose writes are watched is not", async () => {
+  const path = scratch.path("pair.raw");
+  await using files = await createFilePair(path);
+  expect(lendsFile(files.main)).toBe(true);
+  expect(lendsFile(await files.beside("pair-flat.raw"))).toBe(true);
+  expect(lendsFile(slowWrites(files.main, 1))).toBe(false);
 });
