@@ -39,6 +39,21 @@ describe("toNewHost", () => {
     });
   });
 
+  it("makes what the API takes for a vCenter", () => {
+    const values: Values = { ...emptyFields("vmware", "vc"), host: " vc.example ", password: "p & q" };
+    expect(needsIdentity(values)).toBe(true);
+    expect(needsIdentity({ ...values, caCertificate: "PEM" })).toBe(false);
+    const host = NewHost.parse(toNewHost({ ...values, pin: "b".repeat(64) }));
+    expect(host.target).toMatchObject({
+      driver: "vmware",
+      connection: { host: "vc.example", port: 443, user: "administrator@vsphere.local", certificate: "b".repeat(64) },
+    });
+    expect(host.secret).toEqual({ password: "p & q" });
+    if (host.target.driver === "demo") throw new Error("a real host came out as a simulated one");
+    expect(toNewHost(fromConnection("vc", host.target, ["password"]))).toEqual({ ...host, secret: null });
+    expect(wrong({ ...values, host: "", user: "" })).toEqual(["host", "user"]);
+  });
+
   it("makes what the API takes for a XenServer pool", () => {
     const values: Values = { ...emptyFields("xapi", "pool"), host: "xen1.example", password: "p" };
     expect(needsIdentity(values)).toBe(true);

@@ -17,6 +17,8 @@ export const VmDisk = z.object({
   capacity: bytes.nullable(),
   allocated: bytes.nullable(),
   readOnly: z.boolean(),
+  /** What else the host says of it, in words: `thin`, `independent`. */
+  details: z.string().nullable().optional(),
   /** Why this disk cannot be captured, null when it can. */
   captureBlocker: z.string().nullable(),
 });
@@ -45,6 +47,16 @@ export const VmSnapshot = z.object({
 });
 export type VmSnapshot = z.infer<typeof VmSnapshot>;
 
+/** Where a VM lies on a host that stands for many machines. */
+export const VmLocation = z.object({
+  /** Path of names, `/` between them. */
+  folder: z.string().nullable(),
+  cluster: z.string().nullable(),
+  /** The machine that runs it. */
+  node: z.string().nullable(),
+});
+export type VmLocation = z.infer<typeof VmLocation>;
+
 export const Vm = z.object({
   kind: z.literal("vm"),
   ref: z.string(),
@@ -58,6 +70,12 @@ export const Vm = z.object({
   machine: z.string().nullable(),
   description: z.string().nullable(),
   startedAt: z.string().nullable(),
+  /** Absent: the host is one machine without such an order. */
+  location: VmLocation.nullable().optional(),
+  /** Has a virtual TPM. */
+  tpm: z.boolean().nullable().optional(),
+  /** The guest's tools of this vendor, in words: `running`. */
+  tools: z.string().nullable().optional(),
   disks: z.array(VmDisk),
   nics: z.array(VmNic),
   snapshots: z.array(VmSnapshot),

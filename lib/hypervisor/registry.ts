@@ -4,6 +4,7 @@ import type { DriverId, HostConnection, HostSecret } from "#lib/domain/connectio
 import type { HypervisorAdapter, HypervisorDriver } from "./adapter.ts";
 import { demoDriver } from "./demo/driver.ts";
 import { kvmDriver } from "./kvm/driver.ts";
+import { vmwareDriver } from "./vmware/driver.ts";
 import { xapiDriver } from "./xapi/driver.ts";
 
 export interface OpenHostOptions {
@@ -14,10 +15,12 @@ export interface OpenHostOptions {
 
 function driverOf(id: DriverId, options: OpenHostOptions): HypervisorDriver {
   const dataDir = options.dataDir ?? resolve(process.env["SUPRAVISOR_DATA_DIR"] ?? "data");
-  const drivers = { kvm: kvmDriver, xapi: xapiDriver, demo: demoDriver(join(dataDir, "demo")) } satisfies Record<
-    DriverId,
-    unknown
-  >;
+  const drivers = {
+    kvm: kvmDriver,
+    vmware: vmwareDriver,
+    xapi: xapiDriver,
+    demo: demoDriver(join(dataDir, "demo")),
+  } satisfies Record<DriverId, unknown>;
   // The connection was parsed together with its driver's name, so they fit.
   return drivers[id] as HypervisorDriver;
 }

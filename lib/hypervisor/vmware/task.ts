@@ -45,7 +45,7 @@ export async function runTask(
         .call("CancelTask", task, undefined, { timeout: 1500, signal: AbortSignal.timeout(1500) })
         .catch(() => undefined);
     // A task that is long over is forgotten by the host: its object is gone, not what it worked on.
-    if (isFault(error, "ManagedObjectNotFound") && textAt(error.detail ?? undefined, "obj") === task.id)
+    if (isFault(error, "ManagedObjectNotFound") && error.missing === task.id)
       throw new AppError(
         "unavailable",
         "host.task-lost",

@@ -34,6 +34,8 @@ export interface About {
   readonly build: string;
   /** `VirtualCenter` or `HostAgent`. */
   readonly apiType: string;
+  /** Of a vCenter; empty on ESXi. */
+  readonly instanceUuid: string;
 }
 
 export class VimClient implements AsyncDisposable {
@@ -97,6 +99,7 @@ export class VimClient implements AsyncDisposable {
       version: word("version"),
       build: word("build"),
       apiType: word("apiType"),
+      instanceUuid: word("instanceUuid"),
     };
   }
 

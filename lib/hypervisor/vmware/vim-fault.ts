@@ -13,6 +13,11 @@ export class VimFault extends Error {
     this.fault = fault;
     this.detail = detail;
   }
+
+  /** Of ManagedObjectNotFound: the object's id. */
+  get missing(): string | null {
+    return textAt(this.detail ?? undefined, "obj");
+  }
 }
 
 /** Of a SOAP fault or of a LocalizedMethodFault: `detail` is the typed fault, `words` may be empty. */

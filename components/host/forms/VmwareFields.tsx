@@ -1,0 +1,28 @@
+"use client";
+import type { ReactNode } from "react";
+import { useFormContext } from "react-hook-form";
+import { Field } from "#components/ui/Field.tsx";
+import { Input } from "#components/ui/Input.tsx";
+import { AddressFields } from "./AddressFields.tsx";
+import { CaCertificateField } from "./CaCertificateField.tsx";
+import type { FieldsProps } from "./fields.ts";
+import type { HostFormFields } from "./form.ts";
+import { PasswordField } from "./PasswordField.tsx";
+
+export function VmwareFields({ stored }: FieldsProps): ReactNode {
+  const { register, formState } = useFormContext<HostFormFields>();
+  return (
+    <>
+      <AddressFields defaultPort="443" />
+      <Field
+        label="User"
+        error={formState.errors.user?.message}
+        hint="Of a vCenter with its domain; of an ESXi host root, or an account with the role Administrator."
+      >
+        <Input spellCheck={false} autoCapitalize="none" autoComplete="off" {...register("user")} />
+      </Field>
+      <PasswordField stored={stored} />
+      <CaCertificateField />
+    </>
+  );
+}

@@ -1,0 +1,78 @@
+/** The disk of a VM at one moment: exported while it is stopped, from a snapshot while it runs. */
+import type { HostDisk } from "../adapter.ts";
+import { FlatDisk } from "#lib/disk/flat-disk.ts";
+import type { Vm } from "#lib/domain/inventory.ts";
+import { at, textAt, type Element } from "#lib/wire/soap/element.ts";
+import { exportDisk } from "./export-disk.ts";
+import { openFolderFile } from "./folder-file.ts";
+import { datacenterOf, type Infrastructure } from "./infrastructure.ts";
+import { propertiesOf } from "./properties.ts";
+import { ref, refOf } from "./ref.ts";
+import { takeSnapshot } from "./snapshot.ts";
+import type { VimClient } from "./vim-client.ts";
+import { AppError } from "#lib/errors.ts";
+
+export interface Capture {
+  readonly vm: Vm;
+  readonly devices: readonly Element[];
+  readonly disk: Element;
+  readonly tag: string;
+  readonly doing: string;
+}
+
+/** An export needs a right and a licence of its own; the files themselves may be open where it is refused. */
+const REFUSED = ["host.no-permission", "host.refused"];
+
+export async function readVmDisk(
+  client: VimClient,
+  infra: Infrastructure,
+  capture: Capture,
+  signal?: AbortSignal,
+): Promise<HostDisk> {
+  const { vm, devices, disk, tag, doing } = capture;
+  const self = ref("VirtualMachine", vm.ref);
+  if (vm.state !== "stopped") {
+    const snapshot = await takeSnapshot(client, self, tag, vm.tools === "running", { signal });
+    return exportDisk(client, snapshot, devices, disk, doing, signal);
+  }
+  try {
+    return await exportDisk(client, self, devices, disk, doing, signal);
+  } catch (error) {
+    if (!(error instanceof AppError && REFUSED.includes(error.code))) throw error;
+    const flat = await openFlat(client, infra, capture, signal);
+    if (flat === null) throw error;
+    return flat;
+  }
+}
+
+/** The bytes of a disk without snapshots lie in a file beside its descriptor. Null: not so, or not open to this user. */
+async function openFlat(
+  client: VimClient,
+  infra: Infrastructure,
+  { vm, disk }: Capture,
+  signal?: AbortSignal,
+): Promise<HostDisk | null> {
+  const backing = at(disk, "backing");
+  const file = textAt(backing, "fileName") ?? "";
+  if (
+    backing?.type !== "VirtualDiskFlatVer2BackingInfo" ||
+    at(backing, "parent") !== undefined ||
+    !file.endsWith(".vmdk")
+  )
+    return null;
+  const parent = refOf(
+    (await propertiesOf(client, ref("VirtualMachine", vm.ref), ["parent"], { signal })).get("parent"),
+  );
+  const center = infra.datacenters.get(datacenterOf(infra, parent?.id ?? null) ?? "");
+  const capacity = vm.disks.find((each) => each.id === textAt(disk, "key"))?.capacity ?? null;
+  if (center === undefined || capacity === null) return null;
+  const path = `${file.slice(0, -".vmdk".length)}-flat.vmdk`;
+  const bytes = await openFolderFile(client, path, center.name, signal);
+  if (bytes === null) return null;
+  if (bytes.size !== capacity) {
+    await bytes[Symbol.asyncDispose]();
+    return null;
+  }
+  const flat = new FlatDisk({ name: path, bytes }, 0, capacity);
+  return { access: "random", disk: flat, [Symbol.asyncDispose]: () => flat[Symbol.asyncDispose]() };
+}

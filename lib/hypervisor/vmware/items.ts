@@ -1,0 +1,99 @@
+/** Hosts, datastores and networks as the product shows them. */
+import type { HostFacts, InventoryItem, Network, StoragePool } from "#lib/domain/inventory.ts";
+import { datacenterOf, type Datastore, type Infrastructure, type VimNetwork } from "./infrastructure.ts";
+import type { VimClient } from "./vim-client.ts";
+
+/** The vCenter as one host: what all its ESXi hosts have together. */
+export function hostFacts(client: VimClient, infra: Infrastructure): HostFacts {
+  const { about } = client;
+  const hosts = [...infra.hosts.values()];
+  const sum = (figure: (host: (typeof hosts)[number]) => number) =>
+    hosts.reduce((total, host) => total + figure(host), 0);
+  const models = [...new Set(hosts.flatMap((host) => host.cpuModel ?? []))];
+  const memory = sum((host) => host.memory);
+  return {
+    kind: "host",
+    ref: about.instanceUuid === "" ? (hosts[0]?.ref.id ?? client.name) : about.instanceUuid,
+    name: client.isVcenter ? client.connection.host : (hosts[0]?.name ?? client.connection.host),
+    product: client.isVcenter ? "VMware vCenter Server" : "VMware ESXi",
+    version: about.build === "" ? about.version : `${about.version} build ${about.build}`,
+    cpus: sum((host) => host.threads) || null,
+    cpuModel: models.length === 1 ? (models[0] ?? null) : models.length === 0 ? null : `${models.length} models`,
+    arch: "x86_64",
+    memory: memory || null,
+    memoryFree: memory === 0 ? null : Math.max(0, memory - sum((host) => host.memoryUsed)),
+  };
+}
+
+/** Names that two data centres share get that of their data centre. */
+function labels<T extends { readonly name: string; readonly parent: string | null }>(
+  infra: Infrastructure,
+  items: readonly T[],
+): (item: T) => string {
+  const count = new Map<string, number>();
+  for (const { name } of items) count.set(name, (count.get(name) ?? 0) + 1);
+  return (item) => {
+    const center = infra.datacenters.get(datacenterOf(infra, item.parent) ?? "");
+    return (count.get(item.name) ?? 0) > 1 && center !== undefined ? `${item.name} (${center.name})` : item.name;
+  };
+}
+
+export function whyNotWritable(infra: Infrastructure, store: Datastore): string | null {
+  if (!store.accessible) return `The datastore ${store.name} is not accessible.`;
+  if (store.maintenance !== null && store.maintenance !== "normal")
+    return `The datastore ${store.name} is in maintenance mode.`;
+  const hosts = store.writers.flatMap((id) => infra.hosts.get(id) ?? []);
+  if (hosts.length === 0) return `No host can write to the datastore ${store.name}.`;
+  if (!hosts.some((host) => host.usable))
+    return `No host that is connected and out of maintenance can write to the datastore ${store.name}.`;
+  return null;
+}
+
+export function storagePools(infra: Infrastructure): StoragePool[] {
+  const stores = [...infra.datastores.values()];
+  const label = labels(infra, stores);
+  return stores
+    .map((store): StoragePool => {
+      const why = whyNotWritable(infra, store);
+      return {
+        kind: "pool",
+        ref: store.ref.id,
+        name: label(store),
+        type: store.type.toLowerCase(),
+        capacity: store.capacity,
+        free: store.free,
+        path: `[${store.name}]`,
+        active: store.accessible,
+        writable: why === null,
+        whyNotWritable: why,
+      };
+    })
+    .sort((a, b) => a.name.localeCompare(b.name));
+}
+
+/** Those that a VM can be put on: no uplinks. */
+export function networks(infra: Infrastructure): Network[] {
+  const usable = [...infra.networks.values()].filter((network: VimNetwork) => !network.isUplink);
+  const label = labels(infra, usable);
+  return usable
+    .map(
+      (network): Network => ({
+        kind: "network",
+        ref: network.ref.id,
+        name: label(network),
+        type:
+          network.distributed === null
+            ? network.ref.type === "OpaqueNetwork"
+              ? "opaque"
+              : "portgroup"
+            : "distributed portgroup",
+        active: network.accessible,
+        bridge: network.distributed?.switchName ?? null,
+      }),
+    )
+    .sort((a, b) => a.name.localeCompare(b.name));
+}
+
+export function structureItems(client: VimClient, infra: Infrastructure): InventoryItem[] {
+  return [hostFacts(client, infra), ...storagePools(infra), ...networks(infra)];
+}

@@ -1,0 +1,125 @@
+/** A VM's properties as the product's VM. What vSphere does not say is null, never a guess. */
+import type { PowerState } from "#lib/domain/hardware.ts";
+import type { Vm, VmSnapshot } from "#lib/domain/inventory.ts";
+import { all, numberAt, textAt, type Element } from "#lib/wire/soap/element.ts";
+import { folderPath, type Infrastructure } from "./infrastructure.ts";
+import { mapDisks, mapNics } from "./map-devices.ts";
+import { shownName } from "./name.ts";
+import type { ObjectValues } from "./properties.ts";
+
+/** All that a VM is made of here; never `config` as a whole, which has hundreds of settings. */
+export const VM_PATHS = [
+  "name",
+  "parent",
+  "resourcePool",
+  "snapshot",
+  "runtime.powerState",
+  "runtime.connectionState",
+  "runtime.host",
+  "runtime.bootTime",
+  "config.template",
+  "config.annotation",
+  "config.instanceUuid",
+  "config.firmware",
+  "config.bootOptions.efiSecureBootEnabled",
+  "config.keyId",
+  "config.version",
+  "config.guestFullName",
+  "config.hardware.numCPU",
+  "config.hardware.memoryMB",
+  "config.hardware.device",
+  "guest.net",
+  "guest.guestFullName",
+  "guest.toolsRunningStatus",
+] as const;
+
+const STATE: Readonly<Record<string, PowerState>> = {
+  poweredOn: "running",
+  poweredOff: "stopped",
+  suspended: "suspended",
+};
+const TOOLS: Readonly<Record<string, string>> = {
+  guestToolsRunning: "running",
+  guestToolsNotRunning: "not running",
+  guestToolsExecutingScripts: "starting",
+};
+
+/** Last line of the notes of a VM that Supravisor made. */
+const MARK = /\n?\[supravisor:([0-9a-f-]{36})\]\s*$/;
+
+export function annotationOf(description: string, tag: string): string {
+  return `${description}\n[supravisor:${tag}]`;
+}
+
+export function mapVm({ ref, values }: ObjectValues, infra: Infrastructure): Vm {
+  const text = (path: string): string | null => {
+    const found = values.get(path)?.text ?? "";
+    return found === "" ? null : found;
+  };
+  const devices = values.get("config.hardware.device")?.children ?? [];
+  const state = STATE[text("runtime.powerState") ?? ""] ?? "unknown";
+  const notes = text("config.annotation");
+  const mark = notes === null ? null : (MARK.exec(notes)?.[1] ?? null);
+  const memory = Number(text("config.hardware.memoryMB") ?? Number.NaN);
+  const host = infra.hosts.get(text("runtime.host") ?? "");
+  const compute = infra.computes.get(host?.parent ?? "");
+  const firmware = text("config.firmware");
+  const version = text("config.version");
+  return {
+    kind: "vm",
+    ref: ref.id,
+    name: shownName(text("name") ?? ref.id),
+    state,
+    cpus: Number(text("config.hardware.numCPU") ?? Number.NaN) || null,
+    memory: Number.isSafeInteger(memory) ? memory * 1024 ** 2 : null,
+    firmware: firmware === "efi" ? "uefi" : firmware === "bios" ? "bios" : null,
+    secureBoot:
+      firmware === "efi"
+        ? text("config.bootOptions.efiSecureBootEnabled") === "true"
+        : firmware === null
+          ? null
+          : false,
+    guestOs: text("guest.guestFullName") ?? text("config.guestFullName"),
+    machine: text("config.template") === "true" ? `${version ?? ""} template`.trim() : version,
+    description: notes === null ? null : notes.replace(MARK, "") || null,
+    startedAt: state === "running" ? text("runtime.bootTime") : null,
+    location: infra.isVcenter
+      ? {
+          folder: folderPath(infra, text("parent")),
+          cluster: compute?.isCluster === true ? compute.name : null,
+          node: host?.name ?? null,
+        }
+      : null,
+    tpm: devices.length === 0 ? null : devices.some((device) => device.type === "VirtualTPM"),
+    tools: TOOLS[text("guest.toolsRunningStatus") ?? ""] ?? null,
+    disks: mapDisks(devices, {
+      stopped: state === "stopped",
+      encrypted: values.has("config.keyId"),
+      connection: text("runtime.connectionState") ?? "connected",
+    }),
+    nics: mapNics(devices, values.get("guest.net"), infra),
+    snapshots: mapSnapshots(values.get("snapshot")),
+    // A clone has the notes of its original, but an identity of its own.
+    tag: mark !== null && mark === text("config.instanceUuid") ? mark : null,
+  };
+}
+
+function mapSnapshots(info: Element | undefined): VmSnapshot[] {
+  const current = textAt(info, "currentSnapshot");
+  const found: VmSnapshot[] = [];
+  const walk = (tree: Element, parentId: string | null, depth: number): void => {
+    const id = textAt(tree, "snapshot") ?? String(numberAt(tree, "id") ?? "");
+    found.push({
+      id,
+      name: shownName(textAt(tree, "name") ?? id),
+      parentId,
+      createdAt: textAt(tree, "createTime"),
+      state: textAt(tree, "state"),
+      current: id === current,
+    });
+    // vSphere makes chains of 32 at most.
+    if (depth < 64) for (const child of all(tree, "childSnapshotList")) walk(child, id, depth + 1);
+  };
+  for (const root of all(info, "rootSnapshotList")) walk(root, null, 0);
+  return found;
+}

@@ -1,0 +1,134 @@
+/** The bytes of one file on their way to a host: a sink that is one POST, with back-pressure. */
+import type { ByteSink } from "#lib/disk/io.ts";
+import { AppError } from "#lib/errors.ts";
+import type { Lease, LeaseDevice } from "./lease.ts";
+
+/** Without an answer for this long after the last byte: the host unpacks what it got. */
+const ANSWER_MS = 600_000;
+
+/** Chunks go to the reader one at a time; whoever pushes waits until the one before was taken. */
+class Channel implements AsyncIterable<Uint8Array> {
+  #chunk: Uint8Array | null = null;
+  #ended = false;
+  #failure: { error: unknown } | null = null;
+  #changed: () => void = () => undefined;
+
+  async #wait(): Promise<void> {
+    await new Promise<void>((resolve) => {
+      const before = this.#changed;
+      this.#changed = () => {
+        before();
+        resolve();
+      };
+    });
+  }
+
+  #wake(): void {
+    const changed = this.#changed;
+    this.#changed = () => undefined;
+    changed();
+  }
+
+  async push(chunk: Uint8Array): Promise<void> {
+    while (this.#chunk !== null && this.#failure === null) await this.#wait();
+    if (this.#failure !== null) throw this.#failure.error;
+    this.#chunk = chunk;
+    this.#wake();
+  }
+
+  end(): void {
+    this.#ended = true;
+    this.#wake();
+  }
+
+  fail(error: unknown): void {
+    this.#failure ??= { error };
+    this.#wake();
+  }
+
+  async *[Symbol.asyncIterator](): AsyncGenerator<Uint8Array> {
+    for (;;) {
+      if (this.#failure !== null) throw this.#failure.error;
+      if (this.#chunk !== null) {
+        const chunk = this.#chunk;
+        this.#chunk = null;
+        this.#wake();
+        yield chunk;
+      } else if (this.#ended) return;
+      else await this.#wait();
+    }
+  }
+}
+
+/** Owns the lease: committing completes it, disposing without that gives it up. */
+export function leaseSink(lease: Lease, device: LeaseDevice, virtualSize: number, signal?: AbortSignal): ByteSink {
+  const channel = new Channel();
+  const stop = new AbortController();
+  const signals = [stop.signal, lease.lost, ...(signal === undefined ? [] : [signal])];
+  const { peer, path } = lease.target(device);
+  let at = 0;
+  const answer = (async () => {
+    const response = await peer.request({
+      method: "POST",
+      path,
+      headers: { "content-type": "application/x-vnd.vmware-streamVmdk" },
+      body: channel,
+      timeout: ANSWER_MS,
+      signal: AbortSignal.any(signals),
+    });
+    const words = (await response.text(2000)).trim();
+    if (response.status >= 200 && response.status < 300) return;
+    throw new AppError(
+      "unprocessable",
+      "host.refused",
+      `The host refused the disk with HTTP status ${response.status}${words === "" ? "" : `: ${words.slice(0, 300)}`}.`,
+      {
+        details: { status: response.status },
+      },
+    );
+  })();
+  const failed = answer.catch(async (error: unknown) => {
+    const why: unknown =
+      signal?.aborted === true
+        ? signal.reason
+        : lease.lost.aborted
+          ? lease.lost.reason
+          : stop.signal.aborted
+            ? error
+            : await lease.explain(error);
+    channel.fail(why);
+    throw why;
+  });
+  failed.catch(() => undefined);
+
+  const send = async (bytes: Uint8Array, stopped?: AbortSignal): Promise<void> => {
+    stopped?.throwIfAborted();
+    // The caller uses its memory again; the connection has not yet sent it.
+    await channel.push(Buffer.from(bytes));
+    at += bytes.length;
+    // A packed disk is smaller than what the guest sees: the figure is for the host's task list.
+    lease.percent = Math.min(99, (at / Math.max(1, virtualSize)) * 100);
+  };
+  const skip = async (to: number, stopped?: AbortSignal): Promise<void> => {
+    if (to < at) throw new AppError("internal", "io.backwards", "A stream cannot go back.");
+    while (at < to) await send(Buffer.alloc(Math.min(1024 ** 2, to - at)), stopped);
+  };
+  return {
+    seekable: false,
+    async write(offset, bytes, stopped) {
+      await skip(offset, stopped);
+      await send(bytes, stopped);
+    },
+    async commit(length, stopped) {
+      await skip(length, stopped);
+      channel.end();
+      await failed;
+      await lease.complete(stopped);
+    },
+    async [Symbol.asyncDispose]() {
+      stop.abort(new AppError("cancelled", "cancelled", "The upload was given up."));
+      channel.fail(stop.signal.reason);
+      await lease[Symbol.asyncDispose]();
+    },
+  };
+}
