@@ -3,7 +3,7 @@ import { beforeAll, describe, expect, it } from "vitest";
 import { makeCorpus, type Specimen } from "./testing/fuzz/corpus.ts";
 import { fuzzSpecimen } from "./testing/fuzz/fuzz.ts";
 
-const PER_SPECIMEN = 150;
+const PER_SPECIMEN = 100;
 let corpus: Specimen[];
 beforeAll(async () => {
   corpus = await makeCorpus();

@@ -30,8 +30,15 @@ describe.skipIf(reason !== null)(`VirtualBox${reason === null ? "" : ` (skipped:
     ["vdi", { static: "on" }],
     ["vmdk", {}],
     ["vmdk", { subformat: "streamOptimized" }],
+    ["vmdk", { subformat: "monolithicFlat" }],
+    ["vmdk", { subformat: "vmfs", thin: "on" }],
     ["vhd", {}],
+    ["vhd", { subformat: "fixed" }],
     ["vhdx", {}],
+    ["vhdx", { subformat: "fixed" }],
+    ["vhdx", { block_size: MIB }],
+    ["vhdx", { block_size: 256 * MIB }],
+    ["vhdx", { logical_sector_size: 4096 }],
   ] as const)("reads the %s with %j that we write", async (to, options) => {
     const source = raw();
     const target = scratch.path(`ours.${to}`);

@@ -7,15 +7,30 @@ import { memoryBytes, memoryImage } from "./memory.ts";
 const READ_BYTES = 8 * 1_048_576;
 
 /** These speak of the file as a whole. */
-const NO_OFFSET = new Set(["image.unknown-format", "image.ambiguous-format", "image.disk-unsaid"]);
+const NO_OFFSET = new Set([
+  "image.unknown-format",
+  "image.ambiguous-format",
+  "image.disk-unsaid",
+  "image.sibling-missing",
+  "image.path-escapes",
+]);
+
+export interface Surroundings {
+  /** What lies in the same folder. */
+  readonly beside?: ReadonlyMap<string, Uint8Array>;
+  /** The file that is opened, where that is not the one of `bytes`. */
+  readonly opens?: string;
+}
 
 /**
  * Opens the bytes by content, walks the extents and reads data at both ends of each. Answers the error's code, or
  * `read`. Throws whatever is not an AppError of the family `image.*` with a byte offset: a crash.
  */
-export async function outcome(name: string, bytes: Uint8Array): Promise<string> {
+export async function outcome(name: string, bytes: Uint8Array, { beside, opens }: Surroundings = {}): Promise<string> {
   try {
-    await using opened = await openDisk(memoryImage(name, memoryBytes(bytes)));
+    const all = new Map([...(beside ?? []), [name, bytes]]);
+    const first = opens ?? name;
+    await using opened = await openDisk(memoryImage(first, memoryBytes(all.get(first) ?? bytes), all));
     let budget = READ_BYTES;
     for await (const extent of opened.disk.extents()) {
       if (extent.kind === "zero" || budget <= 0) continue;

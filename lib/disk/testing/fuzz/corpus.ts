@@ -4,6 +4,7 @@ import { DISK_FORMATS } from "#lib/domain/disk-format.ts";
 import { convertFile } from "../../file-conversion.ts";
 import { mendTar, mendVhd, mendVhdx } from "../mend.ts";
 import { Scratch } from "../scratch.ts";
+import { makeChains } from "./chains.ts";
 import { makePackages } from "./packages.ts";
 
 export interface Specimen {
@@ -12,6 +13,10 @@ export interface Specimen {
   /** [offset, length] of what damage should fall on. */
   readonly ranges: readonly (readonly [number, number])[];
   readonly mend?: (image: Buffer) => void;
+  /** What lies in the same folder, undamaged. */
+  readonly beside?: ReadonlyMap<string, Uint8Array>;
+  /** The file that is opened. Default: the damaged one. */
+  readonly opens?: string;
 }
 
 const KIB = 1024;
@@ -64,6 +69,9 @@ export async function makeCorpus(size = 3 * MIB): Promise<Specimen[]> {
     await convertFile({ source: scratch.path("disk.raw"), target, to: format, options, from: "raw" });
     found.push(specimen(`${name}.${format}`, readFileSync(target)));
   }
+  for (const { name, bytes, ...more } of await makeChains(scratch, size)) {
+    found.push({ ...specimen(name, bytes), ...more });
+  }
   for (const each of makePackages(scratch)) found.push({ ...each, mend: mendTar });
   return found;
 }
@@ -78,7 +86,8 @@ function specimen(name: string, bytes: Buffer): Specimen {
     for (const at of [64, 128, 192, 256]) tables.push([at * KIB, 128]);
     for (const entry of [192 * KIB + 16, 192 * KIB + 48]) {
       const at = Number(bytes.readBigUInt64LE(entry + 16));
-      tables.push([at, 256], [at + 64 * KIB, 64]);
+      // Items, and the parent locator of a difference.
+      tables.push([at, 256], [at + 64 * KIB, 64], [at + 128 * KIB, 200]);
     }
     return { name, bytes, ranges: tables, mend: mendVhdx };
   }

@@ -30,8 +30,9 @@ export interface FuzzReport {
 
 /** `count` mutants of one specimen. */
 export async function fuzzSpecimen(specimen: Specimen, seed: number, count: number): Promise<FuzzReport> {
-  const { name, bytes, ranges } = specimen;
-  const order: MutantOrder = { specimen: { name, bytes, ranges }, seed, count };
+  const { mend: _, ...sent } = specimen;
+  const { name } = sent;
+  const order: MutantOrder = { specimen: sent, seed, count };
   const outcomes = new Map<string, number>();
   const broken: Broken[] = [];
   let begun = 0;

@@ -34,7 +34,7 @@ const mend =
 for (const mutant of mutants(sound, specimen.ranges, seed, count, mend)) {
   tell({ kind: "begun" });
   try {
-    tell({ kind: "outcome", code: await outcome(specimen.name, mutant) });
+    tell({ kind: "outcome", code: await outcome(specimen.name, mutant, specimen) });
   } catch (error) {
     tell({ kind: "broken", what: error instanceof Error ? (error.stack ?? error.message) : String(error), mutant });
   }
