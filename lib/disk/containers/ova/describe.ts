@@ -54,17 +54,7 @@ ${disks
   )
   .join("\n")}
   </DiskSection>
-  <NetworkSection>
-    <Info>Logical networks</Info>${
-      machine.nic === null
-        ? ""
-        : `
-    <Network ovf:name="${NETWORK}">
-      <Description>The network of the machine</Description>
-    </Network>`
-    }
-  </NetworkSection>
-  <VirtualSystem ovf:id="${name}">
+${machine.nic === null ? "" : NETWORK_SECTION}  <VirtualSystem ovf:id="${name}">
     <Info>A virtual machine</Info>
     <Name>${name}</Name>
     <OperatingSystemSection ovf:id="${system}" vmw:osType="${osType}">
@@ -99,6 +89,13 @@ ${
 }
 
 const NETWORK = "VM Network";
+const NETWORK_SECTION = `  <NetworkSection>
+    <Info>Logical networks</Info>
+    <Network ovf:name="${NETWORK}">
+      <Description>The network of the machine</Description>
+    </Network>
+  </NetworkSection>
+`;
 
 /** Elements in the namespace of `rasd`, by name. */
 type Item = Readonly<Record<string, string | number>>;

@@ -54,14 +54,17 @@ export async function writeOva(request: PackageRequest): Promise<PackageWritten>
     hwversion: options.hwversion,
     ...(options.compression_level === undefined ? {} : { compression_level: options.compression_level }),
   };
+  // Both are said, so that two passes make the same bytes.
   const ids = disks.map(() => randomBytes(4).fill(0x5a, 0, 1).toString("hex"));
+  // VMware's own prefix of serial numbers.
+  const serials = disks.map(() => `6000c29${randomBytes(13).toString("hex").slice(1)}`);
   const passes = sink.seekable ? 1 : 2;
   const progress = overAll(disks, passes, request.onProgress);
   const archive = new Archive(sink, signal);
   const pack = (pass: number, index: number, into: ByteSink["write"] | null) =>
     packDisk({
       disk: disks[index] as BlockSource,
-      options: { ...vmdk, cid: ids[index] },
+      options: { ...vmdk, cid: ids[index], uuid: serials[index] },
       algorithm: options.manifest === "none" ? "sha256" : options.manifest,
       into,
       onDone: (done) => progress.at(pass, index, done, archive.moved),

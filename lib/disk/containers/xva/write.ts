@@ -75,37 +75,75 @@ interface BlockSink {
   readonly onDone: (done: number) => void;
 }
 
+/** One block on its way: its entry and that of its checksum as they stand in the archive. */
+class BlockEntry {
+  index = 0;
+  #length = 0;
+  #ready: Promise<void> = Promise.resolve();
+  readonly #bytes = Buffer.alloc(TAR_BLOCK + BLOCK + 2 * TAR_BLOCK);
+
+  get data(): Buffer {
+    return this.#bytes.subarray(TAR_BLOCK, TAR_BLOCK + this.#length);
+  }
+
+  start(disk: BlockSource, index: number, signal: AbortSignal | undefined): void {
+    this.index = index;
+    this.#length = Math.min(BLOCK, disk.size - index * BLOCK);
+    this.#ready = disk.read(index * BLOCK, this.data, signal);
+    this.#ready.catch(() => undefined);
+  }
+
+  async read(): Promise<Buffer> {
+    await this.#ready;
+    return this.data;
+  }
+
+  /** Valid until the next start. */
+  pack(folder: string, checksum: BlockChecksum): Buffer {
+    const name = `${folder}/${String(this.index).padStart(8, "0")}`;
+    const sum = blockChecksum(checksum, this.data);
+    const behind = TAR_BLOCK + this.#length + tarPadding(this.#length);
+    encodeTarHeader(name, this.#length).copy(this.#bytes);
+    this.#bytes.fill(0, TAR_BLOCK + this.#length);
+    encodeTarHeader(`${name}${CHECKSUM_FILE[checksum].ending}`, sum.length).copy(this.#bytes, behind);
+    this.#bytes.write(sum, behind + TAR_BLOCK, "latin1");
+    return this.#bytes.subarray(0, behind + 2 * TAR_BLOCK);
+  }
+
+  /** Nothing is read any more. */
+  async settle(): Promise<void> {
+    await this.#ready.catch(() => undefined);
+  }
+}
+
 /** The next block is read while one is checked and written. Answers the disk's fingerprint. */
 async function writeBlocks(disk: BlockSource, into: BlockSink, signal: AbortSignal | undefined): Promise<string> {
   await using feed = new FingerprintFeed(disk, signal);
   const count = Math.ceil(disk.size / BLOCK);
-  let ahead: Promise<Buffer> | null = null;
-  let current: { index: number; bytes: Promise<Buffer> } | null = null;
-  const settle = async ({ index, bytes }: { index: number; bytes: Promise<Buffer> }): Promise<void> => {
-    const block = await bytes;
+  let ahead = new BlockEntry();
+  let current = new BlockEntry();
+  const send = async (entry: BlockEntry): Promise<void> => {
+    const { index } = entry;
+    const block = await entry.read();
     await feed.take(index * BLOCK, block);
     // The first and the last are always there: they tell a reader that the disk is whole.
     if (index > 0 && index < count - 1 && isZero(block)) return;
-    const name = `${into.folder}/${String(index).padStart(8, "0")}`;
-    const sum = Buffer.from(blockChecksum(into.checksum, block));
-    await into.write(Buffer.concat([entry(name, block), entry(`${name}${CHECKSUM_FILE[into.checksum].ending}`, sum)]));
+    await into.write(entry.pack(into.folder, into.checksum));
     into.onDone(index * BLOCK + block.length);
   };
   try {
+    let waiting = false;
     for await (const index of blocksWithData(disk, count, signal)) {
       signal?.throwIfAborted();
-      const length = Math.min(BLOCK, disk.size - index * BLOCK);
-      const buffer = Buffer.allocUnsafe(length);
-      ahead = disk.read(index * BLOCK, buffer, signal).then(() => buffer);
-      ahead.catch(() => undefined);
-      const before: { index: number; bytes: Promise<Buffer> } | null = current;
-      current = { index, bytes: ahead };
-      if (before !== null) await settle(before);
+      ahead.start(disk, index, signal);
+      if (waiting) await send(current);
+      [current, ahead] = [ahead, current];
+      waiting = true;
     }
-    if (current !== null) await settle(current);
+    if (waiting) await send(current);
   } finally {
-    // Nothing may still read from the disk when this returns.
-    await ahead?.catch(() => undefined);
+    await current.settle();
+    await ahead.settle();
   }
   into.onDone(disk.size);
   return feed.finish();

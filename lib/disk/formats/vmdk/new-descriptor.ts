@@ -1,5 +1,5 @@
 /** The text that says what a new VMDK is, for VMware, VirtualBox and qemu. Source: "Virtual Disk Format 5.0". */
-import { randomBytes, randomInt } from "node:crypto";
+import { createHash, randomBytes, randomInt } from "node:crypto";
 import type { VmdkOptions } from "./options.ts";
 
 /** VMware's own prefix of a disk's serial number (NAA 6000c29). */
@@ -29,7 +29,7 @@ export function describeNew(options: VmdkOptions, sectors: number, extent: strin
     "",
     `ddb.virtualHWVersion = "${options.hwversion}"`,
     // ESXi takes the last eight digits for the content id.
-    `ddb.longContentID = "${randomBytes(12).toString("hex")}${cid}"`,
+    `ddb.longContentID = "${longPart(options)}${cid}"`,
     `ddb.uuid = "${serial(options.uuid)}"`,
     `ddb.geometry.cylinders = "${cylinders}"`,
     `ddb.geometry.heads = "${heads}"`,
@@ -39,6 +39,12 @@ export function describeNew(options: VmdkOptions, sectors: number, extent: strin
     `ddb.toolsVersion = "${options.toolsversion}"`,
     "",
   ].join("\n");
+}
+
+/** The first 24 digits. Whoever gives content id and serial number can have the same file written twice. */
+function longPart({ cid, uuid }: VmdkOptions): string {
+  if (cid === undefined || uuid === undefined) return randomBytes(12).toString("hex");
+  return createHash("sha256").update(`${cid} ${uuid}`).digest("hex").slice(0, 24);
 }
 
 /** `60 00 C2 9a 11 22 33 44-55 66 77 88 99 aa bb cc`, as VMware groups it. */
