@@ -3,7 +3,7 @@ import type { DiskFormatId } from "#lib/domain/disk-format.ts";
 import { AppError } from "#lib/errors.ts";
 import { DiskAppender, growsForward } from "./append-disk.ts";
 import { checkedPieces } from "./checked-stream.ts";
-import { convertDisk, type Conversion, parseOptions } from "./convert.ts";
+import { convertDisk, type Conversion, type PairTarget, parseOptions } from "./convert.ts";
 import type { DiskPiece, DiskStream } from "./disk-stream.ts";
 import { createSpool, type Spool, type SpoolPlace } from "./files/spool.ts";
 import { AnyOrderFingerprinter } from "./fingerprint-any-order.ts";
@@ -27,6 +27,8 @@ export interface ConvertStreamOptions {
   /** Options of the target format, by qemu-img's names. */
   readonly options?: Record<string, unknown>;
   readonly sink: ByteSink;
+  /** For variants of two files, which are written from a spool file. */
+  readonly pair?: PairTarget;
   /** Where a spool file may lie. Without it, what needs one throws `stream.needs-spool`. */
   readonly spool?: SpoolPlace;
   /** Told once, when the disk turns out to need a spool file: why, in words for a person. */
@@ -46,6 +48,7 @@ export async function convertStream(request: ConvertStreamOptions): Promise<Stre
   const format = formatOf(request.to);
   const options = parseOptions(format, request.options ?? {});
   const layout = layOut(format, stream.size, options);
+  if (layout === "two files") return throughSpool(request, "a disk of two files is not written as it comes");
   const forward = stream.order === "forward";
   if (layout !== null && (sink.seekable || (forward && growsForward(layout)))) return append(request, layout);
   if (layout === null && format.stream === undefined) requireSeekable(sink, format.label);
@@ -56,11 +59,12 @@ export async function convertStream(request: ConvertStreamOptions): Promise<Stre
   return throughSpool(request, reason);
 }
 
-function layOut(format: DiskFormat, size: number, options: unknown): BlockLayout | null {
+function layOut(format: DiskFormat, size: number, options: unknown): BlockLayout | "two files" | null {
   try {
     return format.layOut?.(size, options) ?? null;
   } catch (error) {
     if (error instanceof AppError && error.code === "image.not-plannable") return null;
+    if (error instanceof AppError && error.code === "options.two-files") return "two files";
     throw error;
   }
 }
@@ -140,6 +144,7 @@ async function throughSpool(request: ConvertStreamOptions, reason: string): Prom
     to,
     sink,
     ...(request.options === undefined ? {} : { options: request.options }),
+    ...(request.pair === undefined ? {} : { pair: request.pair }),
     ...(signal === undefined ? {} : { signal }),
     onProgress: (now) => onProgress?.({ done: stream.size + now.done, total, moved: spool.moved + now.moved }),
   });

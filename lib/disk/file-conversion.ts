@@ -1,28 +1,33 @@
 /** Images by path: what the command line does, without a server. */
 import { realpath, stat } from "node:fs/promises";
-import { dirname, extname, join } from "node:path";
+import { tmpdir } from "node:os";
+import { dirname, join } from "node:path";
 import type { DiskFormatId } from "#lib/domain/disk-format.ts";
 import { AppError } from "#lib/errors.ts";
-import { convertDisk, type Conversion, convertWithoutFingerprint } from "./convert.ts";
-import { createFilePair } from "./files/file-pair.ts";
-import { openImageFile } from "./files/image-file.ts";
-import { fingerprintDisk } from "./fingerprint.ts";
 import type { ContainedImage } from "./containers/container.ts";
-import { openDisk, type OpenDiskOptions } from "./open-disk.ts";
-import { detectFormat } from "./registry.ts";
+import { convertDisk, type Conversion, convertWithoutFingerprint } from "./convert.ts";
+import { convertStream } from "./convert-stream.ts";
+import { createFilePair, type FilePairSinks } from "./files/file-pair.ts";
+import { createZstdSink } from "./files/zstd-sink.ts";
+import { fingerprintDisk } from "./fingerprint.ts";
+import type { ByteSink } from "./io.ts";
+import { openPipe, openSource, type OpenSourceOptions, spoolBeside } from "./open-source.ts";
 import { shareDisk } from "./share/share-disk.ts";
 import type { TransferProgress } from "./write-plan.ts";
 
-/** A person who names a file like this says that it is raw, unless its content says otherwise. */
-const RAW_NAMES = new Set([".raw", ".img", ".dd"]);
-
-export interface FingerprintFileOptions extends OpenDiskOptions {
+export interface FingerprintFileOptions extends OpenSourceOptions {
   readonly onProgress?: (progress: TransferProgress) => void;
 }
 
 export interface ConvertFileOptions extends FingerprintFileOptions {
+  /** A path; with `input`, what to call it. */
   readonly source: string;
+  /** The source as it passes by. Its buffers must not be used again. */
+  readonly input?: AsyncIterable<Uint8Array>;
+  /** A path; with `sink`, what to call it. */
   readonly target: string;
+  /** The target, when it is no path. Disposed by us. */
+  readonly sink?: ByteSink;
   readonly to: DiskFormatId;
   readonly options: Record<string, unknown>;
   /** Replace the target if it exists. */
@@ -31,6 +36,8 @@ export interface ConvertFileOptions extends FingerprintFileOptions {
   readonly share?: boolean;
   /** Default true. What is shared is not read and has none. */
   readonly fingerprint?: boolean;
+  /** Pack the whole target file. */
+  readonly compress?: "zst";
 }
 
 export interface FileConversion extends Omit<Conversion, "fingerprint"> {
@@ -38,33 +45,16 @@ export interface FileConversion extends Omit<Conversion, "fingerprint"> {
   readonly fingerprint: string | null;
   /** The file that the target shares, null when it is a copy. */
   readonly sharedWith: string | null;
+  /** Why the disk was kept in a spool file meanwhile; null when it was not. */
+  readonly spooled: string | null;
 }
 
-/** Opens for reading only; disposing the result closes all its files. Throws `io.*`, `image.*`. */
-export async function openInspection(path: string, options: OpenDiskOptions = {}): Promise<ContainedImage> {
-  const { signal } = options;
-  const image = await openImageFile(path);
-  try {
-    const rawByName =
-      options.from === undefined &&
-      options.disk === undefined &&
-      RAW_NAMES.has(extname(path).toLowerCase()) &&
-      (await detectFormat(image, signal)) === null;
-    const from = rawByName ? "raw" : options.from;
-    const opened = await openDisk(image, { ...options, ...(from === undefined ? {} : { from }) });
-    return {
-      facts: opened.facts,
-      disk: opened.disk,
-      ...(opened.verify === undefined ? {} : { verify: opened.verify }),
-      async [Symbol.asyncDispose]() {
-        await opened[Symbol.asyncDispose]();
-        await image[Symbol.asyncDispose]();
-      },
-    };
-  } catch (error) {
-    await image[Symbol.asyncDispose]();
-    throw error;
-  }
+/** Opens for reading only, at random access; disposing the result closes all its files. Throws `io.*`, `image.*`. */
+export async function openInspection(path: string, options: OpenSourceOptions = {}): Promise<ContainedImage> {
+  const opened = await openSource(path, options, true);
+  if ("disk" in opened) return opened;
+  await opened[Symbol.asyncDispose]();
+  throw new AppError("internal", "image.not-kept", `${path} passes by only once.`);
 }
 
 /** Throws `io.same-file` (invalid): a source is never written, not even when the target may be replaced. */
@@ -83,39 +73,74 @@ async function refuseOwnFile(source: string, files: readonly string[], target: s
 
 /** Nothing is left under the target's name unless the whole conversion succeeded. */
 export async function convertFile(request: ConvertFileOptions): Promise<FileConversion> {
-  const { source, target, to, options, signal, onProgress } = request;
+  const { source, input, target, to, options, signal, onProgress, onSpool, compress } = request;
   const overwrite = request.overwrite ?? false;
-  await using opened = await openInspection(source, { ...request, check: true });
-  const { disk, verify } = opened;
-  const spare = (path: string) => refuseOwnFile(source, opened.facts.files, path);
+  const toPath = request.sink === undefined;
+  const spool = request.spool ?? (toPath ? spoolBeside(target) : { folder: tmpdir(), name: "convert" });
+  const opening = { ...request, spool, check: true };
+  await using opened =
+    input === undefined ? await openSource(source, opening, false) : await openPipe(input, source, opening);
+  const spare = async (path: string): Promise<void> => {
+    if (input === undefined && toPath) await refuseOwnFile(source, opened.facts.files, path);
+  };
   await spare(target);
   const stop = signal === undefined ? {} : { signal };
-  if (request.share === true) {
-    const shared = await shareDisk({ disk, to, options, target, overwrite, ...stop });
-    if (shared !== null) return { ...shared, fingerprint: null };
+  const plain = toPath && compress === undefined;
+  if (request.share === true && plain && "disk" in opened && opened.spooled === null) {
+    const shared = await shareDisk({ disk: opened.disk, to, options, target, overwrite, ...stop });
+    if (shared !== null) return { ...shared, fingerprint: null, spooled: null };
   }
-  await using files = await createFilePair(target, { overwrite });
+  await using place = await openTarget(request, overwrite);
   const work = {
-    disk,
     to,
     options,
-    sink: files.main,
-    pair: {
-      fileName: files.fileName,
-      beside: async (name: string) => {
-        await spare(join(dirname(target), name));
-        return files.beside(name);
-      },
-    },
-    ...(verify === undefined ? {} : { beforeCommit: verify }),
+    sink: place.sink,
+    ...(place.files === null || !plain ? {} : { pair: pairOf(place.files, target, spare) }),
     ...stop,
     ...(onProgress === undefined ? {} : { onProgress }),
   };
+  if ("pieces" in opened) {
+    const told = onSpool === undefined ? {} : { onSpool };
+    return { ...(await convertStream({ stream: opened, spool, ...told, ...work })), sharedWith: null };
+  }
+  const { disk, verify, spooled } = opened;
+  const whole = { disk, ...work, ...(verify === undefined ? {} : { beforeCommit: verify }) };
   const done =
     request.fingerprint === false
-      ? { ...(await convertWithoutFingerprint(work)), fingerprint: null }
-      : await convertDisk(work);
-  return { ...done, sharedWith: null };
+      ? { ...(await convertWithoutFingerprint(whole)), fingerprint: null }
+      : await convertDisk(whole);
+  return { ...done, sharedWith: null, spooled };
+}
+
+interface Target extends AsyncDisposable {
+  readonly sink: ByteSink;
+  /** null: no path was named. */
+  readonly files: FilePairSinks | null;
+}
+
+async function openTarget({ target, sink, compress }: ConvertFileOptions, overwrite: boolean): Promise<Target> {
+  const files = sink === undefined ? await createFilePair(target, { overwrite }) : null;
+  const file = sink ?? files?.main;
+  if (file === undefined) throw new RangeError("there is no target");
+  const outer = compress === "zst" ? createZstdSink(file) : file;
+  return {
+    sink: outer,
+    files,
+    async [Symbol.asyncDispose]() {
+      await outer[Symbol.asyncDispose]();
+      await files?.[Symbol.asyncDispose]();
+    },
+  };
+}
+
+function pairOf(files: FilePairSinks, target: string, spare: (path: string) => Promise<void>) {
+  return {
+    fileName: files.fileName,
+    beside: async (name: string) => {
+      await spare(join(dirname(target), name));
+      return files.beside(name);
+    },
+  };
 }
 
 /** `sv1:…`, the same for the same disk in every format. */

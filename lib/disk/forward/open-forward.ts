@@ -4,7 +4,9 @@ import { AppError } from "#lib/errors.ts";
 import { createSpool, type SpoolPlace } from "../files/spool.ts";
 import type { DiskFormat, ImageFacts, OpenedImage, OpenedStream } from "../format.ts";
 import type { ImageFile } from "../io.ts";
-import { FORMATS, openImage } from "../registry.ts";
+import { detectContainer } from "../containers/detect.ts";
+import { openDisk } from "../open-disk.ts";
+import { detectFormat, FORMATS } from "../registry.ts";
 import { dataParts } from "../zeros.ts";
 import { ByteWindow, EndFound, NotForward } from "./byte-window.ts";
 import { storedOrder, storedPieces } from "./stored-pieces.ts";
@@ -15,12 +17,18 @@ export interface OpenForwardOptions {
   readonly name?: string;
   /** Length of the stream in bytes, when somebody vouches for it. Raw needs it, or a spool. */
   readonly size?: number;
+  /** Raw, when its content says nothing: somebody named it so. */
+  readonly rawIfUnknown?: boolean;
+  /** Keep it in any case, for who needs random access. */
+  readonly keep?: boolean;
   /** Where the file may be kept when it cannot be read front to back. */
   readonly spool?: SpoolPlace;
   /** Told once when it is kept: why, in words for a person. */
   readonly onSpool?: (reason: string) => void;
   /** Bytes of the file that have come in, while it is kept. */
   readonly onSpoolBytes?: (bytes: number) => void;
+  /** Of a package of a machine that passes by, which is kept: the disk's place, counted from 1, or its entry's name. */
+  readonly disk?: number | string;
   readonly signal?: AbortSignal;
 }
 
@@ -77,6 +85,7 @@ async function passing(
 
 async function open(window: ByteWindow, said: DiskFormatId | null, options: OpenForwardOptions): Promise<ForwardImage> {
   const { signal } = options;
+  if (options.keep === true) throw new NotForward("all of it is needed at once");
   const image: ImageFile = {
     name: window.name,
     bytes: window.source(),
@@ -172,10 +181,14 @@ async function kept(
   }
   const bytes = await spool.source(at, window.name);
   try {
-    const image = await openImage(
-      { name: window.name, bytes, sibling: () => Promise.reject(alone(window.name)) },
-      { ...(format === null ? {} : { from: format }), ...(signal === undefined ? {} : { signal }) },
-    );
+    const file: ImageFile = { name: window.name, bytes, sibling: () => Promise.reject(alone(window.name)) };
+    const unknown = options.rawIfUnknown === true && format === null && (await detectFormat(file, signal)) === null;
+    const from = unknown && (await detectContainer(file, signal)) === null ? "raw" : format;
+    const image = await openDisk(file, {
+      ...(from === null ? {} : { from }),
+      ...(options.disk === undefined ? {} : { disk: options.disk }),
+      ...(signal === undefined ? {} : { signal }),
+    });
     return { ...streamOf(image.disk), facts: image.facts, image, spooled: reason };
   } catch (error) {
     await bytes[Symbol.asyncDispose]();
