@@ -75,6 +75,8 @@ class Proxy implements VsphereProxy {
     string,
     { readonly filter: string; readonly lease: NfcLease; readonly paths: readonly string[]; seen: string }
   >();
+  /** Told when all sessions end. */
+  readonly #expiry = new Set<() => void>();
   readonly #failures: { method: string; fault: string; words: string }[] = [];
   readonly #datastores = new Map<string, string>();
   #certificate: LabCertificate;
@@ -134,6 +136,8 @@ class Proxy implements VsphereProxy {
 
   async expireSessions(): Promise<void> {
     const cookies = [...this.#sessions];
+    const waiting = [...this.#expiry];
+    this.#expiry.clear();
     this.#sessions.clear();
     this.#filters.clear();
     for (const cookie of cookies) {
@@ -142,6 +146,7 @@ class Proxy implements VsphereProxy {
       for (const lease of this.#leases.values())
         if (lease.cookie === cookie) await this.#drop(lease, "NotAuthenticated", "The session has ended.");
     }
+    for (const end of waiting) end();
   }
 
   async down(): Promise<() => void> {
@@ -223,12 +228,24 @@ class Proxy implements VsphereProxy {
   /** As it came; `body` when it has been read already. */
   async #pass(request: IncomingMessage, response: ServerResponse, body: Buffer | null): Promise<void> {
     const headers = { ...request.headers, host: "127.0.0.1" };
-    const from = await this.backend.forward(
+    const forward = this.backend.forward(
       request.method ?? "GET",
       request.url ?? "/",
       headers,
       body ?? (request as AsyncIterable<Buffer>),
     );
+    // A call that waits for changes ends with its session.
+    let end: () => void = () => undefined;
+    const expired = new Promise<null>((resolve) => {
+      end = () => resolve(null);
+    });
+    this.#expiry.add(end);
+    const from = await Promise.race([forward, expired]).finally(() => this.#expiry.delete(end));
+    if (from === null) {
+      forward.catch(() => undefined);
+      this.#fault(response, "NotAuthenticated", "The session is not authenticated.");
+      return;
+    }
     const cookie = from.headers["set-cookie"]?.[0]?.split(";")[0];
     if (cookie !== undefined && from.statusCode === 200) this.#sessions.add(cookie);
     response.writeHead(from.statusCode ?? 500, from.headers);
@@ -526,7 +543,7 @@ class Proxy implements VsphereProxy {
     const scratch = join(this.#folder, `transfer-${this.#count}`);
     // A lease that is over cuts its transfers.
     const watch = setInterval(() => {
-      if (lease.state === "error") request.socket.destroy();
+      if (lease.state === "error") (request.socket as Socket | null)?.destroy();
     }, SWEEP_MS);
     try {
       if (request.method === "GET" && lease.kind === "export") {

@@ -1,6 +1,6 @@
 import { describe, it } from "vitest";
-import { startProxy } from "#e2e/lab/vmware/proxy.ts";
-import { startVcsim, whyNoVcsim } from "#e2e/lab/vmware/vcsim.ts";
+import { startVsphere } from "#e2e/lab/vmware/lab.ts";
+import { whyNoVcsim } from "#e2e/lab/vmware/vcsim.ts";
 import { describeAdapterContract } from "../contract.ts";
 import { vmwareDriver } from "./driver.ts";
 
@@ -8,18 +8,8 @@ const reason = whyNoVcsim();
 if (reason === null) {
   for (const kind of ["vpx", "esx"] as const) {
     describeAdapterContract(`VMware by ${kind === "vpx" ? "vCenter" : "ESXi"} as vcsim has it`, async () => {
-      const vcsim = await startVcsim({ kind, vms: 1 });
-      const proxy = await startProxy(vcsim);
-      const { port, user, password } = proxy;
-      const connection = {
-        transport: "https" as const,
-        host: "127.0.0.1",
-        port,
-        user,
-        certificate: proxy.certificate().sha256,
-        caCertificate: null,
-      };
-      const open = () => vmwareDriver.open(connection, { password });
+      const lab = await startVsphere({ kind, vms: 1 });
+      const open = () => vmwareDriver.open(lab.connection, lab.secret);
       const refs: { pool: string; network: string | null } = { pool: "", network: null };
       await using adapter = await open();
       for await (const item of adapter.inventory()) {
@@ -30,10 +20,7 @@ if (reason === null) {
         open,
         poolRef: refs.pool,
         networkRef: refs.network,
-        dispose: async () => {
-          await proxy[Symbol.asyncDispose]();
-          await vcsim.stop();
-        },
+        dispose: async () => lab[Symbol.asyncDispose](),
       };
     });
   }

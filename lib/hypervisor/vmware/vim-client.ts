@@ -2,6 +2,7 @@
  * One session with a vCenter or an ESXi host: SOAP calls, sign-in and its renewal.
  * Source: "vSphere Web Services API" 6.5 to 8.0.
  */
+import { setTimeout as delay } from "node:timers/promises";
 import type { VsphereConnection } from "#lib/domain/connection/vmware.ts";
 import { AppError } from "#lib/errors.ts";
 import { HttpsPeer, type HttpsResponse } from "#lib/wire/https/https-peer.ts";
@@ -26,6 +27,10 @@ export interface SignIn {
 
 const CALL_MS = 60_000;
 const OLDEST_API = "6.5";
+/** So that the other connections, which were closed with this one, are known to be so. */
+const STALE_MS = 100;
+/** What can be done twice without harm. */
+const REPEATABLE = /^(Retrieve|Query|Find|CreateContainerView|CreatePropertyCollector|HttpNfcLeaseProgress)/;
 
 export interface About {
   readonly name: string;
@@ -224,17 +229,24 @@ export class VimClient implements AsyncDisposable {
   ): AsyncGenerator<Element, Element> {
     const inner = xml`${refXml("_this", self)}${args}`;
     const text = envelope(new XmlText(`<${method} xmlns="urn:vim25">${inner.text}</${method}>`));
-    const response = await this.peer.request({
-      method: "POST",
-      path: "/sdk",
-      headers: {
-        "content-type": "text/xml; charset=utf-8",
-        soapaction: `"urn:vim25/${this.#api}"`,
-        ...this.cookie,
-      },
-      body: text,
-      timeout: options.timeout ?? CALL_MS,
-      signal: options.signal,
+    const ask = () =>
+      this.peer.request({
+        method: "POST",
+        path: "/sdk",
+        headers: {
+          "content-type": "text/xml; charset=utf-8",
+          soapaction: `"urn:vim25/${this.#api}"`,
+          ...this.cookie,
+        },
+        body: text,
+        timeout: options.timeout ?? CALL_MS,
+        signal: options.signal,
+      });
+    // Kept connections may have been closed by the other side: what can be repeated is asked again over a new one.
+    const response = await ask().catch(async (error: unknown) => {
+      if (!REPEATABLE.test(method) || !(error instanceof AppError && error.code === "host.unreachable")) throw error;
+      await delay(STALE_MS, undefined, options.signal === undefined ? {} : { signal: options.signal });
+      return ask();
     });
     for (const cookie of response.cookies) {
       const own = /^vmware_soap_session=[^;]+/.exec(cookie)?.[0];
