@@ -68,7 +68,10 @@ export interface DiskFormat<Options = unknown> {
   layOut?(size: number, options: Options): BlockLayout;
   /** An image that names the file in which the disk lies instead of holding it; null when this one cannot be named. */
   refer?(file: ReferredFile, options: Options): FilePlan | null;
-  /** Compressed targets: a forward-only stream, length unknown before its end. */
+  /**
+   * Compressed targets: a forward-only stream, length unknown before its end. A piece holds until the one after the
+   * next is asked for.
+   */
   stream?(disk: BlockSource, options: Options, signal?: AbortSignal): AsyncIterable<Uint8Array>;
   /** Compressed targets whose head is written last, for a sink that can go back. */
   place?(disk: BlockSource, options: Options, signal?: AbortSignal): AsyncIterable<PlacedBytes>;

@@ -1,5 +1,6 @@
 /** Reads a disk forward and packs its granules, some ahead of the one who takes them: a bounded window, kept in order. */
 import type { BlockSource } from "./block-source.ts";
+import { roomFor } from "./codec/node-zlib.ts";
 
 /** Of the disk in one read, unless one granule is larger. */
 const READ_BYTES = 1024 * 1024;
@@ -11,14 +12,22 @@ export interface FeedOptions<P> {
   readonly granule: number;
   /** Granules in one table: a run never crosses from one to the next. */
   readonly perTable: number;
-  /** Packs one granule, zeros after the disk's end. What it answers may refer to `bytes`, which hold until the next run. */
-  readonly pack: (bytes: Buffer) => P | Promise<P>;
+  /**
+   * Packs one granule, zeros after the disk's end, into `room`, where anything fits that a codec makes of it. What it
+   * answers may be a part of either; both hold until the next run.
+   */
+  readonly pack: (bytes: Buffer, room: Buffer) => P | Promise<P>;
 }
 
 export interface PackedRun<P> {
   /** Number of the first granule. */
   readonly first: number;
   readonly granules: readonly P[];
+}
+
+interface Buffers {
+  readonly read: Buffer;
+  readonly packed: Buffer;
 }
 
 /** Granules that the disk's extents say hold data, in order, each once. A run is good until the next one is asked for. */
@@ -30,19 +39,25 @@ export async function* packedRuns<P>(
   const { granule, pack } = options;
   const perRead = Math.max(1, Math.floor(READ_BYTES / granule));
   const ahead = Math.max(1, Math.floor(AHEAD_BYTES / (perRead * granule)));
-  const window: Promise<{ run: PackedRun<P>; buffer: Buffer }>[] = [];
-  const spare: Buffer[] = [];
+  const room = roomFor(granule);
+  const window: Promise<{ run: PackedRun<P>; buffers: Buffers }>[] = [];
+  const spare: Buffers[] = [];
   // One read at a time: some sources cannot seek.
   let reading: Promise<unknown> = Promise.resolve();
   try {
     for await (const { first, count } of runsOf(disk, granule, perRead, options.perTable, signal)) {
-      const buffer = spare.pop() ?? Buffer.allocUnsafeSlow(perRead * granule);
-      const bytes = buffer.subarray(0, count * granule);
+      const buffers = spare.pop() ?? {
+        read: Buffer.allocUnsafeSlow(perRead * granule),
+        packed: Buffer.allocUnsafeSlow(perRead * room),
+      };
+      const bytes = buffers.read.subarray(0, count * granule);
       const read = reading.then(() => fill(disk, first * granule, bytes, signal));
       reading = read;
       const packed = read.then(async () => {
-        const granules = Array.from({ length: count }, (_, i) => pack(bytes.subarray(i * granule, (i + 1) * granule)));
-        return { run: { first, granules: await all(granules) }, buffer };
+        const granules = Array.from({ length: count }, (_, i) =>
+          pack(bytes.subarray(i * granule, (i + 1) * granule), buffers.packed.subarray(i * room, (i + 1) * room)),
+        );
+        return { run: { first, granules: await all(granules) }, buffers };
       });
       // Its turn to be awaited comes later; until then a failure is not unheard.
       packed.catch(() => undefined);
@@ -50,7 +65,7 @@ export async function* packedRuns<P>(
       const next = window.length > ahead ? await window.shift() : undefined;
       if (next !== undefined) {
         yield next.run;
-        spare.push(next.buffer);
+        spare.push(next.buffers);
       }
     }
     for (let next = window.shift(); next !== undefined; next = window.shift()) yield (await next).run;

@@ -109,7 +109,7 @@ async function fill(chunk: Chunk, buffer: Buffer, disk: BlockSource, signal: Abo
 }
 
 export interface WriteStreamOptions {
-  /** Buffers that the generator does not use again. */
+  /** A buffer holds until the piece after the next one is asked for. */
   readonly stream: AsyncIterable<Uint8Array>;
   readonly sink: ByteSink;
   readonly signal?: AbortSignal;

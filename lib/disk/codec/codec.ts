@@ -4,7 +4,7 @@
  */
 import { Lanes } from "./lanes.ts";
 import { loadDeflate, loadZstd, type Deflate, type Handle, type Wrapper, type Zstd } from "./native.ts";
-import { nodeDeflate, nodeInflate, nodeUnzstd, nodeZstd, roomFor, type DeflateOptions } from "./node-zlib.ts";
+import { nodeDeflate, nodeInflate, nodeUnzstd, nodeZstd, type DeflateOptions } from "./node-zlib.ts";
 
 /** Below this many bytes a call on this thread takes less than handing it to another. */
 const HERE_BYTES = 8192;
@@ -17,8 +17,6 @@ interface Lane {
   inflater: Handle | null;
   zstd: Handle | null;
   unzstd: Handle | null;
-  /** Room for what a compressor writes. */
-  out: Buffer;
   readonly sizes: Buffer;
 }
 
@@ -33,7 +31,6 @@ function codecs() {
     inflater: null,
     zstd: null,
     unzstd: null,
-    out: Buffer.alloc(0),
     sizes: Buffer.alloc(2 * SIZE_BYTES),
   });
   const end = (lane: Lane) => {
@@ -51,43 +48,31 @@ export function hasLibdeflate(): boolean {
 }
 
 /**
- * A deflate stream in a buffer of its own, or null when it would not be shorter than `most` bytes. `input` must not
- * change until this settles.
+ * Writes a deflate stream to the start of `out` and answers its length, 0 when it is longer than `out`. Neither buffer
+ * may be touched until this settles.
  */
-export async function deflate(input: Uint8Array, options: DeflateOptions, most: number): Promise<Buffer | null> {
+export async function deflate(input: Uint8Array, out: Uint8Array, options: DeflateOptions): Promise<number> {
   const { deflate: native, lanes } = codecs();
   // libdeflate knows no smaller window.
   if (native === null || (options.windowBits < 15 && options.level > 0)) {
     const node = (here: boolean) => nodeDeflate(input, options, here);
-    const packed = input.length <= HERE_BYTES ? await node(true) : await lanes.run(async () => node(false));
-    return packed.length < most ? packed : null;
+    return fit(input.length <= HERE_BYTES ? await node(true) : await lanes.run(async () => node(false)), out);
   }
-  // Storing is a copy and a checksum.
-  const here = input.length <= HERE_BYTES || options.level === 0;
-  const begin = (lane: Lane) => {
-    let compressor = lane.deflaters.get(options.level);
-    if (compressor === undefined) {
-      lane.deflaters.set(options.level, (compressor = made(native.newCompressor(options.level))));
-    }
-    const room = Math.min(roomFor(input.length), most - 1);
-    if (lane.out.length < room) lane.out = Buffer.allocUnsafeSlow(room);
-    return { compressor, room };
+  const compressor = (lane: Lane) => {
+    const known = lane.deflaters.get(options.level);
+    if (known !== undefined) return known;
+    const fresh = made(native.newCompressor(options.level));
+    lane.deflaters.set(options.level, fresh);
+    return fresh;
   };
-  const end = (lane: Lane, length: number) => (length === 0 ? null : Buffer.from(lane.out.subarray(0, length)));
   const compress = native.compress[options.wrapper];
-  if (here) {
-    return lanes.now((lane) => {
-      const { compressor, room } = begin(lane);
-      return end(lane, compress(compressor, input, input.length, lane.out, room));
-    });
+  // Storing is a copy and a checksum.
+  if (input.length <= HERE_BYTES || options.level === 0) {
+    return lanes.now((lane) => compress(compressor(lane), input, input.length, out, out.length));
   }
-  return lanes.run(async (lane) => {
-    const { compressor, room } = begin(lane);
-    return end(
-      lane,
-      await settled((done) => compress.async(compressor, input, input.length, lane.out, room, done), input),
-    );
-  });
+  return lanes.run((lane) =>
+    settled((done) => compress.async(compressor(lane), input, input.length, out, out.length, done), input, out),
+  );
 }
 
 /**
@@ -124,37 +109,25 @@ export async function inflate(packed: Uint8Array, into: Uint8Array, wrapper: Wra
   return copy(here ? await node() : await lanes.run(async () => node()), into);
 }
 
-/** A zstd frame in a buffer of its own, or null when it would not be shorter than `most` bytes. */
-export async function zstd(input: Uint8Array, level: number, most: number): Promise<Buffer | null> {
+/** A zstd frame, as `deflate` does it. */
+export async function zstd(input: Uint8Array, out: Uint8Array, level: number): Promise<number> {
   const { zstd: native, lanes } = codecs();
   const here = input.length <= HERE_BYTES;
   if (native === null) {
-    const packed = here
-      ? await nodeZstd(input, level, true)
-      : await lanes.run(async () => nodeZstd(input, level, false));
-    return packed.length < most ? packed : null;
+    return fit(
+      here ? await nodeZstd(input, level, true) : await lanes.run(async () => nodeZstd(input, level, false)),
+      out,
+    );
   }
-  const begin = (lane: Lane) => {
-    // The library finds errors and too little room alike; with all the room there may be it can only fail for want of memory.
-    const room = roomFor(input.length);
-    if (lane.out.length < room) lane.out = Buffer.allocUnsafeSlow(room);
-    return (lane.zstd ??= made(native.newCompressor()));
-  };
-  const end = (lane: Lane, result: number | bigint) => {
-    const length = size(result, lane.out.length);
-    return length < most ? Buffer.from(lane.out.subarray(0, length)) : null;
-  };
+  const compressor = (lane: Lane) => (lane.zstd ??= made(native.newCompressor()));
+  const length = (result: number | bigint) => (typeof result === "number" && result <= out.length ? result : 0);
   if (here) {
-    return lanes.now((lane) => {
-      const compressor = begin(lane);
-      return end(lane, native.compress(compressor, lane.out, lane.out.length, input, input.length, level));
-    });
+    return lanes.now((lane) => length(native.compress(compressor(lane), out, out.length, input, input.length, level)));
   }
   return lanes.run(async (lane) => {
-    const compressor = begin(lane);
     const call = (done: Done<number | bigint>) =>
-      native.compress.async(compressor, lane.out, lane.out.length, input, input.length, level, done);
-    return end(lane, await settled(call, input));
+      native.compress.async(compressor(lane), out, out.length, input, input.length, level, done);
+    return length(await settled(call, input, out));
   });
 }
 
@@ -201,6 +174,10 @@ function made(handle: Handle): Handle {
 function size(result: number | bigint, room: number): number {
   if (typeof result === "bigint" || result > room) throw new Error("zstd refused the data");
   return result;
+}
+
+function fit(packed: Uint8Array, out: Uint8Array): number {
+  return packed.length > out.length ? 0 : copy(packed, out);
 }
 
 function copy(bytes: Uint8Array, into: Uint8Array): number {

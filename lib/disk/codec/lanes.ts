@@ -18,12 +18,11 @@ export class Lanes<T> {
   readonly #waiting: ((lane: T) => void)[] = [];
   #made = 0;
   #idle: NodeJS.Timeout | null = null;
+  readonly #onExit = () => this.#endFree();
 
   constructor(make: () => T, end: (lane: T) => void) {
     this.#make = make;
     this.#end = end;
-    // A thread that ends takes its memory with it, but not what a C library has allocated.
-    process.on("exit", () => this.#endFree());
   }
 
   /** Calls `work` when a lane is free, first come first served. */
@@ -47,6 +46,8 @@ export class Lanes<T> {
   }
 
   #new(): T {
+    // A thread that ends takes its memory with it, but not what a C library has allocated.
+    if (this.#made === 0) process.on("exit", this.#onExit);
     this.#made++;
     return this.#make();
   }
@@ -72,5 +73,6 @@ export class Lanes<T> {
       this.#made--;
       this.#end(lane);
     }
+    if (this.#made === 0) process.off("exit", this.#onExit);
   }
 }

@@ -36,7 +36,7 @@ const HERE = {
   unpack: zstdDecompressSync satisfies Here<ZstdOptions>,
 };
 
-/** More than deflate or zstd ever add: one buffer, filled by one call, instead of one for every 16 KiB. */
+/** What deflate and zstd write at most for so many bytes: one buffer, filled by one call. */
 export function roomFor(bytes: number): number {
   return bytes + Math.ceil(bytes / 1000) + 256;
 }

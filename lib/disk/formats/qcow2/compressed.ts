@@ -93,13 +93,18 @@ export async function* packQcow2(
 
 /** null: zeros. A whole cluster: to be stored. Anything shorter: packed. */
 function packer({ compression, level }: Packing, clusterBytes: number) {
-  return async (bytes: Buffer): Promise<Buffer | null> => {
+  return async (bytes: Buffer, room: Buffer): Promise<Buffer | null> => {
     if (isZero(bytes)) return null;
-    // zstd finds out by itself, nearly as fast.
-    if (compression === "zstd") return (await zstd(bytes, level, clusterBytes)) ?? bytes;
-    const guess = looksIncompressible(bytes);
-    if (typeof guess === "boolean" ? guess : await guess) return bytes;
-    return (await deflate(bytes, { wrapper: "raw", level, windowBits: WINDOW_BITS }, clusterBytes)) ?? bytes;
+    const shorter = room.subarray(0, clusterBytes - 1);
+    let length = 0;
+    // zstd finds out by itself what does not compress, nearly as fast.
+    if (compression === "zstd") length = await zstd(bytes, shorter, level);
+    else {
+      const guess = looksIncompressible(bytes);
+      const hopeless = typeof guess === "boolean" ? guess : await guess;
+      if (!hopeless) length = await deflate(bytes, shorter, { wrapper: "raw", level, windowBits: WINDOW_BITS });
+    }
+    return length === 0 ? bytes : room.subarray(0, length);
   };
 }
 

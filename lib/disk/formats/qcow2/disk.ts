@@ -5,6 +5,7 @@ import { ExtentCursor } from "../../extent-cursor.ts";
 import type { NamedBytes } from "../../fields.ts";
 import { corrupt } from "../../image-error.ts";
 import { mergeExtents, requireInside } from "../../mapped-disk.ts";
+import { Scratchpads } from "../../scratchpads.ts";
 import { ClusterMap, type Packed } from "./cluster-map.ts";
 import type { Qcow2Header } from "./layout.ts";
 import { unpack } from "./unpack.ts";
@@ -25,6 +26,7 @@ export class Qcow2Disk implements BlockSource {
   readonly #map: ClusterMap;
   /** By offset in the file. Insertion order is age. */
   readonly #whole = new Map<number, Promise<Uint8Array>>();
+  readonly #pads = new Scratchpads(PACKED_READ);
 
   constructor(file: NamedBytes, data: NamedBytes, backing: BlockSource | null, header: Qcow2Header) {
     this.size = header.size;
@@ -131,23 +133,24 @@ export class Qcow2Disk implements BlockSource {
     for (let first = 0; first < clusters.length; ) {
       signal?.throwIfAborted();
       const span = spanOf(clusters, first);
-      const raw = Buffer.allocUnsafe(span.size);
-      let read: Promise<void> | null = null;
-      const work = clusters.slice(first, first + span.count).map(async (packed, i) => {
-        const start = (first + i) * clusterBytes - skip;
-        const from = Math.max(0, -start);
-        const to = Math.min(clusterBytes, into.length - start);
-        const part = into.subarray(start + from, start + to);
-        if (part.length < clusterBytes) {
-          const whole = await this.#kept(packed);
-          part.set(whole.subarray(from, to));
-          return;
-        }
-        await (read ??= bytes.read(span.at, raw, signal));
-        const own = raw.subarray(packed.at - span.at, packed.at - span.at + packed.size);
-        await unpack(name, packed.at, own, this.#header.compression, part);
+      await this.#pads.use(span.size, async (raw) => {
+        let read: Promise<void> | null = null;
+        const work = clusters.slice(first, first + span.count).map(async (packed, i) => {
+          const start = (first + i) * clusterBytes - skip;
+          const from = Math.max(0, -start);
+          const to = Math.min(clusterBytes, into.length - start);
+          const part = into.subarray(start + from, start + to);
+          if (part.length < clusterBytes) {
+            const whole = await this.#kept(packed);
+            part.set(whole.subarray(from, to));
+            return;
+          }
+          await (read ??= bytes.read(span.at, raw, signal));
+          const own = raw.subarray(packed.at - span.at, packed.at - span.at + packed.size);
+          await unpack(name, packed.at, own, this.#header.compression, part);
+        });
+        for (const result of await Promise.allSettled(work)) if (result.status === "rejected") throw result.reason;
       });
-      for (const result of await Promise.allSettled(work)) if (result.status === "rejected") throw result.reason;
       first += span.count;
     }
   }

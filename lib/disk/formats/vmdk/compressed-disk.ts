@@ -4,6 +4,7 @@ import { inflate } from "../../codec/codec.ts";
 import { requireBytes, type NamedBytes } from "../../fields.ts";
 import { corrupt } from "../../image-error.ts";
 import { type Locate, MappedDisk, requireInside } from "../../mapped-disk.ts";
+import { Scratchpads } from "../../scratchpads.ts";
 import { GRAIN_MARKER_BYTES, SECTOR } from "./layout.ts";
 
 /** Grains of one read that are fetched and inflated at once: at most this many bytes of them. */
@@ -28,6 +29,7 @@ export class CompressedDisk implements BlockSource {
   readonly #locate: Locate;
   readonly #map: MappedDisk;
   readonly #kept = new Map<number, Buffer>();
+  readonly #pads = new Scratchpads(WINDOW_BYTES);
 
   constructor(file: NamedBytes, size: number, grainBytes: number, locate: Locate) {
     this.#file = file;
@@ -91,23 +93,27 @@ export class CompressedDisk implements BlockSource {
     if (first === undefined || last === undefined) return;
     // A grain that does not compress is a little longer than itself.
     const end = Math.min(last.at + this.#grainBytes + SECTOR, this.#file.bytes.size);
-    const bytes = Buffer.allocUnsafe(end - first.at);
-    await this.#file.bytes.read(first.at, bytes, signal);
-    const results = await Promise.allSettled(
-      group.map(async (want) => {
-        const near = bytes.subarray(want.at - first.at);
-        // Whole grains unpack to where they are wanted; of the disk's last one only a part may be.
-        if (want.part.length === this.#grainBytes) return void (await this.#inflate(want, near, want.part, signal));
-        const grain = Buffer.allocUnsafe(this.#grainBytes);
-        const length = await this.#inflate(want, near, grain, signal);
-        want.part.set(grain.subarray(want.from, want.from + want.part.length));
-        this.#keep(want.grain, grain.subarray(0, length));
-      }),
-    );
-    for (const result of results) if (result.status === "rejected") throw result.reason;
+    await this.#pads.use(end - first.at, async (bytes) => {
+      await this.#file.bytes.read(first.at, bytes, signal);
+      const work = group.map((want) => this.#take(want, bytes.subarray(want.at - first.at), signal));
+      for (const result of await Promise.allSettled(work)) if (result.status === "rejected") throw result.reason;
+    });
   }
 
-  /** Fills `into` with the grain and answers its length. `near`: bytes of the file from its marker on. */
+  /** `near`: bytes of the file from the grain's marker on. */
+  async #take(want: Wanted & { at: number }, near: Buffer, signal: AbortSignal | undefined): Promise<void> {
+    // Whole grains unpack to where they are wanted; of the disk's last one only a part may be.
+    if (want.part.length === this.#grainBytes) {
+      await this.#inflate(want, near, want.part, signal);
+      return;
+    }
+    const grain = Buffer.allocUnsafe(this.#grainBytes);
+    const length = await this.#inflate(want, near, grain, signal);
+    want.part.set(grain.subarray(want.from, want.from + want.part.length));
+    this.#keep(want.grain, grain.subarray(0, length));
+  }
+
+  /** Fills `into` with the grain and answers its length. */
   async #inflate(
     want: { grain: number; at: number },
     near: Buffer,

@@ -33,6 +33,8 @@ import { DESCRIPTOR_SECTORS } from "./plan.ts";
 /** vSphere's limit for a virtual disk: 62 TiB. The directory of such a disk takes 8 MB of memory. */
 const MAX_DISK_BYTES = 62 * 2 ** 40;
 const TABLE_BYTES = ENTRIES_PER_TABLE * 4;
+/** Room for one run of grains: 1 MiB of the disk, none of which compresses. */
+const ARENA_BYTES = 1_114_112;
 
 /** Throws `image.too-large-for-format` above 62 TiB of disk or 2 TiB of compressed file; `image.not-streamable` else. */
 export async function* streamVmdk(
@@ -76,13 +78,18 @@ export async function* streamVmdk(
   const feed = {
     granule: GRAIN_BYTES,
     perTable: ENTRIES_PER_TABLE,
-    pack: (grain: Buffer) => packGrain(grain, level),
+    pack: (grain: Buffer, room: Buffer) => packGrain(grain, room, level),
   };
+  // They take turns: a piece holds until the one after the next is asked for.
+  const arenas: [Buffer, Buffer] = [Buffer.allocUnsafeSlow(ARENA_BYTES), Buffer.allocUnsafeSlow(ARENA_BYTES)];
+  let turn = 0;
   for await (const run of packedRuns(disk, feed, signal)) {
     const table = tables.leave(Math.floor(run.first / ENTRIES_PER_TABLE), at);
     if (table !== null) yield place(table);
-    const grains = encodeRun(run, at, tables);
-    if (grains.length > 0) yield place(grains);
+    const grains = encodeRun(run, at, tables, arenas[turn % 2 === 0 ? 0 : 1]);
+    if (grains.length === 0) continue;
+    turn++;
+    yield place(grains);
   }
   const last = tables.leave(-1, at);
   if (last !== null) yield place(last);
@@ -98,10 +105,7 @@ export async function* streamVmdk(
 }
 
 /** Grain markers with their data, padded to sectors; enters each grain into its table. `at` in sectors. */
-function encodeRun(run: PackedRun<Buffer | null>, at: number, tables: Tables): Buffer {
-  const bytes = Buffer.allocUnsafe(
-    run.granules.reduce((sum, grain) => sum + (grain === null ? 0 : paddedLength(grain)), 0),
-  );
+function encodeRun(run: PackedRun<Buffer | null>, at: number, tables: Tables, bytes: Buffer): Buffer {
   let pos = 0;
   for (const [i, grain] of run.granules.entries()) {
     if (grain === null) continue;
@@ -114,7 +118,7 @@ function encodeRun(run: PackedRun<Buffer | null>, at: number, tables: Tables): B
     tables.enter(number, at + pos / SECTOR);
     pos = end;
   }
-  return bytes;
+  return bytes.subarray(0, pos);
 }
 
 function paddedLength(grain: Buffer): number {
