@@ -4,10 +4,16 @@ import { useFormContext, useWatch } from "react-hook-form";
 import type { DriverFields, FieldsProps } from "./forms/fields.ts";
 import type { FormDriver, HostFormFields } from "./forms/form.ts";
 import { KvmFields } from "./forms/KvmFields.tsx";
+import { VirtualBoxFields } from "./forms/VirtualBoxFields.tsx";
 import { VmwareFields } from "./forms/VmwareFields.tsx";
 import { XapiFields } from "./forms/XapiFields.tsx";
 
-const FIELDS: Record<FormDriver, DriverFields> = { kvm: KvmFields, vmware: VmwareFields, xapi: XapiFields };
+const FIELDS: Record<FormDriver, DriverFields> = {
+  kvm: KvmFields,
+  vmware: VmwareFields,
+  xapi: XapiFields,
+  virtualbox: VirtualBoxFields,
+};
 
 /** How the chosen kind of host is reached. */
 export function ConnectionFields({ stored }: FieldsProps): ReactNode {

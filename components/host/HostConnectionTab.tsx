@@ -102,7 +102,9 @@ function factsOf(connection: HostDetail["connection"]["connection"]): readonly {
         { key: "Address", value: `${connection.host}:${connection.port}` },
         { key: "User", value: connection.user },
         { key: "Host key", value: code(connection.hostKey) },
-        { key: "Socket there", value: connection.socket ? code(connection.socket) : "the usual places" },
+        "socket" in connection
+          ? { key: "Socket there", value: connection.socket ? code(connection.socket) : "the usual places" }
+          : { key: "VBoxManage there", value: connection.program ? code(connection.program) : "the usual places" },
       ];
     case "tls":
       return [
@@ -116,6 +118,11 @@ function factsOf(connection: HostDetail["connection"]["connection"]): readonly {
         { key: "Address", value: `${connection.host}:${connection.port}` },
         { key: "User", value: connection.user },
         { key: "Certificate", value: connection.certificate ? code(connection.certificate) : "verified by the CA" },
+      ];
+    case "local":
+      return [
+        { key: "Reached by", value: "Programs of the server that Supravisor runs on" },
+        { key: "VBoxManage", value: connection.program ? code(connection.program) : "the usual places" },
       ];
     case "demo":
       return [{ key: "Reached by", value: "Nothing: it is simulated in Supravisor's data folder" }];

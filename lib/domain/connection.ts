@@ -3,11 +3,12 @@ import { z } from "zod";
 import { DemoConnection } from "./connection/demo.ts";
 import { LibvirtConnection } from "./connection/libvirt.ts";
 import { VsphereConnection } from "./connection/vmware.ts";
+import { VirtualBoxConnection } from "./connection/virtualbox.ts";
 import { XapiConnection } from "./connection/xapi.ts";
 import type { Vendor } from "./hardware.ts";
 
 /** Driver ids: one per way to speak to a hypervisor. */
-export const DRIVERS = ["kvm", "vmware", "xapi", "demo"] as const;
+export const DRIVERS = ["kvm", "vmware", "xapi", "virtualbox", "demo"] as const;
 export const DriverId = z.enum(DRIVERS);
 export type DriverId = z.infer<typeof DriverId>;
 
@@ -19,15 +20,18 @@ export const HostConnection = z.discriminatedUnion("driver", [
   z.object({ driver: z.literal("kvm"), connection: LibvirtConnection }),
   z.object({ driver: z.literal("vmware"), connection: VsphereConnection }),
   z.object({ driver: z.literal("xapi"), connection: XapiConnection }),
+  z.object({ driver: z.literal("virtualbox"), connection: VirtualBoxConnection }),
   z.object({ driver: z.literal("demo"), connection: DemoConnection }),
 ]);
 export type HostConnection = z.infer<typeof HostConnection>;
 
 /** What each driver speaks to. A simulated host says it itself. */
-export const VENDOR_OF_DRIVER = { kvm: "kvm", vmware: "vmware", xapi: "xen" } satisfies Record<
-  Exclude<DriverId, "demo">,
-  Vendor
->;
+export const VENDOR_OF_DRIVER = {
+  kvm: "kvm",
+  vmware: "vmware",
+  xapi: "xen",
+  virtualbox: "virtualbox",
+} satisfies Record<Exclude<DriverId, "demo">, Vendor>;
 
 /** Every secret that some driver needs; a connection uses those that fit its transport. */
 export const HostSecret = z.object({

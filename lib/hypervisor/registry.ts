@@ -5,6 +5,7 @@ import type { HypervisorAdapter, HypervisorDriver } from "./adapter.ts";
 import { demoDriver } from "./demo/driver.ts";
 import { kvmDriver } from "./kvm/driver.ts";
 import { vmwareDriver } from "./vmware/driver.ts";
+import { virtualBoxDriver } from "./virtualbox/driver.ts";
 import { xapiDriver } from "./xapi/driver.ts";
 
 export interface OpenHostOptions {
@@ -19,6 +20,7 @@ function driverOf(id: DriverId, options: OpenHostOptions): HypervisorDriver {
     kvm: kvmDriver,
     vmware: vmwareDriver,
     xapi: xapiDriver,
+    virtualbox: virtualBoxDriver,
     demo: demoDriver(join(dataDir, "demo")),
   } satisfies Record<DriverId, unknown>;
   // The connection was parsed together with its driver's name, so they fit.

@@ -1,10 +1,13 @@
 /** The form of every driver: whoever adds a driver adds its form here, or this does not compile. */
 import { EMPTY_FIELDS, type FormDriver, type HostDriverForm, type HostFormFields } from "./form.ts";
 import { kvmForm } from "./kvm.ts";
+import { virtualBoxForm } from "./virtualbox.ts";
 import { vmwareForm } from "./vmware.ts";
 import { xapiForm } from "./xapi.ts";
 
-const FORMS = { kvm: kvmForm, vmware: vmwareForm, xapi: xapiForm } satisfies { [D in FormDriver]: HostDriverForm<D> };
+const FORMS = { kvm: kvmForm, vmware: vmwareForm, xapi: xapiForm, virtualbox: virtualBoxForm } satisfies {
+  [D in FormDriver]: HostDriverForm<D>;
+};
 
 export const FORM_DRIVERS = Object.keys(FORMS) as readonly FormDriver[];
 

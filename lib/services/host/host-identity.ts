@@ -54,7 +54,8 @@ export async function requirePin(name: string, target: HostConnection): Promise<
 export function addressOf({ driver, connection }: HostConnection): string {
   if ("host" in connection) return `${connection.transport} ${connection.host.toLowerCase()} ${connection.port}`;
   if ("socket" in connection) return `unix ${connection.socket}`;
-  return `${driver} ${connection.vendor}`;
+  if ("vendor" in connection) return `${driver} ${connection.vendor}`;
+  return `${driver} ${connection.transport}`;
 }
 
 /** The same address without a pin keeps the one that was confirmed; another address must be confirmed anew. */

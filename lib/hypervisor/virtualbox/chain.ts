@@ -1,0 +1,144 @@
+/** A registered disk with all that it is a difference of, as files of one image. */
+import type { HostDisk } from "../adapter.ts";
+import { openImageDisk } from "../image-disk.ts";
+import type { ImageFile } from "#lib/disk/io.ts";
+import { AppError } from "#lib/errors.ts";
+import { pathsOf } from "./host-paths.ts";
+import type { HostFiles, HostMachine } from "./host-machine.ts";
+import type { Medium } from "./media.ts";
+
+/** Enough for a 2 TB disk in 2 GB extents. */
+const MOST_FILES = 2048;
+const UNCHANGED_MS = 2000;
+
+const FORMATS = new Set(["vdi", "vmdk", "vhd", "vhdx"]);
+
+/** Our readers know all of its files. */
+export const isReadable = (chain: readonly Medium[]): boolean =>
+  chain.every((medium) => medium.format !== null && FORMATS.has(medium.format));
+
+/**
+ * The parents lie where VirtualBox registered them, whatever the files themselves say; beside each of them only plain
+ * files can be reached (the extents of a VMDK). Reading ends with `vm.running` when a file is written to meanwhile,
+ * with `disk.not-found` when it is deleted.
+ */
+export async function openChain(
+  machine: HostMachine,
+  chain: readonly Medium[],
+  signal?: AbortSignal,
+): Promise<HostDisk> {
+  const top = chain[0];
+  if (top === undefined) throw new AppError("not-found", "disk.not-found", "There is no such disk.");
+  const files = new ChainFiles(machine, chain);
+  try {
+    const image = await files.first(signal);
+    return await openImageDisk({ ...image, [Symbol.asyncDispose]: () => files.close() }, top.format, signal);
+  } catch (error) {
+    await files.close();
+    throw error;
+  }
+}
+
+class ChainFiles {
+  readonly #machine: HostMachine;
+  /** Name → path of the chain's own files, the top first. */
+  readonly #registered = new Map<string, string>();
+  readonly #folder: string;
+  readonly #opened: AsyncDisposable[] = [];
+
+  constructor(machine: HostMachine, chain: readonly Medium[]) {
+    const paths = pathsOf(machine.os);
+    this.#machine = machine;
+    this.#folder = paths.dirname(chain.at(-1)?.location ?? "");
+    for (const { location } of chain) this.#registered.set(this.#nameFor(paths.basename(location)), location);
+  }
+
+  /** Two files of one name in different folders are two files. */
+  #nameFor(base: string): string {
+    let name = base;
+    for (let copy = 2; this.#registered.has(name); copy += 1) name = `${copy} ${base}`;
+    return name;
+  }
+
+  async first(signal?: AbortSignal): Promise<ImageFile> {
+    const [[name, path] = ["", ""]] = this.#registered;
+    return this.#open(name, path, false, signal);
+  }
+
+  async #open(name: string, path: string, plain: boolean, signal?: AbortSignal): Promise<ImageFile> {
+    if (this.#opened.length >= MOST_FILES)
+      throw new AppError("unprocessable", "image.too-many-files", `The disk names more than ${MOST_FILES} files.`);
+    const { files } = this.#machine;
+    const before = await files.stat(path, signal);
+    const bytes = await files.open(path, { plain, signal });
+    this.#opened.push(bytes);
+    const guarded = unchanged(bytes, path, before?.mtime ?? 0, files);
+    return {
+      name,
+      bytes: guarded,
+      sibling: (asked) => this.#sibling(name, asked),
+      siblings: async () => [...this.#registered.keys()],
+    };
+  }
+
+  async #sibling(owner: string, asked: string): Promise<ImageFile> {
+    const registered = this.#registered.get(asked);
+    if (registered !== undefined) return this.#open(asked, registered, false);
+    if (asked === "" || asked === "." || asked === ".." || /[/\\\0]/.test(asked)) {
+      throw new AppError(
+        "unprocessable",
+        "image.path-escapes",
+        `${owner} names “${asked}”, which is no plain file beside it.`,
+        {
+          details: { file: owner, path: asked.slice(0, 200) },
+        },
+      );
+    }
+    const own = this.#registered.get(owner);
+    const paths = pathsOf(this.#machine.os);
+    const path = paths.join(own === undefined ? this.#folder : paths.dirname(own), asked);
+    try {
+      return await this.#open(asked, path, true);
+    } catch (error) {
+      if (!(error instanceof AppError && error.code === "io.not-found")) throw error;
+      throw new AppError(
+        "unprocessable",
+        "image.sibling-missing",
+        `${owner} needs ${asked} beside it, which is not there.`,
+        {
+          details: { file: owner, missing: asked },
+          cause: error,
+        },
+      );
+    }
+  }
+
+  async close(): Promise<void> {
+    await Promise.all(this.#opened.map((each) => each[Symbol.asyncDispose]()));
+  }
+}
+
+/** A VM that was started meanwhile writes to its disk: what was read before and after would not fit together. */
+function unchanged(bytes: ImageFile["bytes"], path: string, mtime: number, files: HostFiles): ImageFile["bytes"] {
+  let checkedAt = Date.now();
+  const { allocated } = bytes;
+  return {
+    size: bytes.size,
+    ...(allocated === undefined ? {} : { allocated: (signal) => allocated.call(bytes, signal) }),
+    async read(offset, into, signal) {
+      await bytes.read(offset, into, signal);
+      if (Date.now() - checkedAt < UNCHANGED_MS) return;
+      checkedAt = Date.now();
+      const now = await files.stat(path, signal);
+      if (now === null)
+        throw new AppError("conflict", "disk.not-found", `${path} was deleted while it was read.`, {
+          hint: "The VM was removed, or its disk was. Nothing of the unfinished copy is kept.",
+        });
+      if (now.mtime !== mtime)
+        throw new AppError("conflict", "vm.running", `${path} was written to while it was read.`, {
+          hint: "Leave the VM switched off until its disk has been read.",
+        });
+    },
+    [Symbol.asyncDispose]: () => bytes[Symbol.asyncDispose](),
+  };
+}

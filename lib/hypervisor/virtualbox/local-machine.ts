@@ -1,0 +1,184 @@
+/** VirtualBox on the machine that Supravisor itself runs on. */
+import { spawn } from "node:child_process";
+import { open, readFile, readdir, rm, rmdir, stat, statfs } from "node:fs/promises";
+import { openFileSource } from "#lib/disk/files/file-source.ts";
+import { fileError, isCode } from "#lib/disk/files/file-error.ts";
+import type { ByteSink } from "#lib/disk/io.ts";
+import { AppError } from "#lib/errors.ts";
+import {
+  MAX_OUTPUT,
+  type HostFiles,
+  type HostMachine,
+  type MachineOs,
+  type ProgramOptions,
+  type ProgramResult,
+} from "./host-machine.ts";
+import { programEnvironment } from "./locale.ts";
+
+const OS: Partial<Record<NodeJS.Platform, MachineOs>> = { darwin: "macos", win32: "windows" };
+const MOST_LISTED = 5000;
+const KILL_MS = 5000;
+
+const missing = (error: unknown): boolean => isCode(error, "ENOENT", "ENOTDIR");
+
+const files: HostFiles = {
+  async stat(path) {
+    try {
+      const found = await stat(path);
+      return { size: found.size, mtime: found.mtimeMs, isFile: found.isFile() };
+    } catch (error) {
+      if (missing(error)) return null;
+      throw fileError(error, `Looking at ${path}`);
+    }
+  },
+  async list(folder) {
+    try {
+      const entries = await readdir(folder, { withFileTypes: true });
+      return entries
+        .filter((entry) => entry.isFile())
+        .slice(0, MOST_LISTED)
+        .map((entry) => entry.name);
+    } catch (error) {
+      throw fileError(error, `Listing ${folder}`);
+    }
+  },
+  async readText(path, maxBytes, signal) {
+    try {
+      const { size } = await stat(path);
+      if (size > maxBytes) throw new AppError("unprocessable", "io.too-large", `${path} has ${size} bytes.`);
+      return await readFile(path, { encoding: "utf8", ...(signal === undefined ? {} : { signal }) });
+    } catch (error) {
+      if (signal?.aborted === true) throw signal.reason;
+      throw fileError(error, `Reading ${path}`);
+    }
+  },
+  open: (path, { plain }) => openFileSource(path, { plainOnly: plain }),
+  create: createLocal,
+  async remove(path) {
+    await rm(path, { force: true }).catch((error: unknown) => {
+      throw fileError(error, `Removing ${path}`);
+    });
+  },
+  async removeEmptyFolder(path) {
+    await rmdir(path).catch(() => undefined);
+  },
+  async space(folder) {
+    const found = await statfs(folder).catch(() => null);
+    return found === null ? null : { capacity: found.blocks * found.bsize, free: found.bavail * found.bsize };
+  },
+};
+
+async function createLocal(path: string): Promise<ByteSink> {
+  const handle = await open(path, "wx", 0o600).catch((error: unknown) => {
+    throw fileError(error, `Creating ${path}`);
+  });
+  let closed = false;
+  return {
+    seekable: true,
+    async write(offset, bytes, signal) {
+      for (let done = 0; done < bytes.length; ) {
+        signal?.throwIfAborted();
+        try {
+          const { bytesWritten } = await handle.write(bytes, done, bytes.length - done, offset + done);
+          done += bytesWritten;
+        } catch (error) {
+          throw fileError(error, `Writing ${path} at byte ${offset + done}`);
+        }
+      }
+    },
+    async commit(length, signal) {
+      signal?.throwIfAborted();
+      try {
+        await handle.truncate(length);
+        await handle.sync();
+        closed = true;
+        await handle.close();
+      } catch (error) {
+        throw fileError(error, `Finishing ${path}`);
+      }
+    },
+    async [Symbol.asyncDispose]() {
+      if (!closed) await handle.close();
+      closed = true;
+    },
+  };
+}
+
+export class LocalMachine implements HostMachine {
+  readonly name = "this machine";
+  readonly os: MachineOs = OS[process.platform] ?? "linux";
+  readonly files = files;
+
+  run(program: string, args: readonly string[], options: ProgramOptions): Promise<ProgramResult> {
+    const { signal, timeoutMs } = options;
+    return new Promise((resolve, reject) => {
+      signal?.throwIfAborted();
+      // A group of its own, so that a wrapper script does not leave the program behind when it is stopped.
+      const detached = this.os !== "windows";
+      const child = spawn(program, args, {
+        stdio: ["ignore", "pipe", "pipe"],
+        env: { ...process.env, ...programEnvironment(this.os) },
+        detached,
+        windowsHide: true,
+      });
+      let over = false;
+      const end = (finish: () => void): void => {
+        if (over) return;
+        over = true;
+        clearTimeout(timer);
+        signal?.removeEventListener("abort", onAbort);
+        finish();
+      };
+      const stop = (error: unknown): void =>
+        end(() => {
+          kill(child.pid, detached);
+          reject(error instanceof Error ? error : new Error(String(error)));
+        });
+      const onAbort = (): void => stop(signal?.reason);
+      const timer = setTimeout(
+        () => stop(new AppError("unavailable", "host.timeout", `VBoxManage gave no answer for ${timeoutMs / 1000} s.`)),
+        timeoutMs,
+      );
+      signal?.addEventListener("abort", onAbort, { once: true });
+      const out: Buffer[] = [];
+      const said: Buffer[] = [];
+      let bytes = 0;
+      const keep = (list: Buffer[]) => (chunk: Buffer) => {
+        bytes += chunk.length;
+        if (bytes > MAX_OUTPUT)
+          return stop(new AppError("unavailable", "host.protocol", `VBoxManage prints more than ${MAX_OUTPUT} bytes.`));
+        list.push(chunk);
+      };
+      child.stdout.on("data", keep(out));
+      child.stderr.on("data", keep(said));
+      child.on("error", (error) => end(() => reject(error)));
+      child.on("close", (code) =>
+        end(() =>
+          resolve({
+            code,
+            stdout: Buffer.concat(out).toString("utf8"),
+            stderr: Buffer.concat(said).toString("utf8"),
+          }),
+        ),
+      );
+    });
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    // Nothing is held open between two calls.
+  }
+}
+
+/** Interrupted, VBoxManage calls off what VirtualBox does for it; killed at once it would leave that running. */
+function kill(pid: number | undefined, group: boolean): void {
+  if (pid === undefined) return;
+  const send = (name: NodeJS.Signals): void => {
+    try {
+      process.kill(group ? -pid : pid, name);
+    } catch {
+      // It ended in the meantime.
+    }
+  };
+  send("SIGINT");
+  setTimeout(() => send("SIGKILL"), KILL_MS).unref();
+}

@@ -1,0 +1,71 @@
+/** Virtual hard disks that VirtualBox knows, by UUID, with the disks that they are differences of. */
+import type { DiskFormatId } from "#lib/domain/disk-format.ts";
+import { parseRecords, sizeOf } from "./records.ts";
+import type { CommandOptions, VBoxManage } from "./vboxmanage.ts";
+
+export interface Medium {
+  readonly uuid: string;
+  /** Null: it stands alone. */
+  readonly parent: string | null;
+  /** Path on the host; for iSCSI: the target. */
+  readonly location: string;
+  /** Null: none of ours (Parallels, QED, iSCSI). */
+  readonly format: DiskFormatId | null;
+  /** VirtualBox's own word. */
+  readonly formatRaw: string;
+  /** Bytes, in whole MiB as VirtualBox tells them. */
+  readonly capacity: number | null;
+  readonly allocated: number | null;
+  readonly encrypted: boolean;
+  readonly accessible: boolean;
+  /** Its own words when it is not. */
+  readonly accessError: string | null;
+  /** `writethrough`, `immutable`, `shareable`, …; null: normal. */
+  readonly special: string | null;
+}
+
+export type Media = ReadonlyMap<string, Medium>;
+
+const FORMAT: Record<string, DiskFormatId> = { VDI: "vdi", VMDK: "vmdk", VHD: "vhd", VHDX: "vhdx", QCOW: "qcow2" };
+const CHAIN_LIMIT = 300;
+
+export function parseMedia(text: string): Media {
+  const media = new Map<string, Medium>();
+  for (const record of parseRecords(text, "UUID")) {
+    const uuid = record.get("UUID") ?? "";
+    const parent = record.get("Parent UUID") ?? "base";
+    const formatRaw = record.get("Storage format") ?? "";
+    const type = record.get("Type") ?? "";
+    const state = record.get("State") ?? "";
+    media.set(uuid, {
+      uuid,
+      parent: parent === "base" ? null : parent,
+      location: record.get("Location") ?? "",
+      format: FORMAT[formatRaw.toUpperCase()] ?? null,
+      formatRaw,
+      capacity: sizeOf(record.get("Capacity")),
+      allocated: sizeOf(record.get("Size on disk")),
+      encrypted: record.get("Encryption") === "enabled",
+      accessible: state !== "inaccessible",
+      accessError: record.get("Access Error") ?? null,
+      special: /^(writethrough|immutable|shareable|readonly|multiattach)/.exec(type)?.[1] ?? null,
+    });
+  }
+  return media;
+}
+
+export async function readMedia(vbox: VBoxManage, options: CommandOptions = {}): Promise<Media> {
+  return parseMedia(await vbox.ask(["list", "--long", "hdds"], options));
+}
+
+/** The medium and those below it, the one that is written to first. Null: a parent is not known, or it never ends. */
+export function chainOf(media: Media, uuid: string): readonly Medium[] | null {
+  const chain: Medium[] = [];
+  for (let next: string | null = uuid; next !== null; ) {
+    const medium: Medium | undefined = media.get(next);
+    if (medium === undefined || chain.length >= CHAIN_LIMIT || chain.includes(medium)) return null;
+    chain.push(medium);
+    next = medium.parent;
+  }
+  return chain;
+}

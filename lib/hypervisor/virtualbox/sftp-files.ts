@@ -1,0 +1,137 @@
+/** Files of a VirtualBox host by SFTP. */
+import type { SFTPWrapper, Stats } from "ssh2";
+import type { ByteSource } from "#lib/disk/io.ts";
+import { AppError } from "#lib/errors.ts";
+import { abortable, ask, isNoSuchFile, sftpError } from "#lib/wire/ssh/sftp.ts";
+import { sftpSink } from "#lib/wire/ssh/sftp-sink.ts";
+import { sftpSource } from "#lib/wire/ssh/sftp-source.ts";
+import type { HostFiles, MachineOs } from "./host-machine.ts";
+
+const MOST_LISTED = 5000;
+/** A write is refused like this when the disk is full, for SFTP has no word for it. */
+const FULL_BELOW = 8 * 1024 * 1024;
+
+interface Reach {
+  sftp(): Promise<SFTPWrapper>;
+  space(folder: string, signal?: AbortSignal): Promise<{ capacity: number; free: number } | null>;
+}
+
+/** `C:\a\b` is `/C:/a/b` to a Windows server. */
+function wirePath(os: MachineOs, path: string): string {
+  return os === "windows" ? `/${path.replaceAll("\\", "/")}` : path;
+}
+
+export function sftpFiles(host: string, os: MachineOs, reach: Reach): HostFiles {
+  const on = (path: string): string => `${path} on ${host}`;
+  const wire = (path: string): string => wirePath(os, path);
+  const told = async <T>(doing: string, work: Promise<T>, signal?: AbortSignal): Promise<T> => {
+    try {
+      return await abortable(work, signal);
+    } catch (error) {
+      if (signal?.aborted === true) throw signal.reason;
+      throw sftpError(error, doing);
+    }
+  };
+  const request = async <T>(run: (sftp: SFTPWrapper, done: (error?: Error | null, value?: T) => void) => void) => {
+    const sftp = await reach.sftp();
+    return ask<T>(sftp, (done) => run(sftp, done));
+  };
+  const statOf = async (path: string): Promise<Stats | null> => {
+    try {
+      return await request<Stats>((sftp, done) => sftp.stat(wire(path), done));
+    } catch (error) {
+      if (isNoSuchFile(error)) return null;
+      throw error;
+    }
+  };
+  const open = async (
+    path: string,
+    { plain, signal }: { plain: boolean; signal?: AbortSignal | undefined },
+  ): Promise<ByteSource> => {
+    const doing = `Opening ${on(path)}`;
+    if (plain) {
+      const link = await told(
+        doing,
+        request<Stats>((sftp, done) => sftp.lstat(wire(path), done)),
+        signal,
+      );
+      if (!link.isFile()) throw new AppError("unprocessable", "io.not-a-file", `${on(path)} is not a plain file.`);
+    }
+    const sftp = await told(doing, reach.sftp(), signal);
+    const handle = await told(
+      doing,
+      ask<Buffer>(sftp, (done) => sftp.open(wire(path), "r", done)),
+      signal,
+    );
+    const { size } = await told(
+      doing,
+      ask<Stats>(sftp, (done) => sftp.fstat(handle, done)),
+      signal,
+    );
+    return sftpSource(sftp, handle, size, on(path));
+  };
+  return {
+    async stat(path, signal) {
+      const found = await told(`Looking at ${on(path)}`, statOf(path), signal);
+      return found === null ? null : { size: found.size, mtime: found.mtime * 1000, isFile: found.isFile() };
+    },
+    async list(folder, signal) {
+      const entries = await told(
+        `Listing ${on(folder)}`,
+        request<readonly { filename: string; attrs: Stats }[]>((sftp, done) => sftp.readdir(wire(folder), done)),
+        signal,
+      );
+      return entries
+        .filter((entry) => entry.attrs.isFile())
+        .slice(0, MOST_LISTED)
+        .map((entry) => entry.filename);
+    },
+    async readText(path, maxBytes, signal) {
+      await using source = await open(path, { plain: false, signal });
+      if (source.size > maxBytes)
+        throw new AppError("unprocessable", "io.too-large", `${on(path)} has ${source.size} bytes.`);
+      const bytes = Buffer.alloc(source.size);
+      await source.read(0, bytes, signal);
+      return bytes.toString("utf8");
+    },
+    open,
+    async create(path, signal) {
+      const doing = `Creating ${on(path)}`;
+      // SFTP has no word for a name that is taken.
+      if ((await told(doing, statOf(path), signal)) !== null)
+        throw new AppError("conflict", "io.exists", `${doing} failed: a file of that name exists.`);
+      const sftp = await told(doing, reach.sftp(), signal);
+      const handle = await told(
+        doing,
+        ask<Buffer>(sftp, (done) => sftp.open(wire(path), "wx", { mode: 0o600 }, done)),
+        signal,
+      );
+      return sftpSink(sftp, handle, on(path), async (error) => {
+        if (!(error instanceof AppError && error.code === "io.failed")) return error;
+        const folder = path.slice(0, Math.max(path.lastIndexOf("/"), path.lastIndexOf("\\")));
+        const space = await reach.space(folder).catch(() => null);
+        if (space === null || space.free >= FULL_BELOW) return error;
+        return new AppError("unprocessable", "io.no-space", `Writing ${on(path)} failed: no space is left there.`, {
+          cause: error,
+        });
+      });
+    },
+    async remove(path, signal) {
+      const doing = `Removing ${on(path)}`;
+      await told(
+        doing,
+        request((sftp, done) => sftp.unlink(wire(path), done)).catch((error: unknown) => {
+          if (!isNoSuchFile(error)) throw error;
+        }),
+        signal,
+      );
+    },
+    async removeEmptyFolder(path, signal) {
+      await abortable(
+        request((sftp, done) => sftp.rmdir(wire(path), done)).catch(() => undefined),
+        signal,
+      );
+    },
+    space: reach.space,
+  };
+}

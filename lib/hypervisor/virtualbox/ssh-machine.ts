@@ -1,0 +1,169 @@
+/** VirtualBox on another machine: programs and files through one SSH connection, which is opened again once when it was lost. */
+import type { Client, SFTPWrapper } from "ssh2";
+import type { HostSecret } from "#lib/domain/connection.ts";
+import { AppError } from "#lib/errors.ts";
+import { openSsh, type SshTarget } from "#lib/wire/ssh/open-ssh.ts";
+import { runCommand } from "#lib/wire/ssh/run-command.ts";
+import { openSftp } from "#lib/wire/ssh/sftp.ts";
+import { MAX_OUTPUT, type HostFiles, type HostMachine, type MachineOs, type ProgramOptions } from "./host-machine.ts";
+import { programEnvironment } from "./locale.ts";
+import { posixCommand, windowsProgram, windowsSpace } from "./quoting.ts";
+import { sftpFiles } from "./sftp-files.ts";
+
+/** OpenSSH lets 10 sessions through one connection by default; SFTP is one of them. */
+const MOST_COMMANDS = 6;
+const PROBE_MS = 15_000;
+
+interface Session {
+  readonly client: Client;
+  readonly sftp: SFTPWrapper;
+}
+
+export class SshMachine implements HostMachine {
+  readonly name: string;
+  readonly os: MachineOs;
+  readonly files: HostFiles;
+  readonly #connect: (signal?: AbortSignal) => Promise<Session>;
+  #session: Promise<Session> | null;
+  #lost = false;
+  #running = 0;
+  readonly #waiting: (() => void)[] = [];
+  #closed = false;
+
+  private constructor(
+    name: string,
+    os: MachineOs,
+    first: Session,
+    connect: (signal?: AbortSignal) => Promise<Session>,
+  ) {
+    this.name = name;
+    this.os = os;
+    this.#connect = connect;
+    this.#session = Promise.resolve(first);
+    this.#follow(first);
+    this.files = sftpFiles(name, os, {
+      sftp: async () => (await this.#open()).sftp,
+      space: (folder, signal) => this.#space(folder, signal),
+    });
+  }
+
+  /** Throws what `openSsh` throws, `host.no-sftp`, and `host.unknown-os`. */
+  static async open(target: SshTarget, secret: HostSecret | null, signal?: AbortSignal): Promise<SshMachine> {
+    const connect = async (within?: AbortSignal): Promise<Session> => {
+      const client = await openSsh(target, secret, within);
+      try {
+        return { client, sftp: await openSftp(client) };
+      } catch (cause) {
+        client.destroy();
+        throw new AppError("unprocessable", "host.no-sftp", `${target.host} lets nobody in by SFTP.`, {
+          hint: "Switch the sftp subsystem of its SSH server on: disks are read and written through it.",
+          cause,
+        });
+      }
+    };
+    const first = await connect(signal);
+    try {
+      return new SshMachine(target.host, await readOs(target.host, first.client, signal), first, connect);
+    } catch (error) {
+      first.client.destroy();
+      throw error;
+    }
+  }
+
+  #follow({ client }: Session): void {
+    client.once("close", () => {
+      this.#lost = true;
+    });
+  }
+
+  async #open(signal?: AbortSignal): Promise<Session> {
+    if (this.#closed) throw new AppError("internal", "host.closed", `The session with ${this.name} was closed.`);
+    if (this.#lost) {
+      this.#lost = false;
+      this.#session = null;
+    }
+    if (this.#session === null) {
+      const opening = this.#connect(signal).then((session) => {
+        this.#follow(session);
+        return session;
+      });
+      this.#session = opening;
+      opening.catch(() => {
+        if (this.#session === opening) this.#session = null;
+      });
+    }
+    return this.#session;
+  }
+
+  async run(program: string, args: readonly string[], options: ProgramOptions) {
+    const command =
+      this.os === "windows" ? windowsProgram(program, args) : posixCommand(programEnvironment(this.os), program, args);
+    return this.#run(command, options);
+  }
+
+  async #run(command: string, options: ProgramOptions) {
+    if (this.#running >= MOST_COMMANDS) await new Promise<void>((resolve) => this.#waiting.push(resolve));
+    this.#running += 1;
+    try {
+      const { client } = await this.#open(options.signal);
+      return await runCommand(client, command, { ...options, maxBytes: MAX_OUTPUT });
+    } catch (error) {
+      if (options.signal?.aborted === true) throw options.signal.reason;
+      throw this.#asLost(error);
+    } finally {
+      this.#running -= 1;
+      this.#waiting.shift()?.();
+    }
+  }
+
+  #asLost(error: unknown): unknown {
+    if (error instanceof AppError) return error;
+    return new AppError("unavailable", "host.unreachable", `The connection to ${this.name} was lost.`, {
+      hint: "Check the network and the SSH server of the host.",
+      cause: error,
+    });
+  }
+
+  async #space(folder: string, signal?: AbortSignal): Promise<{ capacity: number; free: number } | null> {
+    const options = { signal, timeoutMs: PROBE_MS };
+    if (this.os === "windows") {
+      const { stdout } = await this.#run(windowsSpace(folder), options);
+      const [free = Number.NaN, capacity = Number.NaN] = stdout.trim().split(" ").map(Number);
+      return Number.isSafeInteger(free) && Number.isSafeInteger(capacity) ? { capacity, free } : null;
+    }
+    const { stdout } = await this.run("df", ["-Pk", folder], options);
+    // Filesystem 1024-blocks Used Available Capacity Mounted on; the first column can hold blanks.
+    const found = /\s(\d+)\s+\d+\s+(\d+)\s+\d+%\s/.exec(stdout.split("\n")[1] ?? "");
+    return found === null ? null : { capacity: Number(found[1]) * 1024, free: Number(found[2]) * 1024 };
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#closed = true;
+    const session = await this.#session?.catch(() => null);
+    session?.client.end();
+    session?.client.destroy();
+  }
+}
+
+/** Each shell leaves another part of this as it is: sh both, cmd.exe the second, PowerShell the first. */
+const WHICH_SHELL = "echo %OS% $env:OS";
+
+async function readOs(name: string, client: Client, signal?: AbortSignal): Promise<MachineOs> {
+  const options = { signal, timeoutMs: PROBE_MS, maxBytes: 65_536 };
+  const probe = async (command: string): Promise<string> => {
+    try {
+      return (await runCommand(client, command, options)).stdout.trim();
+    } catch (cause) {
+      if (cause instanceof AppError || signal?.aborted === true) throw cause;
+      throw new AppError("unprocessable", "host.refused", `${name} runs no commands by SSH for this user.`, { cause });
+    }
+  };
+  if ((await probe(WHICH_SHELL)).includes("Windows_NT")) return "windows";
+  const kernel = await probe("uname -s");
+  if (kernel === "Linux") return "linux";
+  if (kernel === "Darwin") return "macos";
+  throw new AppError("unprocessable", "host.unknown-os", `${name} is neither Linux nor macOS nor Windows.`, {
+    hint: "VirtualBox hosts of these three kinds are known.",
+    details: { said: kernel.slice(0, 200) },
+  });
+}

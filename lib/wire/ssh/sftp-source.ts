@@ -1,0 +1,92 @@
+/** A file of the host read at any place, at the wire's speed when it is read in order. */
+import type { SFTPWrapper } from "ssh2";
+import type { ByteSource } from "#lib/disk/io.ts";
+import { AppError } from "#lib/errors.ts";
+import { abortable, ask, sftpError } from "./sftp.ts";
+
+/** Every server takes requests of this size. */
+const REQUEST = 32 * 1024;
+const WINDOW = 1024 * 1024;
+/** Memory for one open file: 24 windows. */
+const KEPT = 24;
+/** Windows asked for before they are wanted, when reading goes forward: 128 requests in flight. */
+const AHEAD = 4;
+
+/** Owns the handle. `name` is for messages. Throws `io.short-read`, and what `sftpError` makes. */
+export function sftpSource(sftp: SFTPWrapper, handle: Buffer, size: number, name: string): ByteSource {
+  const windows = new Map<number, Promise<Buffer>>();
+  let last = -1;
+  let closed = false;
+
+  const piece = async (into: Buffer, at: number, from: number, length: number): Promise<void> => {
+    for (let done = 0; done < length; ) {
+      const count = await ask<number>(sftp, (answer) =>
+        sftp.read(handle, into, at + done, length - done, from + done, (error, bytes) => answer(error, bytes)),
+      );
+      if (count <= 0) throw shortRead(from + done);
+      done += count;
+    }
+  };
+  const shortRead = (offset: number): AppError =>
+    new AppError("unprocessable", "io.short-read", `${name} ends before byte ${offset}; it had ${size} bytes.`, {
+      details: { offset, size },
+    });
+  const fetch = async (index: number): Promise<Buffer> => {
+    const start = index * WINDOW;
+    const bytes = Buffer.alloc(Math.min(WINDOW, size - start));
+    const requests: Promise<void>[] = [];
+    for (let at = 0; at < bytes.length; at += REQUEST)
+      requests.push(piece(bytes, at, start + at, Math.min(REQUEST, bytes.length - at)));
+    try {
+      await Promise.all(requests);
+    } catch (error) {
+      throw sftpError(error, `Reading ${name}`);
+    }
+    return bytes;
+  };
+  const window = (index: number): Promise<Buffer> => {
+    const known = windows.get(index);
+    if (known !== undefined) {
+      windows.delete(index);
+      windows.set(index, known);
+      return known;
+    }
+    const fresh = fetch(index);
+    // A window that failed is asked for again by the next reader.
+    fresh.catch(() => windows.delete(index));
+    windows.set(index, fresh);
+    for (const old of windows.keys()) {
+      if (windows.size <= KEPT) break;
+      windows.delete(old);
+    }
+    return fresh;
+  };
+  return {
+    size,
+    async read(offset, into, signal) {
+      if (closed) throw new AppError("internal", "io.closed", `${name} was read after it was closed.`);
+      if (!Number.isSafeInteger(offset) || offset < 0 || offset + into.length > size) throw shortRead(offset);
+      for (let done = 0; done < into.length; ) {
+        signal?.throwIfAborted();
+        const index = Math.floor((offset + done) / WINDOW);
+        if (index === last + 1) {
+          for (let next = index + 1; next <= index + AHEAD && next * WINDOW < size; next += 1)
+            void window(next).catch(() => undefined);
+        }
+        last = index;
+        const bytes = await abortable(window(index), signal);
+        const from = offset + done - index * WINDOW;
+        const length = Math.min(bytes.length - from, into.length - done);
+        into.set(bytes.subarray(from, from + length), done);
+        done += length;
+      }
+    },
+    async [Symbol.asyncDispose]() {
+      if (closed) return;
+      closed = true;
+      windows.clear();
+      // A connection that is gone has closed it already.
+      await ask(sftp, (done) => sftp.close(handle, done)).catch(() => undefined);
+    },
+  };
+}
