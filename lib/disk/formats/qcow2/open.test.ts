@@ -134,6 +134,7 @@ describe("images of qemu-img", () => {
     await expectSameDisk(scratch.path("top.qcow2"), readFileSync(scratch.path("top.raw")));
     await using opened = await openInspection(scratch.path("top.qcow2"));
     expect(opened.facts.files).toEqual(["top.qcow2", "middle.qcow2", "low.raw"]);
+    expect(opened.facts.parents).toEqual(["middle.qcow2", "low.raw"]);
   });
 
   it("internal snapshots are passed over with a note", async () => {

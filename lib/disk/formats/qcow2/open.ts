@@ -14,6 +14,8 @@ const DEEPEST_CHAIN = 64;
 
 interface Chain {
   readonly files: string[];
+  /** The backing files among them, nearest first. */
+  readonly parents: string[];
   readonly notes: string[];
   readonly names: Set<string>;
   readonly opened: AsyncDisposable[];
@@ -21,7 +23,7 @@ interface Chain {
 
 /** Throws `image.*` (see readHeader, ClusterMap), `image.chain-loop`, `image.chain-too-deep`, `image.path-escapes`. */
 export async function openQcow2(image: ImageFile, signal?: AbortSignal): Promise<OpenedImage> {
-  const chain: Chain = { files: [], notes: [], names: new Set(), opened: [] };
+  const chain: Chain = { files: [], parents: [], notes: [], names: new Set(), opened: [] };
   try {
     const { header, disk } = await openLayer(image, chain, signal);
     return {
@@ -30,6 +32,7 @@ export async function openQcow2(image: ImageFile, signal?: AbortSignal): Promise
         variant: header.version === 2 ? "v2" : "v3",
         virtualSize: disk.size,
         files: chain.files,
+        ...(chain.parents.length === 0 ? {} : { parents: chain.parents }),
         details: {
           clusterSize: header.clusterBytes,
           compression: header.compression,
@@ -112,6 +115,7 @@ async function openBacking(
   signal: AbortSignal | undefined,
 ): Promise<BlockSource> {
   const file = await sibling(image, backing.name, chain);
+  chain.parents.push(file.name);
   const isQcow2 = await startsWithMagic(file, signal);
   if (backing.format !== null && backing.format !== "raw" && backing.format !== "qcow2") {
     throw refused(

@@ -4,7 +4,7 @@ import type { OpenedImage } from "../../format.ts";
 import { type ImageChain, parentMismatch, parentMissing } from "../../image-chain.ts";
 import type { ImageFile } from "../../io.ts";
 import { openChain } from "../../open-chain.ts";
-import { looksLikeDescriptor, MAX_DESCRIPTOR_BYTES, parseDescriptor } from "./descriptor.ts";
+import { looksLikeDescriptor, parseDescriptor } from "./descriptor.ts";
 import { contentId, descriptorDetails, imageUuid, parentLink, stateUuid } from "./descriptor-facts.ts";
 import { MAGIC_HOSTED, parseHeader, SECTOR } from "./layout.ts";
 import { type Link, openLink } from "./link.ts";
@@ -52,16 +52,19 @@ async function findParent(
   throw parentMissing(owner, `holds only what changed since ${named}, which is not beside it`);
 }
 
+/** VirtualBox writes 10 KiB at most. A folder may hold a thousand strangers, and each is looked at. */
+const MAX_IDENTITY_BYTES = 65_536;
+
 /** VirtualBox's UUID of a VMDK, of which only the descriptor is read. */
 async function identify(file: ImageFile, signal: AbortSignal | undefined): Promise<string | null> {
   const head = await readStruct(file, 0, Math.min(file.bytes.size, 4096), "le", "the header", signal);
   let at = 0;
-  let length = Math.min(file.bytes.size, MAX_DESCRIPTOR_BYTES);
+  let length = Math.min(file.bytes.size, MAX_IDENTITY_BYTES);
   if (head.raw.length >= SECTOR && head.ascii(0, 4) === MAGIC_HOSTED) {
     const header = parseHeader(head);
     at = header.descriptorOffset * SECTOR;
     length = header.descriptorSize * SECTOR;
-    if (at === 0 || length > MAX_DESCRIPTOR_BYTES) return null;
+    if (at === 0 || length > MAX_IDENTITY_BYTES) return null;
   } else if (!looksLikeDescriptor(head.raw)) return null;
   const text = await readStruct(file, at, length, "le", "the descriptor", signal);
   return imageUuid(parseDescriptor(text.raw, file.name, at));
