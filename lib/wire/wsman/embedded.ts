@@ -1,0 +1,49 @@
+/** An instance inside a text, as WMI methods take their settings. Source: DSP0201 (CIM-XML), elements INSTANCE and PROPERTY. */
+import { all, at, type Element } from "../soap/element.ts";
+import { parseXml } from "../soap/xml-reader.ts";
+import { xml } from "../soap/xml-text.ts";
+
+export type EmbeddedType = "string" | "boolean" | "uint8" | "uint16" | "uint32" | "uint64" | "sint32" | "datetime";
+/** A list becomes an array property. */
+export type EmbeddedValue = readonly [EmbeddedType, string | number | boolean | readonly string[]];
+
+export interface EmbeddedInstance {
+  readonly className: string;
+  readonly values: ReadonlyMap<string, readonly string[]>;
+}
+
+/** Properties that are null are left out: WMI then takes the class's default. */
+export function embeddedInstance(
+  className: string,
+  properties: Readonly<Record<string, EmbeddedValue | null>>,
+): string {
+  const parts = Object.entries(properties).flatMap(([name, given]) => {
+    if (given === null) return [];
+    const [type, value] = given;
+    return Array.isArray(value)
+      ? [
+          xml`<PROPERTY.ARRAY NAME="${name}" TYPE="${type}"><VALUE.ARRAY>${(value as readonly string[]).map((each) => xml`<VALUE>${each}</VALUE>`)}</VALUE.ARRAY></PROPERTY.ARRAY>`,
+        ]
+      : [xml`<PROPERTY NAME="${name}" TYPE="${type}"><VALUE>${String(value)}</VALUE></PROPERTY>`];
+  });
+  return xml`<INSTANCE CLASSNAME="${className}">${parts}</INSTANCE>`.text;
+}
+
+/** Throws `host.protocol` when it is no XML; null when it is no instance. */
+export function readEmbedded(text: string): EmbeddedInstance | null {
+  const root = parseXml(text);
+  if (root.name !== "INSTANCE") return null;
+  const values = new Map<string, readonly string[]>();
+  const name = (element: Element): string => element.attributes?.["NAME"] ?? "";
+  for (const property of all(root, "PROPERTY")) {
+    const value = at(property, "VALUE");
+    if (value !== undefined) values.set(name(property), [value.text]);
+  }
+  for (const property of all(root, "PROPERTY.ARRAY")) {
+    values.set(
+      name(property),
+      all(at(property, "VALUE.ARRAY"), "VALUE").map((value) => value.text),
+    );
+  }
+  return { className: root.attributes?.["CLASSNAME"] ?? "", values };
+}

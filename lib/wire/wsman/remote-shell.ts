@@ -1,0 +1,138 @@
+/** One program run on the host through WinRS, with what it wrote and its exit code. Source: [MS-WSMV] 3.1.4.5 to 3.1.4.11. */
+import { AppError } from "#lib/errors.ts";
+import { all, at, textAt } from "../soap/element.ts";
+import { xml } from "../soap/xml-text.ts";
+import { NS } from "./message.ts";
+import { isTimeOut, type WsmanClient } from "./wsman-client.ts";
+
+const CMD = `${NS.shell}/cmd`;
+/** What is kept of each stream; programs that we run say little. Bytes. */
+const MOST_OUTPUT = 64 * 1024;
+/** Seconds of one wait for output. */
+const WAIT = 20;
+const CLOSE_MS = 10_000;
+
+export interface ProgramOutcome {
+  readonly exitCode: number;
+  readonly stdout: string;
+  readonly stderr: string;
+}
+
+/**
+ * Runs one command line (of cmd.exe) to its end. An abort ends the program on the host too.
+ * `onOutput` sees what it writes as it comes. Throws WsmanFault, `host.*`, and the signal's reason.
+ */
+export async function runProgram(
+  client: WsmanClient,
+  commandLine: string,
+  signal: AbortSignal,
+  onOutput: (text: string) => void = () => undefined,
+): Promise<ProgramOutcome> {
+  const shellId = await openShell(client, signal);
+  const selectors = { ShellId: shellId };
+  try {
+    const started = await client.send(
+      {
+        action: `${NS.shell}/Command`,
+        resource: CMD,
+        selectors,
+        options: { WINRS_CONSOLEMODE_STDIN: "TRUE", WINRS_SKIP_CMD_SHELL: "FALSE" },
+        body: xml`<r:CommandLine xmlns:r="${NS.shell}"><r:Command>${commandLine}</r:Command></r:CommandLine>`,
+      },
+      signal,
+    );
+    const commandId = textAt(at(started, "CommandResponse"), "CommandId");
+    if (commandId === null) throw new AppError("unavailable", "host.protocol", "The host started nothing.");
+    try {
+      return await collect(client, selectors, commandId, signal, onOutput);
+    } catch (error) {
+      await terminate(client, selectors, commandId);
+      throw error;
+    }
+  } finally {
+    await closeShell(client, selectors);
+  }
+}
+
+async function openShell(client: WsmanClient, signal: AbortSignal): Promise<string> {
+  const body = await client.send(
+    {
+      action: `${NS.transfer}/Create`,
+      resource: CMD,
+      options: { WINRS_NOPROFILE: "TRUE", WINRS_CODEPAGE: "65001" },
+      body: xml`<r:Shell xmlns:r="${NS.shell}"><r:InputStreams>stdin</r:InputStreams><r:OutputStreams>stdout stderr</r:OutputStreams></r:Shell>`,
+    },
+    signal,
+  );
+  const own = textAt(at(body, "Shell"), "ShellId");
+  const created = all(at(body, "ResourceCreated", "ReferenceParameters", "SelectorSet"), "Selector").find(
+    (selector) => selector.attributes?.["Name"] === "ShellId",
+  );
+  const shellId = own ?? created?.text ?? null;
+  if (shellId === null) throw new AppError("unavailable", "host.protocol", "The host opened no shell.");
+  return shellId;
+}
+
+async function collect(
+  client: WsmanClient,
+  selectors: { readonly ShellId: string },
+  commandId: string,
+  signal: AbortSignal,
+  onOutput: (text: string) => void,
+): Promise<ProgramOutcome> {
+  const written = { stdout: "", stderr: "" };
+  for (;;) {
+    signal.throwIfAborted();
+    const body = await client
+      .send(
+        {
+          action: `${NS.shell}/Receive`,
+          resource: CMD,
+          selectors,
+          timeout: WAIT,
+          body: xml`<r:Receive xmlns:r="${NS.shell}"><r:DesiredStream CommandId="${commandId}">stdout stderr</r:DesiredStream></r:Receive>`,
+        },
+        signal,
+      )
+      .catch((error: unknown) => {
+        // Nothing was written for a while; the program still runs.
+        if (isTimeOut(error)) return null;
+        throw error;
+      });
+    if (body === null) continue;
+    const answer = at(body, "ReceiveResponse");
+    for (const stream of all(answer, "Stream")) {
+      const name = stream.attributes?.["Name"] === "stderr" ? "stderr" : "stdout";
+      const piece = Buffer.from(stream.text, "base64").toString("utf8");
+      if (piece !== "") onOutput(piece);
+      if (written[name].length < MOST_OUTPUT) written[name] += piece;
+    }
+    const state = at(answer, "CommandState");
+    if (state?.attributes?.["State"]?.endsWith("/Done") === true) {
+      return { exitCode: Number(textAt(state, "ExitCode") ?? 0), ...written };
+    }
+  }
+}
+
+/** The host is told even when the caller's own signal is what ended the waiting. */
+async function terminate(client: WsmanClient, selectors: { readonly ShellId: string }, commandId: string) {
+  await client
+    .send(
+      {
+        action: `${NS.shell}/Signal`,
+        resource: CMD,
+        selectors,
+        body: xml`<r:Signal xmlns:r="${NS.shell}" CommandId="${commandId}"><r:Code>${NS.shell}/signal/terminate</r:Code></r:Signal>`,
+      },
+      AbortSignal.timeout(CLOSE_MS),
+    )
+    // The host ends the program with its shell, too.
+    .catch(() => undefined);
+}
+
+async function closeShell(client: WsmanClient, selectors: { readonly ShellId: string }): Promise<void> {
+  await client
+    .send({ action: `${NS.transfer}/Delete`, resource: CMD, selectors, body: null }, AbortSignal.timeout(CLOSE_MS))
+    // A shell that nobody uses ends by itself after the host's idle time.
+    .catch(() => undefined);
+}
