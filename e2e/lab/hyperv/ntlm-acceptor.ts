@@ -66,8 +66,10 @@ export class NtlmAcceptor {
       const offset = last.readUInt32LE(at + 4);
       return last.subarray(offset, offset + length);
     };
-    const domain = field(28).toString("utf16le");
-    const user = field(36).toString("utf16le");
+    // Some clients speak of names in the code page only, and Windows takes that.
+    const encoding = has(last.readUInt32LE(60), FLAG.unicode) ? "utf16le" : "latin1";
+    const domain = field(28).toString(encoding);
+    const user = field(36).toString(encoding);
     const account = accounts.find((known) => known.user.toLowerCase() === user.toLowerCase());
     if (account === undefined) return null;
     const response = field(20);

@@ -100,11 +100,13 @@ export class WsmanServer implements AsyncDisposable {
     }
     if (request.method !== "POST") return answer(response, 405, Buffer.alloc(0));
     const session = this.#session(request.socket);
-    const signedIn = this.#signIn(request, session, body);
+    const signedIn = this.#signIn(request, session);
     if (signedIn !== true) {
       for (const line of signedIn) response.appendHeader("WWW-Authenticate", line);
       return answer(response, 401, Buffer.alloc(0));
     }
+    // The last message of a sign-in may come before there is anything to say.
+    if (body.length === 0) return answer(response, 200, Buffer.alloc(0));
     const sealed = String(request.headers["content-type"] ?? "").startsWith("multipart/encrypted");
     if (this.#options.tls === null && session.channel !== null && !sealed)
       return answer(response, 500, Buffer.alloc(0));
@@ -125,7 +127,7 @@ export class WsmanServer implements AsyncDisposable {
   }
 
   /** True, or what to ask for. */
-  #signIn(request: IncomingMessage, session: Session, body: Buffer): true | string[] {
+  #signIn(request: IncomingMessage, session: Session): true | string[] {
     const { tls, basic, accounts, hostName } = this.#options;
     const ways = ["Negotiate", ...(basic ? ['Basic realm="WSMAN"'] : [])];
     const given = request.headers.authorization ?? "";
@@ -144,8 +146,7 @@ export class WsmanServer implements AsyncDisposable {
       if (channel === null) return ways;
       session.channel = channel;
       session.user = "ntlm";
-      // Clients may send an empty body with the last message of the sign-in.
-      return body.length > 0 ? true : ways;
+      return true;
     }
     if (given.startsWith("Basic ") && basic) {
       const [user = "", ...password] = Buffer.from(given.slice(6), "base64").toString("utf8").split(":");
@@ -187,7 +188,7 @@ export class WsmanServer implements AsyncDisposable {
           ? error
           : new Fault("InternalError", 2150858843, error instanceof Error ? error.message : "?");
       return {
-        status: fault.subcode === "AccessDenied" ? 500 : 500,
+        status: 500,
         text: envelope(
           messageId,
           `${NS.wsman.replace("wsman.xsd", "fault")}`,

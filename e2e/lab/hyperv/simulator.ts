@@ -1,0 +1,118 @@
+/**
+ * A Hyper-V host for tests: WinRM over HTTP (NTLM, sealed) and HTTPS, the CIM classes that clients read, methods that take
+ * time, remote shells that really run curl and certutil in a folder, disks with real bytes. No real Hyper-V can run
+ * here; what this one says is checked by clients that others wrote.
+ */
+import { execFileSync } from "node:child_process";
+import { X509Certificate } from "node:crypto";
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { CimStore } from "./cim-store.ts";
+import { CLASSES } from "./classes.ts";
+import { Enumerations } from "./enumerations.ts";
+import { Jail } from "./jail.ts";
+import { Jobs } from "./jobs.ts";
+import { Machines, refusing } from "./machines.ts";
+import { RemoteShells } from "./remote-shells.ts";
+import { type Seeded, seedHost } from "./seed.ts";
+import { Snapshots } from "./snapshots.ts";
+import { virtualDiskMethods } from "./virtual-disks.ts";
+import { Fault, type WsmanCall, type WsmanReply, WsmanServer } from "./wsman-server.ts";
+
+/** Why there can be no simulator here, or null. */
+export function whyNoHyperv(): string | null {
+  for (const program of ["/usr/bin/openssl", "/usr/bin/qemu-img", "/usr/bin/curl"])
+    if (!existsSync(program)) return `${program} is not installed`;
+  return null;
+}
+
+export class HypervSimulator implements AsyncDisposable {
+  readonly user = "Administrator";
+  readonly password = "Correct-Horse-7";
+  readonly folder: string;
+  readonly jail: Jail;
+  readonly store = new CimStore(CLASSES);
+  readonly jobs = new Jobs(this.store);
+  readonly machines: Machines;
+  readonly snapshots: Snapshots;
+  readonly shells: RemoteShells;
+  readonly seeded: Seeded;
+  /** PEM file of the HTTPS listener. */
+  readonly certificateFile: string;
+  /** SHA-256 of it, 64 hex digits. */
+  readonly fingerprint: string;
+  readonly #enumerations: Enumerations;
+  readonly #http: WsmanServer;
+  readonly #https: WsmanServer;
+  httpPort = 0;
+  httpsPort = 0;
+  /** The account may sign in, and do nothing. */
+  withoutRights = false;
+  /** Calls so far, by what they did. */
+  readonly calls = new Map<string, number>();
+
+  constructor() {
+    this.folder = mkdtempSync(join(tmpdir(), "supravisor-hyperv-"));
+    const drives = join(this.folder, "drives");
+    for (const letter of ["C", "D"]) mkdirSync(join(drives, letter), { recursive: true });
+    this.jail = new Jail(drives);
+    this.machines = new Machines(this.store, this.jobs, this.jail);
+    this.snapshots = new Snapshots(this.machines);
+    this.shells = new RemoteShells(this.jail);
+    this.seeded = seedHost(this.store, this.jail);
+    const methods = new Map(
+      [...this.machines.methods(), ...this.snapshots.methods(), ...virtualDiskMethods(this.jail)].map(
+        ([name, method]) => [name, refusing(method)] as const,
+      ),
+    );
+    this.#enumerations = new Enumerations(this.store, methods);
+    const key = join(this.folder, "key.pem");
+    this.certificateFile = join(this.folder, "cert.pem");
+    execFileSync(
+      "openssl",
+      [
+        ...["req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days", "2"],
+        ...["-subj", "/CN=hv-lab", "-addext", "subjectAltName=DNS:localhost,IP:127.0.0.1"],
+        ...["-keyout", key, "-out", this.certificateFile],
+      ],
+      { stdio: "pipe" },
+    );
+    const cert = readFileSync(this.certificateFile, "utf8");
+    this.fingerprint = new X509Certificate(cert).fingerprint256.replaceAll(":", "").toLowerCase();
+    const common = {
+      hostName: "HV-LAB",
+      accounts: [{ user: this.user, password: this.password }],
+      basic: true,
+      handle: (call: WsmanCall) => this.#handle(call),
+    };
+    this.#http = new WsmanServer({ ...common, tls: null });
+    this.#https = new WsmanServer({ ...common, tls: { key: readFileSync(key, "utf8"), cert } });
+  }
+
+  static async start(): Promise<HypervSimulator> {
+    const simulator = new HypervSimulator();
+    simulator.httpPort = await simulator.#http.listen();
+    simulator.httpsPort = await simulator.#https.listen();
+    return simulator;
+  }
+
+  async #handle(call: WsmanCall): Promise<WsmanReply> {
+    const what = call.action.slice(call.action.lastIndexOf("/") + 1);
+    this.calls.set(what, (this.calls.get(what) ?? 0) + 1);
+    if (this.withoutRights) throw new Fault("AccessDenied", 5, "Access is denied.");
+    return (await this.shells.handle(call)) ?? this.#enumerations.handle(call);
+  }
+
+  /** As a restart of the WinRM service does. */
+  dropConnections(): void {
+    this.#http.dropConnections();
+    this.#https.dropConnections();
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.#http[Symbol.asyncDispose]();
+    await this.#https[Symbol.asyncDispose]();
+    rmSync(this.folder, { recursive: true, force: true });
+  }
+}

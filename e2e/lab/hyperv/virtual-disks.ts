@@ -1,0 +1,34 @@
+/** Msvm_ImageManagementService: what is in a disk file, read by qemu-img. */
+import { execFileSync } from "node:child_process";
+import { xml } from "#lib/wire/soap/xml-text.ts";
+import type { Method, MethodArguments } from "./enumerations.ts";
+import type { Jail } from "./jail.ts";
+import { Refusal } from "./jobs.ts";
+
+export function virtualDiskMethods(jail: Jail): ReadonlyMap<string, Method> {
+  return new Map<string, Method>([
+    ["Msvm_ImageManagementService.GetVirtualHardDiskSettingData", async (_service, input) => settings(jail, input)],
+  ]);
+}
+
+function settings(jail: Jail, input: MethodArguments) {
+  const path = String(input.get("Path")?.[0] ?? "");
+  const local = jail.local(path);
+  if (local === null || !jail.exists(path)) throw new Refusal(32768, "The system cannot find the file specified.");
+  const vhd = /\.vhd$/i.test(path);
+  let size: number;
+  try {
+    const info = JSON.parse(
+      execFileSync("qemu-img", ["info", "-U", "--output=json", "-f", vhd ? "vpc" : "vhdx", local], {
+        encoding: "utf8",
+      }),
+    ) as { "virtual-size": number };
+    size = info["virtual-size"];
+  } catch {
+    throw new Refusal(32768, "The file or directory is corrupted and unreadable. (0x80070570).");
+  }
+  const property = (name: string, type: string, value: string | number) =>
+    xml`<PROPERTY NAME="${name}" TYPE="${type}"><VALUE>${value}</VALUE></PROPERTY>`;
+  const text = xml`<INSTANCE CLASSNAME="Msvm_VirtualHardDiskSettingData">${property("Path", "string", path)}${property("Type", "uint16", 3)}${property("Format", "uint16", vhd ? 2 : 3)}${property("MaxInternalSize", "uint64", size)}${property("BlockSize", "uint32", 33_554_432)}${property("LogicalSectorSize", "uint32", 512)}</INSTANCE>`;
+  return { SettingData: text.text, Job: null, ReturnValue: 0 };
+}
