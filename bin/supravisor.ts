@@ -20,6 +20,12 @@ const program = new Command("supravisor")
   .exitOverride()
   .showHelpAfterError("(supravisor help COMMAND tells more)");
 
+// `… | head` and the like: whoever read the results has gone, and nobody is left to tell.
+process.stdout.on("error", (error: NodeJS.ErrnoException) => {
+  if (error.code !== "EPIPE") throw error;
+  process.exitCode = 1;
+});
+
 registerStart(program);
 registerWorker(program);
 registerConvert(program);

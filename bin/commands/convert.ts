@@ -1,10 +1,12 @@
 import type { Command } from "commander";
 import { PACKAGE_WRITERS } from "#lib/disk/containers/write.ts";
 import { convertFile } from "#lib/disk/file-conversion.ts";
+import { createStreamSink } from "#lib/disk/files/stream-sink.ts";
 import { DISK_FORMATS, DiskFormatId } from "#lib/domain/disk-format.ts";
 import { formatBytes } from "#lib/format/bytes.ts";
 import { interruptSignal } from "../terminal/interrupt.ts";
 import { UsageError } from "../terminal/print-error.ts";
+import { progressLines } from "../terminal/progress-lines.ts";
 import { progressBar } from "../terminal/progress-bar.ts";
 import { convertToPackage, isPackageKind, machineOptions, type MachineWords } from "./convert-package.ts";
 
@@ -40,6 +42,8 @@ interface ConvertOptions extends MachineWords {
   readonly force?: boolean;
   readonly share?: boolean;
   readonly fingerprint: boolean;
+  readonly compress?: string;
+  readonly progress?: string;
   readonly json?: boolean;
 }
 
@@ -57,10 +61,13 @@ export function registerConvert(program: Command): void {
     .option("--force", "replace the target if it exists")
     .option("--share", "let the target name the source's file instead of copying it, where the formats allow")
     .option("--no-fingerprint", "leave the fingerprint out: a plain copy takes half the time")
-    .option("--json", "print the outcome as JSON")
+    .option("--compress <packing>", "pack the whole target file: zst")
+    .option("--progress <how>", "bar, json (a line of JSON on stderr twice a second) or none")
+    .option("--json", "print the outcome as JSON, and progress as JSON lines on stderr")
     .addHelpText(
       "after",
-      "\nAn OVA or XVA takes several sources, and all disks of a source that is a package itself; - is standard output.",
+      "\n- as source is standard input, - as target standard output. .gz, .xz, .zst and .zip are read as what is in them.\n" +
+        "An OVA or XVA takes several sources, and all disks of a source that is a package itself; - is standard output.",
     );
   machineOptions(command).action(async (files: string[], options: ConvertOptions) => {
     const target = files.at(-1);
@@ -93,24 +100,35 @@ async function convertToImage(
   to: DiskFormatId,
   options: ConvertOptions,
 ): Promise<void> {
-  const bar = progressBar(`Converting to ${to}`);
+  const { compress } = options;
+  if (compress !== undefined && compress !== "zst") throw new UsageError("--compress takes zst.");
+  if (source === "-" && process.stdin.isTTY) throw new UsageError("- reads standard input, which is a terminal.");
+  if (target === "-" && process.stdout.isTTY) throw new UsageError("- writes to standard output, which is a terminal.");
+  const json = options.json === true;
+  const progress = progressOf(options, `Converting to ${to}`);
   const started = Date.now();
   const outcome = await convertFile({
-    source,
-    target,
+    source: source === "-" ? "standard input" : source,
+    target: target === "-" ? "standard output" : target,
+    ...(source === "-" ? { input: process.stdin } : {}),
+    ...(target === "-" ? { sink: createStreamSink(process.stdout) } : {}),
+    ...(compress === undefined ? {} : { compress }),
     to,
     options: options.option,
     overwrite: options.force ?? false,
     share: options.share ?? false,
     fingerprint: options.fingerprint,
     signal: interruptSignal(),
-    onProgress: (progress) => bar.update(progress),
+    onProgress: (now) => progress.update(now),
+    onSpool: (reason) => note(`The disk is kept in a temporary file meanwhile: ${reason}.`, json),
     ...(options.from === undefined ? {} : { from: parseFormat(options.from) }),
     ...(options.disk === undefined ? {} : { disk: options.disk }),
-  }).finally(() => bar.end());
+  }).finally(() => progress.end());
   const seconds = (Date.now() - started) / 1000;
-  if (options.json === true) {
-    process.stdout.write(`${JSON.stringify({ source, target, format: to, seconds, ...outcome })}\n`);
+  // Standard output may be the disk itself.
+  const out = target === "-" ? process.stderr : process.stdout;
+  if (json) {
+    out.write(`${JSON.stringify({ source, target, format: to, seconds, ...outcome })}\n`);
     return;
   }
   const facts = [
@@ -120,5 +138,17 @@ async function convertToImage(
     ...(outcome.sharedWith === null ? [] : [`shares ${outcome.sharedWith}: what is written to one is in both`]),
     `${seconds.toFixed(1)} s`,
   ];
-  process.stdout.write(`${target}: ${facts.join(", ")}\n`);
+  out.write(`${target}: ${facts.join(", ")}\n`);
+}
+
+function progressOf({ progress, json }: ConvertOptions, label: string) {
+  const how = progress ?? (json === true ? "json" : "bar");
+  if (how === "json") return progressLines();
+  if (how === "bar") return progressBar(label);
+  if (how === "none") return { update: () => undefined, end: () => undefined };
+  throw new UsageError(`--progress takes bar, json or none, not “${how}”.`);
+}
+
+function note(text: string, json: boolean): void {
+  process.stderr.write(json ? `${JSON.stringify({ note: text })}\n` : `${text}\n`);
 }

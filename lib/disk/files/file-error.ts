@@ -32,6 +32,10 @@ export function fileError(error: unknown, doing: string): AppError {
         cause: error,
         hint: "Free some space or choose another place; nothing of the unfinished file is left.",
       });
+    case "EPIPE":
+      return new AppError("unavailable", "io.reader-gone", `${doing} failed: whoever was reading has gone.`, {
+        cause: error,
+      });
     case "EFBIG":
       return new AppError("unprocessable", "io.too-large", `${doing} failed: the file system holds no file so large.`, {
         cause: error,
