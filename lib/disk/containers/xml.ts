@@ -12,8 +12,11 @@ export interface XmlElement {
 }
 
 /** Real descriptors have some ten thousand bytes. */
-export const MOST_XML_BYTES = 8 * 1_048_576;
-const MOST_TAGS = 400_000;
+export const MOST_XML_BYTES = 4 * 1_048_576;
+const MOST_TAGS = 200_000;
+/** Each costs far more memory than its own bytes. */
+const MOST_ATTRIBUTES = 200_000;
+const MOST_REFERENCES = 50_000;
 const MOST_DEPTH = 64;
 /** Bytes of one tag with its attributes. */
 const LONGEST_TAG = 16_384;
@@ -59,6 +62,8 @@ function bound(file: string, at: number, text: string): void {
   const refuse = (what: string) =>
     refused(file, at, "image.xml-refused", what, "No program writes such a description: get the file anew.");
   if (/<!(DOCTYPE|ENTITY)/i.test(text)) throw refuse("has a description with a document type of its own");
+  if (count(text, "=") > MOST_ATTRIBUTES) throw refuse(`has a description of more than ${MOST_ATTRIBUTES} attributes`);
+  if (count(text, "&") > MOST_REFERENCES) throw refuse(`has a description of more than ${MOST_REFERENCES} references`);
   let tags = 0;
   let depth = 0;
   for (let open = text.indexOf("<"); open !== -1; open = text.indexOf("<", open + 1)) {
@@ -71,6 +76,12 @@ function bound(file: string, at: number, text: string): void {
     else if (kind !== "?" && kind !== "!" && text[end - 1] !== "/") depth++;
     if (depth > MOST_DEPTH) throw refuse(`has a description that is nested more than ${MOST_DEPTH} deep`);
   }
+}
+
+function count(text: string, character: string): number {
+  let found = 0;
+  for (let at = text.indexOf(character); at !== -1; at = text.indexOf(character, at + 1)) found++;
+  return found;
 }
 
 function elements(nodes: readonly Parsed[]): XmlElement[] {

@@ -16,6 +16,8 @@ export interface TarEntry {
 const WINDOW = 4096;
 /** Extended headers and long names. */
 const MOST_META_BYTES = 65_536;
+/** What any file system takes as a path. */
+const MOST_NAME = 4096;
 const YIELD_EVERY = 4096;
 
 /**
@@ -64,6 +66,7 @@ export async function* tarEntries(file: NamedBytes, most: number, signal?: Abort
     } else {
       const { name = decoded.name } = next;
       next = {};
+      if (name.length > MOST_NAME) throw insane(file.name, at, `a name in the archive has ${name.length} characters`);
       if ((decoded.type === "0" || decoded.type === "7") && !name.endsWith("/")) {
         yield { name: name.startsWith("./") ? name.slice(2) : name, at: data, size, headerAt: at };
       }
