@@ -3,6 +3,7 @@ import { CONTAINER_LABEL } from "#lib/domain/container.ts";
 import { AppError } from "#lib/errors.ts";
 import type { ContainedDisk, ContainedImage, OpenedContainer } from "./containers/container.ts";
 import { openContainer } from "./containers/open.ts";
+import type { SpoolPlace } from "./files/spool.ts";
 import type { ImageFile } from "./io.ts";
 import { detectFormat, openImage, type OpenImageOptions } from "./registry.ts";
 
@@ -11,6 +12,8 @@ export interface OpenDiskOptions extends OpenImageOptions {
   readonly disk?: number | string;
   /** Of a package: make `verify` possible. */
   readonly check?: boolean;
+  /** Of a package: where a file that is stored packed is kept meanwhile. */
+  readonly spool?: SpoolPlace;
 }
 
 /**
@@ -18,7 +21,7 @@ export interface OpenDiskOptions extends OpenImageOptions {
  * Throws `image.disk-unsaid` for a package of several disks, `image.no-such-disk`, and what `openImage` throws.
  */
 export async function openDisk(image: ImageFile, options: OpenDiskOptions = {}): Promise<ContainedImage> {
-  const { disk: wanted, from, signal, check } = options;
+  const { disk: wanted, from, signal, check, spool } = options;
   const stop = signal === undefined ? {} : { signal };
   // Whoever says a format and no disk of a package means the file itself.
   if (from !== undefined && wanted === undefined) return openImage(image, { from, ...stop });
@@ -34,7 +37,11 @@ export async function openDisk(image: ImageFile, options: OpenDiskOptions = {}):
   }
   await refuseAmbiguous(image, container, signal);
   const disk = chooseDisk(image.name, container, wanted);
-  const opened = await disk.open({ ...stop, check: check ?? false });
+  const opened = await disk.open({
+    ...stop,
+    check: check ?? false,
+    ...(spool === undefined ? {} : { spool }),
+  });
   return {
     facts: {
       ...opened.facts,

@@ -49,7 +49,7 @@ export async function openSubject(
   stack.use(container);
   const disks: SubjectDisk[] = [];
   for (const each of container.disks) {
-    const opened = stack.use(await each.open({ signal }));
+    const opened = stack.use(await each.open({ signal, spool: { folder, name: "analysis" } }));
     disks.push({
       facts: inPackage(opened, container, each.entry, disks.length),
       disk: opened.disk,

@@ -1,6 +1,7 @@
 /** A machine in a package: its disks, each openable where it lies, and the hardware that was around them. */
 import type { ContainerKind } from "#lib/domain/container.ts";
 import type { HardwareHints } from "#lib/domain/image.ts";
+import type { SpoolPlace } from "../files/spool.ts";
 import type { OpenedImage } from "../format.ts";
 
 export interface ContainedImage extends OpenedImage {
@@ -15,6 +16,8 @@ export interface OpenContained {
   readonly signal?: AbortSignal;
   /** Listen to the reads, so that `verify` can tell whether they are what the manifest promises. */
   readonly check?: boolean;
+  /** Where a file that is stored packed is kept meanwhile. Default: the system's folder for temporary files. */
+  readonly spool?: SpoolPlace;
 }
 
 export interface ContainedDisk {

@@ -1,4 +1,5 @@
 /** Converts one disk of an image while it streams into a new volume on a host. */
+import { dirname } from "node:path";
 import { fillDisk } from "#lib/hypervisor/fill-disk.ts";
 import { openHost } from "#lib/hypervisor/registry.ts";
 import type { DiskSpec, ResourceRef } from "#lib/hypervisor/adapter.ts";
@@ -33,7 +34,11 @@ export interface TransferReport {
 
 serveTask<DeployDiskInput, DeployDiskOutput, TransferReport>(async (input, io) => {
   await using file = await openImageFile(input.image.path);
-  await using image = await openDisk(file, { ...input.image.opening, signal: io.signal });
+  await using image = await openDisk(file, {
+    ...input.image.opening,
+    spool: { folder: dirname(input.image.path), name: "deploy" },
+    signal: io.signal,
+  });
   await using adapter = await openHost(input.target, input.secret, { dataDir: input.dataDir, signal: io.signal });
   const options = adapter.capabilities.formatOptions[input.spec.format] ?? {};
   const { fileLength } = await planConversion(image.disk, input.spec.format, options, io.signal);

@@ -1,4 +1,5 @@
 import { mkdirSync, readFileSync, renameSync, symlinkSync, writeFileSync } from "node:fs";
+import { gzipSync } from "node:zlib";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { convertFile, fingerprintFile, openInspection } from "../../file-conversion.ts";
 import { openImageFile } from "../../files/image-file.ts";
@@ -137,6 +138,30 @@ test("a descriptor with its files beside it, in parts and with a blank in the na
   await expect(fingerprintFile(scratch.path("loose/web.ovf"), { disk: 1 })).rejects.toMatchObject({
     code: "image.sibling-missing",
   });
+});
+
+test("a file that is stored as gzip is unpacked, and its manifest is that of the packed one", async () => {
+  const packed = gzipSync(readFileSync(scratch.path("one.vmdk")));
+  writeFileSync(scratch.path("one.vmdk.gz"), packed);
+  const disk = { file: "one.vmdk.gz", attributes: `ovf:capacity="${4 * MIB}"` };
+  const text = vsphereOvf(scratch, [disk]).replace('ovf:id="file1"', 'ovf:id="file1" ovf:compression="gzip"');
+  writeFileSync(scratch.path("gz.ovf"), text);
+  writeManifest(scratch, "gz.mf", "sha256", ["gz.ovf", "one.vmdk.gz"]);
+  const files = ["gz.ovf", "gz.mf", "one.vmdk.gz"];
+  const source = tar(scratch, "gz.ova", files);
+  const request = { source, target: scratch.path("gz.raw"), to: "raw", options: {}, overwrite: true } as const;
+  await convertFile(request);
+  expect(scratch.qemuImg("compare", "one.raw", "gz.raw")).toContain("identical");
+
+  // The file's time in its header: no reader of the content looks at it.
+  packed.writeUInt8(packed.readUInt8(4) ^ 1, 4);
+  writeFileSync(scratch.path("one.vmdk.gz"), packed);
+  tar(scratch, "gz.ova", files);
+  await expect(convertFile(request)).rejects.toMatchObject({ code: "image.manifest-mismatch" });
+  packed.writeUInt8(packed.readUInt8(5000) ^ 1, 5000);
+  writeFileSync(scratch.path("one.vmdk.gz"), packed);
+  tar(scratch, "gz.ova", files);
+  await expect(convertFile(request)).rejects.toMatchObject({ code: "image.corrupt" });
 });
 
 test("a descriptor cannot reach beyond its folder", async () => {

@@ -2,20 +2,17 @@
 import { createHash } from "node:crypto";
 import type { HardwareHints } from "#lib/domain/image.ts";
 import { refused, truncated } from "../../image-error.ts";
-import type { ByteSource, ImageFile } from "../../io.ts";
-import { openImage } from "../../registry.ts";
-import { ZeroDisk } from "../../zero-disk.ts";
-import type { ContainedDisk, ContainedImage, OpenContained, OpenedContainer, PromisedDigest } from "../container.ts";
-import { DigestChecks, manifestMismatch } from "../digest-check.ts";
-import { joined } from "../slice.ts";
+import type { ImageFile } from "../../io.ts";
+import type { OpenedContainer, PromisedDigest } from "../container.ts";
+import { manifestMismatch } from "../digest-check.ts";
 import { MOST_XML_BYTES, parseXml } from "../xml.ts";
-import { readEnvelope, systemName, type OvfDisk, type OvfEnvelope, type OvfFile } from "./envelope.ts";
-import { readHardware, type OvfHardware } from "./hardware.ts";
+import { disksOf, wholeFile } from "./disks.ts";
+import { readEnvelope, systemName } from "./envelope.ts";
+import { readHardware } from "./hardware.ts";
 import { readManifest } from "./manifest.ts";
-import { asImage, filesBeside, filesOfTar, readText, type PackageFile, type PackageFiles } from "./package-files.ts";
+import { filesBeside, filesOfTar, readText, type PackageFile, type PackageFiles } from "./package-files.ts";
 
 const MOST_MANIFEST_BYTES = 1_048_576;
-const MOST_CHUNKS = 4096;
 const NOTHING: HardwareHints = { cpus: null, memory: null, firmware: null, bus: null, nic: null };
 
 /** The result owns `image.bytes`. Throws `image.*`. */
@@ -122,182 +119,4 @@ async function promisedOf(
     else promised.push({ ...line, file: file.file, at: file.at, length: file.bytes.size });
   }
   return promised;
-}
-
-interface FoundDisk {
-  readonly disk: ContainedDisk;
-  /** Names of the package's files that it reads. */
-  readonly parts: readonly string[];
-}
-
-interface Package {
-  /** Name for messages. */
-  readonly container: string;
-  /** Where the descriptor stands in it. */
-  readonly at: number;
-  readonly files: PackageFiles;
-  readonly promised: readonly PromisedDigest[];
-}
-
-/** In the order in which the machines' hardware lists them; what no hardware lists comes last. */
-async function disksOf(
-  pack: Package,
-  envelope: OvfEnvelope,
-  hardware: readonly OvfHardware[],
-  notes: string[],
-): Promise<FoundDisk[]> {
-  const { container, at } = pack;
-  const order = hardware.flatMap((machine) => machine.order);
-  const rank = ({ id, file }: OvfDisk) => {
-    const found = order.findIndex((name) => name === id || name === file?.id);
-    return found === -1 ? order.length : found;
-  };
-  const sorted = [...envelope.disks].sort((a, b) => rank(a) - rank(b));
-  const found: FoundDisk[] = [];
-  const names = new Set<string>();
-  for (const disk of sorted) {
-    const one = disk.file === null ? emptyDisk(disk) : await fileDisk(pack, disk, disk.file);
-    if (one === null) {
-      notes.push(`Disk ${disk.id.slice(0, 80)} has neither a file nor a size and was left out.`);
-      continue;
-    }
-    if (names.has(one.disk.entry)) {
-      throw refused(
-        container,
-        at,
-        "image.duplicate-entry",
-        `uses the file ${one.disk.entry.slice(0, 100)} for two disks`,
-        "Export the machine again.",
-      );
-    }
-    names.add(one.disk.entry);
-    found.push(one);
-  }
-  if (found.length === 0) {
-    throw refused(container, at, "image.no-disks", "describes a machine without disks", "There is nothing to convert.");
-  }
-  return found;
-}
-
-function emptyDisk({ id, capacity }: OvfDisk): FoundDisk | null {
-  if (capacity === null || capacity === 0) return null;
-  const open = async (): Promise<ContainedImage> => {
-    const disk = new ZeroDisk(capacity);
-    const facts = {
-      format: "raw",
-      variant: "empty",
-      virtualSize: capacity,
-      files: [],
-      details: {},
-      notes: [],
-    } as const;
-    return { facts, disk, [Symbol.asyncDispose]: () => disk[Symbol.asyncDispose]() };
-  };
-  return { disk: { entry: id, label: `${id} (empty)`, capacity, storedSize: 0, open }, parts: [] };
-}
-
-async function fileDisk(pack: Package, disk: OvfDisk, file: OvfFile): Promise<FoundDisk> {
-  const { container, files, at } = pack;
-  if (file.compression !== "" && file.compression !== "identity" && file.compression !== "gzip") {
-    throw refused(
-      container,
-      at,
-      "image.ovf-compression",
-      `holds ${file.href} compressed as ${file.compression.slice(0, 40)}`,
-      "Export the machine without that compression.",
-    );
-  }
-  const parts = file.chunkSize === null ? await wholeFile(files, file) : await chunks(container, files, at, file);
-  if (parts.length === 0) {
-    throw refused(
-      container,
-      at,
-      "image.sibling-missing",
-      `names ${file.href}, which is not there`,
-      "Bring all files of the machine together.",
-    );
-  }
-  const [first] = parts;
-  const bytes: ByteSource =
-    parts.length === 1 && first !== undefined ? first.bytes : joined(parts.map((part) => part.bytes));
-  if (file.size !== null && file.size !== bytes.size) {
-    throw truncated(container, at, `${file.href} has ${bytes.size} bytes, the descriptor says ${file.size}`);
-  }
-  return {
-    disk: {
-      entry: file.href,
-      label: file.href,
-      capacity: disk.capacity,
-      storedSize: bytes.size,
-      open: (options = {}) => openDisk(pack, disk, parts, bytes, options),
-    },
-    parts: parts.map((part) => part.name),
-  };
-}
-
-async function openDisk(
-  { files, container, promised }: Package,
-  disk: OvfDisk,
-  parts: readonly PackageFile[],
-  joinedParts: ByteSource,
-  { signal, check }: OpenContained,
-): Promise<ContainedImage> {
-  const checks = new DigestChecks(check === true ? promised : []);
-  const heard = checks.heard.bind(checks);
-  const [first] = parts;
-  const name = disk.file?.href ?? disk.id;
-  const bytes =
-    parts.length === 1 && first !== undefined
-      ? heard(first.name, first.bytes)
-      : check === true
-        ? joined(parts.map((part) => heard(part.name, part.bytes)))
-        : joinedParts;
-  const opened = await openImage(asImage(files, container, name, bytes, heard), {
-    ...(disk.raw ? { from: "raw" } : {}),
-    ...(signal === undefined ? {} : { signal }),
-  });
-  const { facts } = opened;
-  const differs = disk.capacity !== null && disk.capacity !== facts.virtualSize;
-  const notes = differs
-    ? [...facts.notes, `The descriptor says ${disk.capacity} bytes for ${name}, the disk has ${facts.virtualSize}.`]
-    : facts.notes;
-  return {
-    facts: { ...facts, notes },
-    disk: opened.disk,
-    ...(checks.any ? { verify: (stop?: AbortSignal) => checks.verify(stop) } : {}),
-    [Symbol.asyncDispose]: () => opened[Symbol.asyncDispose](),
-  };
-}
-
-/** By the name as it stands, else as the address that it is: a blank may be written %20. */
-async function wholeFile(files: PackageFiles, file: OvfFile): Promise<PackageFile[]> {
-  const plain = await files.open(file.href);
-  if (plain !== null) return [plain];
-  const decoded = percentDecoded(file.href);
-  const found = decoded === null || /[/\\\0]/.test(decoded) ? null : await files.open(decoded);
-  return found === null ? [] : [found];
-}
-
-function percentDecoded(href: string): string | null {
-  try {
-    return decodeURIComponent(href);
-  } catch {
-    return null;
-  }
-}
-
-/** `NAME.000000000`, `NAME.000000001` … each of `chunkSize` bytes but the last. */
-async function chunks(container: string, files: PackageFiles, at: number, file: OvfFile): Promise<PackageFile[]> {
-  const found: PackageFile[] = [];
-  for (let i = 0; i <= MOST_CHUNKS; i++) {
-    const part = await files.open(`${file.href}.${String(i).padStart(9, "0")}`);
-    if (part === null) break;
-    const before = found.at(-1);
-    if (before !== undefined && before.bytes.size !== file.chunkSize) {
-      throw truncated(container, at, `${before.name} has ${before.bytes.size} bytes, not ${file.chunkSize}`);
-    }
-    found.push(part);
-  }
-  // Some writers say a chunk size for a file that fits into one.
-  return found.length > 0 ? found : wholeFile(files, file);
 }
