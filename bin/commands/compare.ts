@@ -10,6 +10,7 @@ interface CompareOptions {
   readonly fromB?: string;
   readonly disk?: string;
   readonly diskB?: string;
+  readonly acceptDirty?: boolean;
   readonly json?: boolean;
 }
 
@@ -21,12 +22,14 @@ export function registerCompare(program: Command): void {
     .option("--from-b <format>", "format of the second, when content cannot tell (raw)")
     .option("--disk <number>", "which disk of the first, if that is a package (OVA, OVF, XVA): its number or name")
     .option("--disk-b <number>", "which disk of the second")
+    .option("--accept-dirty", "read images that were not closed cleanly as they are")
     .option("--json", "print as JSON")
     .action(async (a: string, b: string, options: CompareOptions) => {
       const signal = interruptSignal();
       const open = (path: string, from: string | undefined, disk: string | undefined) =>
         openInspection(path, {
           signal,
+          acceptDirty: options.acceptDirty ?? false,
           ...(from === undefined ? {} : { from: parseFormat(from) }),
           ...(disk === undefined ? {} : { disk }),
         });

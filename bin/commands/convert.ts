@@ -38,6 +38,7 @@ interface ConvertOptions extends MachineWords {
   readonly to: string;
   readonly from?: string;
   readonly disk?: string;
+  readonly acceptDirty?: boolean;
   readonly option: Record<string, unknown>;
   readonly force?: boolean;
   readonly share?: boolean;
@@ -56,6 +57,7 @@ export function registerConvert(program: Command): void {
     .description("convert a disk image; works without a server")
     .requiredOption("--to <format>", `target format: ${TARGETS}`)
     .option("--from <format>", "source format, when content cannot tell (raw)")
+    .option("--accept-dirty", "read a source that was not closed cleanly as it is")
     .option("--disk <number>", "which disk of a package (OVA, OVF, XVA): its number or name")
     .option("--option <name=value>", "option of the target format, as qemu-img calls it", collectOption, {})
     .option("--force", "replace the target if it exists")
@@ -117,6 +119,7 @@ async function convertToImage(
     options: options.option,
     overwrite: options.force ?? false,
     share: options.share ?? false,
+    acceptDirty: options.acceptDirty ?? false,
     fingerprint: options.fingerprint,
     signal: interruptSignal(),
     onProgress: (now) => progress.update(now),

@@ -16,6 +16,7 @@ import { parseFormat } from "./convert.ts";
 interface InspectOptions {
   readonly from?: string;
   readonly disk?: string;
+  readonly acceptDirty?: boolean;
   readonly json?: boolean;
 }
 
@@ -24,6 +25,7 @@ export function registerInspect(program: Command): void {
     .command("inspect <source>")
     .description("tell what a disk image or a package of a machine is and what guest it holds; reads only")
     .option("--from <format>", "source format, when content cannot tell (raw)")
+    .option("--accept-dirty", "read a source that was not closed cleanly as it is")
     .option("--disk <number>", "one disk of a package (OVA, OVF, XVA): its number or name")
     .option("--json", "print as JSON")
     .action(async (source: string, options: InspectOptions) => {
@@ -32,6 +34,7 @@ export function registerInspect(program: Command): void {
         return;
       await using opened = await openInspection(source, {
         signal,
+        acceptDirty: options.acceptDirty ?? false,
         ...(options.from === undefined ? {} : { from: parseFormat(options.from) }),
         ...(options.disk === undefined ? {} : { disk: options.disk }),
       });

@@ -18,6 +18,7 @@ interface ServeOptions {
   readonly as: string;
   readonly from?: string;
   readonly disk?: string;
+  readonly acceptDirty?: boolean;
   readonly option: Record<string, unknown>;
   readonly nbd?: boolean;
   readonly host: string;
@@ -57,6 +58,7 @@ export function registerServe(program: Command): void {
     .description("give an image out in another format before it exists: over HTTP with ranges, or as an NBD export")
     .requiredOption("--as <format>", `format: ${DISK_FORMATS.join(", ")}`)
     .option("--from <format>", "source format, when content cannot tell (raw)")
+    .option("--accept-dirty", "read a source that was not closed cleanly as it is")
     .option("--disk <number>", "which disk of a package (OVA, OVF, XVA): its number or name")
     .option("--option <name=value>", "option of the format, as qemu-img calls it", collectOption, {})
     .option("--nbd", "NBD instead of HTTP")
@@ -85,6 +87,7 @@ export function registerServe(program: Command): void {
           : await readServeTls({ cert, key, ...(clientCa === undefined ? {} : { clientCa }) });
       await using opened = await openInspection(source, {
         signal,
+        acceptDirty: options.acceptDirty ?? false,
         ...(options.from === undefined ? {} : { from: parseFormat(options.from) }),
         ...(options.disk === undefined ? {} : { disk: options.disk }),
       });

@@ -57,4 +57,6 @@ export interface ImageFile {
    * Absent: the place cannot list them. For parents that are known by their identity and not by a name.
    */
   siblings?(): Promise<readonly string[]>;
+  /** A person has said that an image which was not closed cleanly may be read as it is. */
+  readonly acceptDirty?: boolean;
 }

@@ -20,6 +20,8 @@ const RAW_NAMES = new Set([".raw", ".img", ".dd"]);
 const namedRaw = (name: string): boolean => RAW_NAMES.has(extname(name).toLowerCase());
 
 export interface OpenSourceOptions extends OpenDiskOptions {
+  /** Read an image of this machine's disk that was not closed cleanly; else it is refused (`image.dirty`). */
+  readonly acceptDirty?: boolean;
   /** Where what cannot be read as it passes by is kept. Default: the system's folder for temporary files. */
   readonly spool?: SpoolPlace;
   /** Why it is kept, in words for a person. */
@@ -36,7 +38,7 @@ export type OpenedSource =
 /** `keep`: at random access, whatever it takes. Disposing it closes all its files. Throws `io.*`, `image.*`. */
 export async function openSource(path: string, options: OpenSourceOptions, keep: boolean): Promise<OpenedSource> {
   const { signal, from } = options;
-  const image = await openImageFile(path);
+  const image = await openImageFile(path, { acceptDirty: options.acceptDirty ?? false });
   try {
     const packing = await packingToOpen(image, from, signal);
     if (packing !== null)

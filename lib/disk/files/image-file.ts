@@ -14,14 +14,18 @@ const MOST_LISTED = 5000;
 export interface OpenImageFileOptions {
   /** Name for messages where the path on disk says nothing to a person. */
   readonly name?: string;
+  /** See ImageFile; holds for the files beside it as well. */
+  readonly acceptDirty?: boolean;
 }
 
 class Folder {
   readonly #path: string;
+  readonly #acceptDirty: boolean;
   readonly #opened: ByteSource[] = [];
 
-  constructor(path: string) {
+  constructor(path: string, acceptDirty: boolean) {
     this.#path = path;
+    this.#acceptDirty = acceptDirty;
   }
 
   async open(path: string, plainOnly: boolean): Promise<ByteSource> {
@@ -72,7 +76,13 @@ class Folder {
   }
 
   file(name: string, bytes: ByteSource): ImageFile {
-    return { name, bytes, sibling: (asked) => this.sibling(name, asked), siblings: () => this.list() };
+    return {
+      name,
+      bytes,
+      acceptDirty: this.#acceptDirty,
+      sibling: (asked) => this.sibling(name, asked),
+      siblings: () => this.list(),
+    };
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -121,7 +131,7 @@ export async function openImageFile(
   } catch (error) {
     throw fileError(error, `Opening ${path}`);
   }
-  const folder = new Folder(parent);
+  const folder = new Folder(parent, options.acceptDirty ?? false);
   const file = folder.file(options.name ?? basename(full), await folder.open(full, false));
   return { ...file, [Symbol.asyncDispose]: () => folder[Symbol.asyncDispose]() };
 }

@@ -114,10 +114,14 @@ describe("a header or table that cannot be", () => {
     expect(process.memoryUsage().rss - before).toBeLessThan(100 * MIB);
   });
 
-  it("a dirty image is read, and says so", async () => {
+  it("a dirty image is refused with an offer; who takes it reads it, and is told so", async () => {
     const copy = Buffer.from(sound);
     copy.writeBigUInt64BE(1n, 72);
-    await using opened = await openImage(memoryImage("dirty.qcow2", memoryBytes(copy)));
+    const image = memoryImage("dirty.qcow2", memoryBytes(copy));
+    const error: unknown = await openImage(image).catch((thrown: unknown) => thrown);
+    expect(error).toMatchObject({ code: "image.dirty", kind: "unprocessable", details: { offset: 72 } });
+    expect(error).toHaveProperty("hint", expect.stringMatching(/check -r all.*--accept-dirty/));
+    await using opened = await openImage({ ...image, acceptDirty: true });
     expect(opened.facts.notes.join()).toContain("not closed cleanly");
     expect(await fingerprintDisk(opened.disk)).toBe(await fingerprintFile(scratch.path("disk.raw")));
   });

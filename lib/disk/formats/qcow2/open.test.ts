@@ -163,6 +163,30 @@ describe("images of qemu-img", () => {
     expect(opened.facts.notes.join()).toContain("internal snapshot");
   });
 
+  it("one that QEMU died upon: refused until it is accepted or repaired, as a backing file too", async () => {
+    scratch.qemuImg("create", "-f", "qcow2", "-o", "lazy_refcounts=on", "died.qcow2", "8M");
+    // abort leaves the file as a crash does.
+    expect(() =>
+      scratch.qemuIo("-f", "qcow2", "-c", "write -P 5 1M 128k", "-c", "flush", "-c", "abort", "died.qcow2"),
+    ).toThrow();
+    scratch.qemuImg("create", "-f", "qcow2", "-b", "died.qcow2", "-F", "qcow2", "above.qcow2");
+    const expected = Buffer.alloc(8 * MIB);
+    expected.fill(5, MIB, MIB + 131_072);
+    for (const name of ["died.qcow2", "above.qcow2"]) {
+      await expect(openInspection(scratch.path(name))).rejects.toMatchObject({
+        code: "image.dirty",
+        details: { file: "died.qcow2" },
+      });
+      await using opened = await openInspection(scratch.path(name), { acceptDirty: true });
+      const bytes = Buffer.alloc(opened.disk.size);
+      await opened.disk.read(0, bytes);
+      expect(bytes.equals(expected)).toBe(true);
+      expect(opened.facts.notes.join()).toContain("died.qcow2 was not closed cleanly");
+    }
+    scratch.qemuImg("check", "-r", "all", "died.qcow2");
+    await expectSameDisk(scratch.path("died.qcow2"), expected);
+  });
+
   it("a tail beyond the last cluster changes nothing", async () => {
     scratch.qemuImg("convert", "-O", "qcow2", "disk.raw", "long.qcow2");
     appendFileSync(scratch.path("long.qcow2"), Buffer.alloc(100_001, 5));

@@ -21,7 +21,7 @@ interface Chain {
   readonly opened: AsyncDisposable[];
 }
 
-/** Throws `image.*` (see readHeader, ClusterMap), `image.chain-loop`, `image.chain-too-deep`, `image.path-escapes`. */
+/** Throws `image.*` (see readHeader, ClusterMap), `image.dirty`, `image.chain-loop`, `image.chain-too-deep`, `image.path-escapes`. */
 export async function openQcow2(image: ImageFile, signal?: AbortSignal): Promise<OpenedImage> {
   const chain: Chain = { files: [], parents: [], notes: [], names: new Set(), opened: [] };
   try {
@@ -62,6 +62,7 @@ async function openLayer(
   enter(image.name, chain);
   const header = await readHeader(image, signal);
   if (header.dirty) {
+    if (image.acceptDirty !== true) throw dirty(image.name);
     chain.notes.push(
       `${image.name} was not closed cleanly. Its content is read; its reference counts were not needed.`,
     );
@@ -74,6 +75,17 @@ async function openLayer(
   const data = header.dataFile === null ? image : await openData(image, header.dataFile, chain);
   const backing = header.backing === null ? null : await openBacking(image, header.backing, chain, signal);
   return { header, disk: new Qcow2Disk(image, data, backing, header) };
+}
+
+/** Only the counts of an image like this are in doubt; but one that a machine is writing to is marked the same way. */
+function dirty(name: string): AppError {
+  return refused(
+    name,
+    72,
+    "image.dirty",
+    "was not closed cleanly, or a machine is using it now",
+    "Make sure that no machine uses it. Then repair it with qemu-img check -r all, or read it as it is with --accept-dirty: its counts are in doubt, its content is not.",
+  );
 }
 
 /** Each file stands once in a chain: the same one twice is a circle. */
