@@ -30,6 +30,7 @@ export function VmDisks({ vm }: { vm: VmRow }): ReactNode {
             <Td className="whitespace-nowrap">
               {disk.label}
               {disk.readOnly ? <span className="text-ink-3"> (read-only)</span> : null}
+              {disk.details ? <span className="block text-xs text-ink-3">{disk.details}</span> : null}
             </Td>
             <Td>{disk.bus ? DISK_BUS_LABEL[disk.bus] : "–"}</Td>
             <Td>{disk.format ? DISK_FORMAT_LABEL[disk.format] : "–"}</Td>

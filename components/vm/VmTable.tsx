@@ -10,6 +10,7 @@ import type { VmRow } from "#lib/domain/host.ts";
 import { formatBytes } from "#lib/format/bytes.ts";
 import { formatAgo } from "#lib/format/time.ts";
 import type { Vms } from "./useVms.ts";
+import { locationOf } from "./location.ts";
 import { vmKey, vmPath } from "./vm-path.ts";
 import { VmStateMark } from "./VmStateMark.tsx";
 
@@ -43,6 +44,13 @@ const HOST: readonly DataColumn<VmRow>[] = [
   },
   { id: "vendor", header: "Vendor", width: 120, cell: (vm) => <VendorMark vendor={vm.vendor} /> },
 ];
+/** On hosts that stand for many machines. */
+const LOCATION: DataColumn<VmRow> = {
+  id: "location",
+  header: "Location",
+  width: 190,
+  cell: (vm) => locationOf(vm) ?? "–",
+};
 const REST: readonly DataColumn<VmRow>[] = [
   {
     id: "state",
@@ -95,10 +103,11 @@ export interface VmTableProps {
 }
 
 export function VmTable({ vms, sort, onSort, onOpen, selectedKey, withHost = true, empty }: VmTableProps): ReactNode {
+  const withLocation = vms.rows.some((vm) => vm.location);
   const columns = useMemo(() => {
     const [state, ...rest] = REST;
-    return [NAME, ...(state ? [state] : []), ...(withHost ? HOST : []), ...rest];
-  }, [withHost]);
+    return [NAME, ...(state ? [state] : []), ...(withHost ? HOST : []), ...(withLocation ? [LOCATION] : []), ...rest];
+  }, [withHost, withLocation]);
   return (
     <DataTable
       label="Virtual machines"

@@ -67,7 +67,8 @@ function search(q: string | undefined): SQL | undefined {
   if (word === "") return undefined;
   const like = `%${word.replace(/[\\%_]/g, (c) => `\\${c}`)}%`;
   return sql`(${inventoryItems.name} ilike ${like} or ${inventoryItems.ref} ilike ${like} or ${hosts.name} ilike ${like}
-    or ${inventoryItems.data} ->> 'guestOs' ilike ${like} or (${inventoryItems.data} -> 'nics')::text ilike ${like})`;
+    or ${inventoryItems.data} ->> 'guestOs' ilike ${like} or (${inventoryItems.data} -> 'nics')::text ilike ${like}
+    or (${inventoryItems.data} -> 'location')::text ilike ${like})`;
 }
 
 /** The conditions of a filter, `without` one of its facets. */

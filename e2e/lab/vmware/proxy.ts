@@ -46,6 +46,8 @@ export interface VsphereProxy extends AsyncDisposable {
   onCall(listener: ((method: string, self: Moref) => void | Promise<void>) | null): void;
   /** Bytes of uploads held back so that tests can act in the middle; null: none. */
   slowUploads(bytesPerSecond: number | null): void;
+  /** Disks are taken and thrown away, for benches of the way to the host. */
+  dropUploads(drop: boolean): void;
   /** Leases that are neither complete nor given up. */
   openLeases(): number;
   /** Absolute path of a file in a datastore: `[LocalDS_0] web/web-flat.vmdk`. */
@@ -86,6 +88,7 @@ class Proxy implements VsphereProxy {
   #uploadLimit: number | null = null;
   #leaseMs: number = LEASE_MS;
   #rate: number | null = null;
+  #drops = false;
   #listener: ((method: string, self: Moref) => void | Promise<void>) | null = null;
   #sweep: NodeJS.Timeout | null = null;
   #count = 0;
@@ -176,6 +179,10 @@ class Proxy implements VsphereProxy {
 
   slowUploads(bytesPerSecond: number | null): void {
     this.#rate = bytesPerSecond;
+  }
+
+  dropUploads(drop: boolean): void {
+    this.#drops = drop;
   }
 
   openLeases(): number {
@@ -555,10 +562,10 @@ class Proxy implements VsphereProxy {
           return void response.writeHead(415).end();
         await receive(
           this.#paced(request as AsyncIterable<Buffer>),
-          file.isDisk ? scratch : file.path,
+          this.#drops ? "/dev/null" : file.isDisk ? scratch : file.path,
           this.#uploadLimit,
         );
-        if (file.isDisk) await unpackDisk(scratch, file.capacity, file.path);
+        if (file.isDisk && !this.#drops) await unpackDisk(scratch, file.capacity, file.path);
         file.arrived = true;
         response.writeHead(201).end();
       } else response.writeHead(405).end();

@@ -1,4 +1,4 @@
-/** A vSphere endpoint for trying things out and for benches: `node e2e/lab/vmware/serve.ts [esx|vpx]` prints how to reach it. */
+/** A vSphere endpoint for trying things out and for benches: `node e2e/lab/vmware/serve.ts [esx|vpx] [drop]` prints how to reach it. `drop`: uploads go nowhere. */
 import { startProxy } from "./proxy.ts";
 import { startVcsim, whyNoVcsim } from "./vcsim.ts";
 
@@ -6,6 +6,7 @@ const reason = whyNoVcsim();
 if (reason !== null) throw new Error(reason);
 const vcsim = await startVcsim({ kind: process.argv[2] === "esx" ? "esx" : "vpx" });
 const proxy = await startProxy(vcsim);
+proxy.dropUploads(process.argv[3] === "drop");
 const { port, user, password } = proxy;
 process.stdout.write(`${JSON.stringify({ port, user, password, certificate: proxy.certificate().sha256 })}\n`);
 const stop = (): void => {

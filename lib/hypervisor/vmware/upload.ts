@@ -6,33 +6,32 @@ import type { Lease, LeaseDevice } from "./lease.ts";
 /** Without an answer for this long after the last byte: the host unpacks what it got. */
 const ANSWER_MS = 600_000;
 
-/** Chunks go to the reader one at a time; whoever pushes waits until the one before was taken. */
+/** Bytes that wait for the connection: packing the next of them goes on meanwhile. */
+const MOST_WAITING = 4 * 1024 * 1024;
+
+/** Chunks on their way to the reader; whoever pushes waits while too many wait. */
 class Channel implements AsyncIterable<Uint8Array> {
-  #chunk: Uint8Array | null = null;
+  #chunks: Uint8Array[] = [];
+  #waiting = 0;
   #ended = false;
   #failure: { error: unknown } | null = null;
-  #changed: () => void = () => undefined;
+  #sleepers: (() => void)[] = [];
 
-  async #wait(): Promise<void> {
-    await new Promise<void>((resolve) => {
-      const before = this.#changed;
-      this.#changed = () => {
-        before();
-        resolve();
-      };
-    });
+  #sleep(): Promise<void> {
+    return new Promise((resolve) => this.#sleepers.push(resolve));
   }
 
   #wake(): void {
-    const changed = this.#changed;
-    this.#changed = () => undefined;
-    changed();
+    const sleepers = this.#sleepers;
+    this.#sleepers = [];
+    for (const wake of sleepers) wake();
   }
 
   async push(chunk: Uint8Array): Promise<void> {
-    while (this.#chunk !== null && this.#failure === null) await this.#wait();
+    while (this.#waiting >= MOST_WAITING && this.#failure === null) await this.#sleep();
     if (this.#failure !== null) throw this.#failure.error;
-    this.#chunk = chunk;
+    this.#chunks.push(chunk);
+    this.#waiting += chunk.length;
     this.#wake();
   }
 
@@ -49,13 +48,13 @@ class Channel implements AsyncIterable<Uint8Array> {
   async *[Symbol.asyncIterator](): AsyncGenerator<Uint8Array> {
     for (;;) {
       if (this.#failure !== null) throw this.#failure.error;
-      if (this.#chunk !== null) {
-        const chunk = this.#chunk;
-        this.#chunk = null;
+      const chunk = this.#chunks.shift();
+      if (chunk !== undefined) {
+        this.#waiting -= chunk.length;
         this.#wake();
         yield chunk;
       } else if (this.#ended) return;
-      else await this.#wait();
+      else await this.#sleep();
     }
   }
 }
