@@ -43,6 +43,7 @@ interface ConvertOptions extends MachineWords {
   readonly force?: boolean;
   readonly share?: boolean;
   readonly fingerprint: boolean;
+  readonly resume?: boolean;
   readonly compress?: string;
   readonly progress?: string;
   readonly json?: boolean;
@@ -63,6 +64,7 @@ export function registerConvert(program: Command): void {
     .option("--force", "replace the target if it exists")
     .option("--share", "let the target name the source's file instead of copying it, where the formats allow")
     .option("--no-fingerprint", "leave the fingerprint out: a plain copy takes half the time")
+    .option("--resume", "keep what was written when it ends early, and go on from what an earlier attempt has left")
     .option("--compress <packing>", "pack the whole target file: zst")
     .option("--progress <how>", "bar, json (a line of JSON on stderr twice a second) or none")
     .option("--json", "print the outcome as JSON, and progress as JSON lines on stderr")
@@ -121,6 +123,7 @@ async function convertToImage(
     share: options.share ?? false,
     acceptDirty: options.acceptDirty ?? false,
     fingerprint: options.fingerprint,
+    resume: options.resume ?? false,
     signal: interruptSignal(),
     onProgress: (now) => progress.update(now),
     onSpool: (reason) => note(`The disk is kept in a temporary file meanwhile: ${reason}.`, json),
@@ -139,6 +142,9 @@ async function convertToImage(
     formatBytes(outcome.fileLength),
     ...(outcome.fingerprint === null ? [] : [`fingerprint ${outcome.fingerprint}`]),
     ...(outcome.sharedWith === null ? [] : [`shares ${outcome.sharedWith}: what is written to one is in both`]),
+    ...(outcome.resumedAt === undefined || outcome.resumedAt === 0
+      ? []
+      : [`resumed after ${formatBytes(outcome.resumedAt)}`]),
     `${seconds.toFixed(1)} s`,
   ];
   out.write(`${target}: ${facts.join(", ")}\n`);

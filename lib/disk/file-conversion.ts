@@ -12,6 +12,7 @@ import { createZstdSink } from "./files/zstd-sink.ts";
 import { fingerprintDisk } from "./fingerprint.ts";
 import type { ByteSink } from "./io.ts";
 import { openPipe, openSource, type OpenSourceOptions, spoolBeside } from "./open-source.ts";
+import { convertResumable } from "./resume/convert-resumable.ts";
 import { shareDisk } from "./share/share-disk.ts";
 import type { TransferProgress } from "./write-plan.ts";
 
@@ -36,6 +37,8 @@ export interface ConvertFileOptions extends FingerprintFileOptions {
   readonly share?: boolean;
   /** Default true. What is shared is not read and has none. */
   readonly fingerprint?: boolean;
+  /** Keep what was written when it ends early, and go on from what an earlier attempt has left. */
+  readonly resume?: boolean;
   /** Pack the whole target file. */
   readonly compress?: "zst";
 }
@@ -47,6 +50,8 @@ export interface FileConversion extends Omit<Conversion, "fingerprint"> {
   readonly sharedWith: string | null;
   /** Why the disk was kept in a spool file meanwhile; null when it was not. */
   readonly spooled: string | null;
+  /** Bytes of the file that an earlier attempt had written. */
+  readonly resumedAt?: number;
 }
 
 /** Opens for reading only, at random access; disposing the result closes all its files. Throws `io.*`, `image.*`. */
@@ -90,6 +95,22 @@ export async function convertFile(request: ConvertFileOptions): Promise<FileConv
     const shared = await shareDisk({ disk: opened.disk, to, options, target, overwrite, ...stop });
     if (shared !== null) return { ...shared, fingerprint: null, spooled: null };
   }
+  if (request.resume === true) {
+    if (!plain || !("disk" in opened) || opened.spooled !== null || input !== undefined) throw notResumable(target);
+    const { disk, verify } = opened;
+    const resumed = await convertResumable({
+      disk,
+      identity: await identityOf(source, opened.facts.files),
+      to,
+      options,
+      target,
+      overwrite,
+      ...stop,
+      ...(onProgress === undefined ? {} : { onProgress }),
+      ...(verify === undefined ? {} : { beforeCommit: verify }),
+    });
+    return { ...resumed, sharedWith: null, spooled: null };
+  }
   await using place = await openTarget(request, overwrite);
   const work = {
     to,
@@ -110,6 +131,20 @@ export async function convertFile(request: ConvertFileOptions): Promise<FileConv
       ? { ...(await convertWithoutFingerprint(whole)), fingerprint: null }
       : await convertDisk(whole);
   return { ...done, sharedWith: null, spooled };
+}
+
+function notResumable(target: string): AppError {
+  return new AppError("invalid", "options.not-resumable", `A conversion to ${target} cannot be resumed.`, {
+    hint: "Resuming needs a source that is a file, not packed, and a target that is a file of its own.",
+  });
+}
+
+/** Changes whenever one of the source's files does. */
+async function identityOf(source: string, files: readonly string[]): Promise<string> {
+  const folder = dirname(await realpath(source));
+  const all = [source, ...files.map((name) => join(folder, name))];
+  const found = await Promise.all(all.map((path) => stat(path, { bigint: true }).catch(() => null)));
+  return found.map((s) => (s === null ? "-" : `${s.dev}:${s.ino}:${s.size}:${s.mtimeNs}:${s.ctimeNs}`)).join(" ");
 }
 
 interface Target extends AsyncDisposable {

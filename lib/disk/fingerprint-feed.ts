@@ -2,7 +2,7 @@
 import type { BlockSource, Extent } from "./block-source.ts";
 import { ExtentCursor } from "./extent-cursor.ts";
 import { Fingerprinter, fingerprintDisk } from "./fingerprint.ts";
-import { LEAF_BYTES } from "./fingerprint-tree.ts";
+import { LEAF_BYTES, type TreeState } from "./fingerprint-tree.ts";
 
 /**
  * The fingerprint is the source's, not the plan's: data that the conversion did not ask for is read here. So a target
@@ -16,10 +16,11 @@ export class FingerprintFeed implements AsyncDisposable {
   #inOrder = true;
   #turn: Promise<void> = Promise.resolve();
 
-  constructor(disk: BlockSource, signal?: AbortSignal) {
+  /** `from`: goes on after the leaves of another one's state. */
+  constructor(disk: BlockSource, signal?: AbortSignal, from?: TreeState) {
     this.#disk = disk;
     this.#signal = signal;
-    this.#fingerprinter = new Fingerprinter(disk.size);
+    this.#fingerprinter = new Fingerprinter(disk.size, from);
     this.#cursor = new ExtentCursor(disk, signal);
   }
 
@@ -38,6 +39,11 @@ export class FingerprintFeed implements AsyncDisposable {
     // Whoever called sees the failure; the chain must not report it a second time.
     turn.catch(() => undefined);
     return turn;
+  }
+
+  /** What another feed needs to go on after the last whole leaf; null when it must read all again anyway. */
+  get state(): TreeState | null {
+    return this.#inOrder ? this.#fingerprinter.state : null;
   }
 
   async finish(): Promise<string> {

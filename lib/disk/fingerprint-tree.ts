@@ -25,6 +25,12 @@ export function zeroTree(level: number): Buffer {
   return found;
 }
 
+/** Of the leaves so far: finished left subtrees by level, hex, that wait for their right ones. */
+export interface TreeState {
+  readonly leaves: number;
+  readonly waiting: readonly (string | null)[];
+}
+
 export class FingerprintTree {
   #leaves = 0;
   /** By level: a finished left subtree that waits for its right one. */
@@ -32,6 +38,20 @@ export class FingerprintTree {
 
   leaf(digest: Buffer): void {
     this.#add(0, digest);
+  }
+
+  /** What a tree that goes on later needs to know. */
+  get state(): TreeState {
+    return { leaves: this.#leaves, waiting: Array.from(this.#waiting, (digest) => digest?.toString("hex") ?? null) };
+  }
+
+  static from({ leaves, waiting }: TreeState): FingerprintTree {
+    const tree = new FingerprintTree();
+    tree.#leaves = leaves;
+    for (const [level, digest] of waiting.entries()) {
+      tree.#waiting[level] = digest === null ? undefined : Buffer.from(digest, "hex");
+    }
+    return tree;
   }
 
   /** `count` leaves of zeros, by as few whole subtrees as fit: the time is logarithmic. */

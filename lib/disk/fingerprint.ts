@@ -1,6 +1,6 @@
 /** The fingerprint of a disk: the same for the same bytes in every format, however they are stored. */
 import { hash } from "node:crypto";
-import { FingerprintTree, LEAF_BYTES } from "./fingerprint-tree.ts";
+import { FingerprintTree, LEAF_BYTES, type TreeState } from "./fingerprint-tree.ts";
 import type { BlockSource } from "./block-source.ts";
 import { isZero } from "./zeros.ts";
 
@@ -14,14 +14,22 @@ const READ_AHEAD = 4;
  */
 export class Fingerprinter {
   readonly #size: number;
-  readonly #tree = new FingerprintTree();
+  readonly #tree: FingerprintTree;
   #at = 0;
   /** The leaf being filled; only allocated when data comes in pieces. */
   #leaf: Buffer | null = null;
   #leafHasData = false;
 
-  constructor(size: number) {
+  /** `from`: goes on after the leaves of another one's state. */
+  constructor(size: number, from?: TreeState) {
     this.#size = size;
+    this.#tree = from === undefined ? new FingerprintTree() : FingerprintTree.from(from);
+    this.#at = (from?.leaves ?? 0) * LEAF_BYTES;
+  }
+
+  /** Of the whole leaves so far. */
+  get state(): TreeState {
+    return this.#tree.state;
   }
 
   /** Bytes taken so far. */

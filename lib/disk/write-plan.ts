@@ -80,7 +80,7 @@ export async function writePlan(options: WritePlanOptions): Promise<{ moved: num
       signal?.throwIfAborted();
       if (window.length >= READ_AHEAD) await takeOne();
       const buffer = free.pop() ?? Buffer.allocUnsafeSlow(CHUNK_BYTES);
-      const ready = fill(chunk, buffer, disk, signal);
+      const ready = fillChunk(chunk, buffer, disk, signal);
       ready.catch(() => undefined);
       window.push({ chunk, buffer, ready });
     }
@@ -94,7 +94,13 @@ export async function writePlan(options: WritePlanOptions): Promise<{ moved: num
   }
 }
 
-async function fill(chunk: Chunk, buffer: Buffer, disk: BlockSource, signal: AbortSignal | undefined): Promise<void> {
+/** The chunk's bytes into a buffer of CHUNK_BYTES. */
+export async function fillChunk(
+  chunk: Chunk,
+  buffer: Buffer,
+  disk: BlockSource,
+  signal: AbortSignal | undefined,
+): Promise<void> {
   const reads: Promise<void>[] = [];
   for (const part of chunk.parts) {
     const into = buffer.subarray(part.pos, part.pos + part.length);

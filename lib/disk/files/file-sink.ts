@@ -97,7 +97,7 @@ class FileSink implements ByteSink {
       await call((done) => ftruncate(this.#fd, length, done));
       if (durable) await call((done) => fsync(this.#fd, done));
       signal?.throwIfAborted();
-      await this.#takeName();
+      await takeName(this.#temp, this.#final, this.#options.overwrite === true);
       this.#committed = true;
     } catch (error) {
       if (signal?.aborted === true) throw signal.reason;
@@ -105,20 +105,6 @@ class FileSink implements ByteSink {
     }
     await this.#close();
     if (durable) await syncFolder(dirname(this.#final));
-  }
-
-  async #takeName(): Promise<void> {
-    if (this.#options.overwrite === true) return rename(this.#temp, this.#final);
-    try {
-      // A link fails when the name is taken, which a rename does not.
-      await link(this.#temp, this.#final);
-      await unlink(this.#temp);
-    } catch (error) {
-      if (!isCode(error, "EPERM", "ENOTSUP", "EOPNOTSUPP", "ENOSYS", "EMLINK")) throw error;
-      // File systems without links (FAT, some network ones).
-      await refuseExisting(this.#final);
-      await rename(this.#temp, this.#final);
-    }
   }
 
   #requireOpen(): void {
@@ -141,7 +127,22 @@ class FileSink implements ByteSink {
   }
 }
 
-async function syncFolder(folder: string): Promise<void> {
+/** Throws `io.exists` unless the name may be taken from another file. */
+export async function takeName(temp: string, final: string, overwrite: boolean): Promise<void> {
+  if (overwrite) return rename(temp, final);
+  try {
+    // A link fails when the name is taken, which a rename does not.
+    await link(temp, final);
+    await unlink(temp);
+  } catch (error) {
+    if (!isCode(error, "EPERM", "ENOTSUP", "EOPNOTSUPP", "ENOSYS", "EMLINK")) throw error;
+    // File systems without links (FAT, some network ones).
+    await refuseExisting(final);
+    await rename(temp, final);
+  }
+}
+
+export async function syncFolder(folder: string): Promise<void> {
   try {
     await using handle = await openFolder(folder, "r");
     await handle.sync();
@@ -150,7 +151,7 @@ async function syncFolder(folder: string): Promise<void> {
   }
 }
 
-async function refuseExisting(path: string): Promise<void> {
+export async function refuseExisting(path: string): Promise<void> {
   const there = await stat(path).then(
     () => true,
     () => false,
