@@ -225,6 +225,39 @@ describe("an XVA that is written", () => {
     },
   );
 
+  it("has records that Python's XML-RPC reads, and every reference in them leads somewhere", async () => {
+    unpack(await packFile("xva", "out.xva"));
+    const python = [
+      "import sys, json, xmlrpc.client as x",
+      "text = open(sys.argv[1]).read()",
+      "[value] = x.loads('<params><param>' + text + '</param></params>')[0]",
+      "print(json.dumps(value, default=str))",
+    ].join("\n");
+    const read = execFileSync("python3", ["-c", python, scratch.path("unpacked/ova.xml")], { encoding: "utf8" });
+    const { version, objects } = JSON.parse(read) as {
+      version: Record<string, unknown>;
+      objects: { class: string; id: string; snapshot: Record<string, unknown> }[];
+    };
+    expect(version).toMatchObject({ export_vsn: "2", product_brand: "XenServer" });
+    expect(objects.map((each) => each.class).sort()).toEqual(
+      ["SR", "VBD", "VBD", "VDI", "VDI", "VIF", "VM", "network"].sort(),
+    );
+    const ids = new Set(objects.map(({ id }) => id));
+    expect(ids.size).toBe(objects.length);
+    const named = objects
+      .flatMap(({ snapshot }) => Object.values(snapshot).flat())
+      .filter((value) => typeof value === "string" && value.startsWith("Ref:"));
+    expect(named.length).toBeGreaterThan(10);
+    for (const reference of named) expect(ids).toContain(reference);
+    expect(objects.find((each) => each.class === "VM")?.snapshot).toMatchObject({
+      name_label: MACHINE.name,
+      is_a_template: false,
+      VCPUs_max: "3",
+      memory_static_max: String(3 * 1024 * MIB),
+      HVM_boot_params: { firmware: "uefi" },
+    });
+  });
+
   it("takes no option that it does not know", async () => {
     const { sink } = gather();
     await expect(pack("xva", sink, { compression: "zstd" })).rejects.toMatchObject({ code: "options.invalid" });
