@@ -8,7 +8,7 @@ import { XapiConnection } from "./connection/xapi.ts";
 import type { Vendor } from "./hardware.ts";
 
 /** Driver ids: one per way to speak to a hypervisor. */
-export const DRIVERS = ["kvm", "vmware", "xapi", "virtualbox", "demo"] as const;
+export const DRIVERS = ["kvm", "vmware", "xen", "xapi", "virtualbox", "demo"] as const;
 export const DriverId = z.enum(DRIVERS);
 export type DriverId = z.infer<typeof DriverId>;
 
@@ -19,6 +19,7 @@ export type DriverId = z.infer<typeof DriverId>;
 export const HostConnection = z.discriminatedUnion("driver", [
   z.object({ driver: z.literal("kvm"), connection: LibvirtConnection }),
   z.object({ driver: z.literal("vmware"), connection: VsphereConnection }),
+  z.object({ driver: z.literal("xen"), connection: LibvirtConnection }),
   z.object({ driver: z.literal("xapi"), connection: XapiConnection }),
   z.object({ driver: z.literal("virtualbox"), connection: VirtualBoxConnection }),
   z.object({ driver: z.literal("demo"), connection: DemoConnection }),
@@ -29,6 +30,7 @@ export type HostConnection = z.infer<typeof HostConnection>;
 export const VENDOR_OF_DRIVER = {
   kvm: "kvm",
   vmware: "vmware",
+  xen: "xen",
   xapi: "xen",
   virtualbox: "virtualbox",
 } satisfies Record<Exclude<DriverId, "demo">, Vendor>;

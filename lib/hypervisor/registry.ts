@@ -6,6 +6,7 @@ import { demoDriver } from "./demo/driver.ts";
 import { kvmDriver } from "./kvm/driver.ts";
 import { vmwareDriver } from "./vmware/driver.ts";
 import { virtualBoxDriver } from "./virtualbox/driver.ts";
+import { xenDriver } from "./xen/driver.ts";
 import { xapiDriver } from "./xapi/driver.ts";
 
 export interface OpenHostOptions {
@@ -19,6 +20,7 @@ function driverOf(id: DriverId, options: OpenHostOptions): HypervisorDriver {
   const drivers = {
     kvm: kvmDriver,
     vmware: vmwareDriver,
+    xen: xenDriver,
     xapi: xapiDriver,
     virtualbox: virtualBoxDriver,
     demo: demoDriver(join(dataDir, "demo")),

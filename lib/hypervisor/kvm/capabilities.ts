@@ -4,7 +4,7 @@ import type { DiskBus } from "#lib/domain/hardware.ts";
 import { AppError } from "#lib/errors.ts";
 import type { LibvirtClient } from "../libvirt/client.ts";
 import { LibvirtError } from "../libvirt/libvirt-error.ts";
-import { all, at, parseXml, textAt, type Xml } from "./xml.ts";
+import { all, at, parseXml, textAt, type Xml } from "../libvirt/xml.ts";
 
 export interface KvmHost {
   readonly capabilities: HostCapabilities;

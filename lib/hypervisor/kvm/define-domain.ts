@@ -1,8 +1,8 @@
 /** The XML of a new domain. Every word that comes from outside is escaped. */
 import type { DiskBus, NicModel } from "#lib/domain/hardware.ts";
 import type { VmSpec } from "../adapter.ts";
-import { NAMESPACE } from "./map-domain.ts";
-import { escapeXml as x } from "./xml.ts";
+import { NAMESPACE } from "../libvirt/map-domain.ts";
+import { escapeXml as x } from "../libvirt/xml.ts";
 
 export interface DomainSetting {
   /** `kvm` or `qemu`. */

@@ -2,26 +2,28 @@
 import type { LibvirtConnection } from "#lib/domain/connection/libvirt.ts";
 import type { HostSecret } from "#lib/domain/connection.ts";
 import type { HypervisorDriver } from "../adapter.ts";
-import { LibvirtClient } from "../libvirt/client.ts";
-import { asAppError } from "../libvirt/libvirt-error.ts";
+import { openLibvirt } from "../libvirt/open-libvirt.ts";
+import type { LibvirtProduct } from "../libvirt/product.ts";
 import { identifyPeer } from "../libvirt/transport.ts";
-import { readKvmHost } from "./capabilities.ts";
-import { KvmAdapter } from "./kvm-adapter.ts";
+import { readKvmHost, type KvmHost } from "./capabilities.ts";
+import { domainXml } from "./define-domain.ts";
+
+const KVM: LibvirtProduct<KvmHost> = {
+  name: "QEMU/KVM by libvirt",
+  hosts: "KVM hosts",
+  uri: "qemu:///system",
+  endings: { qcow2: "qcow2", raw: "img" },
+  readHost: readKvmHost,
+  domainXml: (spec, tag, { virtType, arch }, paths) => domainXml(spec, tag, { virtType, arch, paths }),
+  isControlDomain: () => false,
+  // With its managed save, snapshot metadata and NVRAM: 1 + 2 + 4.
+  undefineFlags: 7,
+  canReset: true,
+  bridges: false,
+};
 
 export const kvmDriver: HypervisorDriver<LibvirtConnection, HostSecret> = {
   id: "kvm",
-  async open(connection, secret, signal) {
-    const client = await LibvirtClient.open(connection, secret, "qemu:///system", signal).catch((error: unknown) => {
-      throw asAppError(error, "Connecting to libvirt");
-    });
-    try {
-      const adapter = new KvmAdapter(client, await readKvmHost(client, signal));
-      await adapter.listen(signal);
-      return adapter;
-    } catch (error) {
-      await client[Symbol.asyncDispose]();
-      throw asAppError(error, "Asking libvirt what the host can do");
-    }
-  },
+  open: (connection, secret, signal) => openLibvirt(connection, secret, KVM, signal),
   identify: identifyPeer,
 };

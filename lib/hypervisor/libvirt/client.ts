@@ -48,7 +48,7 @@ export class LibvirtClient implements AsyncDisposable {
     uri: string,
     signal?: AbortSignal,
   ): Promise<LibvirtClient> {
-    const transport = await openTransport(connection, secret, signal);
+    const transport = await openTransport(connection, secret, uri, signal);
     const rpc = new LibvirtRpc(transport.stream, transport.name);
     const client = new LibvirtClient(rpc, transport.name, transport.close);
     try {
@@ -131,6 +131,24 @@ export class LibvirtClient implements AsyncDisposable {
     return new Map((await ask(count)).params);
   }
 
+  /** Bytes. */
+  freeMemory = (signal?: AbortSignal) => this.#rpc.call(PROC.nodeGetFreeMemory, null, (r) => r.hyper(), signal);
+
+  /** XML of the host's own interfaces: bridges, bonds, cards. One without a cable counts too. */
+  async interfaceXmls(signal?: AbortSignal): Promise<string[]> {
+    const found = await this.#rpc.call(
+      PROC.listAllInterfaces,
+      w().int(1).uint(0),
+      (r) => r.array((each) => ({ name: each.string(), mac: each.string() })),
+      signal,
+    );
+    return Promise.all(
+      found.map(({ name, mac }) =>
+        this.#rpc.call(PROC.interfaceGetXml, w().string(name).string(mac).uint(0), (r) => r.string(), signal),
+      ),
+    );
+  }
+
   // domains
   domains = (signal?: AbortSignal) =>
     this.#rpc.call(PROC.listAllDomains, w().int(1).uint(0), (r) => r.array(readDomain), signal);
@@ -158,9 +176,9 @@ export class LibvirtClient implements AsyncDisposable {
     this.#rpc.call(PROC.domainSuspend, writeDomain(w(), domain), nothing, signal);
   resume = (domain: DomainRef, signal?: AbortSignal) =>
     this.#rpc.call(PROC.domainResume, writeDomain(w(), domain), nothing, signal);
-  /** With its managed save, snapshot metadata and NVRAM: 1 + 2 + 4. */
-  undefine = (domain: DomainRef, signal?: AbortSignal) =>
-    this.#rpc.call(PROC.domainUndefineFlags, writeDomain(w(), domain).uint(7), nothing, signal);
+  /** `flags`: virDomainUndefineFlagsValues; the drivers know some of them. */
+  undefine = (domain: DomainRef, flags: number, signal?: AbortSignal) =>
+    this.#rpc.call(PROC.domainUndefineFlags, writeDomain(w(), domain).uint(flags), nothing, signal);
 
   async snapshotXmls(domain: DomainRef, signal?: AbortSignal): Promise<string[]> {
     const snapshots = await this.#rpc.call(

@@ -16,6 +16,10 @@ export class LibvirtError extends Error {
   }
 }
 
+/** Of `ERROR` in procedures.ts. */
+export const isCode = (error: unknown, ...codes: number[]): boolean =>
+  error instanceof LibvirtError && codes.includes(error.code);
+
 /** struct remote_error of remote_protocol.x. */
 export function readError(reader: XdrReader): LibvirtError {
   const code = reader.int();

@@ -27,6 +27,8 @@ export const PROC = {
   volDelete: 94,
   volLookupByName: 95,
   volLookupByPath: 97,
+  nodeGetFreeMemory: 102,
+  interfaceGetXml: 130,
   getLibVersion: 157,
   snapshotGetXml: 186,
   domainCreateWithFlags: 196,
@@ -42,6 +44,7 @@ export const PROC = {
   domainListAllSnapshots: 274,
   listAllPools: 281,
   listAllNetworks: 283,
+  listAllInterfaces: 284,
   networkEventRegister: 313,
   networkEventLifecycle: 315,
   domainEventRegister: 316,
@@ -56,6 +59,7 @@ export const PROC = {
 
 /** virErrorNumber, as far as it is told apart. */
 export const ERROR = {
+  noSupport: 3,
   operationFailed: 9,
   noDomain: 42,
   noNetwork: 43,

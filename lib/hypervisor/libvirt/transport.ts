@@ -14,8 +14,11 @@ export interface Transport {
   close(): void;
 }
 
-/** The monolithic daemon's socket, then the modular one's. */
-const SOCKETS = ["/run/libvirt/libvirt-sock", "/var/run/libvirt/libvirt-sock", "/run/libvirt/virtqemud-sock"];
+/** The monolithic daemon's socket, then the modular one's for the driver of the URI (`virtqemud`, `virtxend`). */
+function usualSockets(uri: string): string[] {
+  const driver = uri.slice(0, uri.indexOf(":"));
+  return ["/run/libvirt/libvirt-sock", "/var/run/libvirt/libvirt-sock", `/run/libvirt/virt${driver}d-sock`];
+}
 const CONNECT_MS = 10_000;
 /** A helper that cannot reach the daemon ends at once. */
 const SETTLE_MS = 1500;
@@ -23,13 +26,14 @@ const SETTLE_MS = 1500;
 export function openTransport(
   connection: LibvirtConnection,
   secret: HostSecret | null,
+  uri: string,
   signal?: AbortSignal,
 ): Promise<Transport> {
   switch (connection.transport) {
     case "unix":
       return openUnix(connection.socket, signal);
     case "ssh":
-      return openThroughSsh(connection, secret, signal);
+      return openThroughSsh(connection, secret, uri, signal);
     case "tls":
       return openLibvirtTls(connection, secret, signal);
   }
@@ -54,7 +58,7 @@ async function openUnix(path: string, signal?: AbortSignal): Promise<Transport> 
       });
     }
     throw new AppError("unavailable", "host.unreachable", `No libvirt answers at ${path}.`, {
-      hint: "Is libvirtd or virtqemud running?",
+      hint: "Is libvirtd, or the modular daemon of this hypervisor, running?",
       cause,
     });
   });
@@ -64,15 +68,16 @@ async function openUnix(path: string, signal?: AbortSignal): Promise<Transport> 
 async function openThroughSsh(
   connection: Extract<LibvirtConnection, { transport: "ssh" }>,
   secret: HostSecret | null,
+  uri: string,
   signal?: AbortSignal,
 ): Promise<Transport> {
   const client = await openSsh(connection, secret, signal);
   const name = `libvirt on ${connection.host}`;
   const reasons: string[] = [];
-  const sockets = connection.socket === null ? SOCKETS : [connection.socket];
+  const sockets = connection.socket === null ? usualSockets(uri) : [connection.socket];
   const attempts: (() => Promise<Duplex>)[] = [
     ...sockets.map((path) => () => forwardToSocket(client, path)),
-    ...(connection.socket === null ? [() => runAsStream(client, "virt-ssh-helper qemu:///system", SETTLE_MS)] : []),
+    ...(connection.socket === null ? [() => runAsStream(client, `virt-ssh-helper ${uri}`, SETTLE_MS)] : []),
     ...sockets.map((path) => () => runAsStream(client, `nc -U '${path.replaceAll("'", "'\\''")}'`, SETTLE_MS)),
   ];
   for (const attempt of attempts) {
@@ -98,7 +103,7 @@ async function openThroughSsh(
     "host.unreachable",
     `${connection.host} lets ${connection.user} in by SSH, but no libvirt answers there: ${[...new Set(reasons)].join("; ")}.`,
     {
-      hint: "The user must be in the group libvirt, and libvirtd or virtqemud must run.",
+      hint: "The user must be in the group libvirt, and libvirtd, or the modular daemon of this hypervisor, must run.",
     },
   );
 }

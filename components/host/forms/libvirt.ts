@@ -1,9 +1,10 @@
 import { type HostDriverForm, orNull, pem, portOf, sshSecretOf } from "./form.ts";
 
-export const kvmForm: HostDriverForm<"kvm"> = {
-  vendor: "kvm",
-  label: "KVM",
-  hint: "Through libvirt: its socket here, its socket over SSH, or TLS",
+/** Both hypervisors behind libvirt are reached in the same three ways. */
+const libvirtForm: Pick<
+  HostDriverForm<"kvm" | "xen">,
+  "initial" | "connectionOf" | "secretOf" | "fieldsOf" | "needsIdentity"
+> = {
   initial: { transport: "unix", socket: "/run/libvirt/libvirt-sock", user: "root", auth: "key" },
   connectionOf(values) {
     switch (values.transport) {
@@ -64,4 +65,18 @@ export const kvmForm: HostDriverForm<"kvm"> = {
     values.transport !== "unix" &&
     values.pin === "" &&
     (values.transport === "ssh" || values.caCertificate.trim() === ""),
+};
+
+export const kvmForm: HostDriverForm<"kvm"> = {
+  ...libvirtForm,
+  vendor: "kvm",
+  label: "KVM",
+  hint: "Through libvirt: its socket here, its socket over SSH, or TLS",
+};
+
+export const xenForm: HostDriverForm<"xen"> = {
+  ...libvirtForm,
+  vendor: "xen",
+  label: "Xen (libxl)",
+  hint: "A plain Xen host through libvirt: its socket here, its socket over SSH, or TLS",
 };

@@ -11,7 +11,7 @@ import type { FieldsProps } from "./fields.ts";
 import type { HostFormFields } from "./form.ts";
 import { SshSignInFields } from "./SshSignInFields.tsx";
 
-export function KvmFields({ stored }: FieldsProps): ReactNode {
+export function LibvirtFields({ stored }: FieldsProps): ReactNode {
   const { control, setValue } = useFormContext<HostFormFields>();
   const transport = useWatch({ control, name: "transport" });
   return (

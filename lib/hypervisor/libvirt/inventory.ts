@@ -1,35 +1,51 @@
-/** What a KVM host holds, item by item. A thing that vanishes while it is read is left out. */
+/** What a host behind libvirt holds, item by item. A thing that vanishes while it is read is left out. */
 import type { HostFacts, Network, StoragePool, Vm } from "#lib/domain/inventory.ts";
-import type { LibvirtClient } from "../libvirt/client.ts";
-import { LibvirtError } from "../libvirt/libvirt-error.ts";
-import type { DomainRef, NamedRef } from "../libvirt/types.ts";
-import type { KvmHost } from "./capabilities.ts";
-import { mapDomain } from "./map-domain.ts";
+import type { LibvirtClient } from "./client.ts";
+import { isCode, LibvirtError } from "./libvirt-error.ts";
+import { BRIDGE_PREFIX, mapDomain } from "./map-domain.ts";
+import { ERROR } from "./procedures.ts";
+import type { LibvirtHost } from "./product.ts";
+import type { DomainRef, NamedRef } from "./types.ts";
 import { at, parseXml, textAt } from "./xml.ts";
+
+/** For what a driver may not know: its refusal counts as the value, a lost connection does not. */
+function unlessLost<T>(value: T): (error: unknown) => T {
+  return (error) => {
+    if (error instanceof LibvirtError) return value;
+    throw error;
+  };
+}
 
 /** Kinds whose volumes are plain files that can be uploaded. */
 const WRITABLE = new Set(["dir", "fs", "netfs"]);
 
-export async function readHostFacts(client: LibvirtClient, host: KvmHost, signal?: AbortSignal): Promise<HostFacts> {
-  const [name, version, node, memory] = await Promise.all([
+export async function readHostFacts(
+  client: LibvirtClient,
+  host: LibvirtHost,
+  product: string,
+  signal?: AbortSignal,
+): Promise<HostFacts> {
+  const [name, version, node, memory, free] = await Promise.all([
     client.hostname(signal),
     client.libVersion(signal),
     client.nodeInfo(signal),
-    client.memoryStats(signal).catch(() => new Map<string, number>()),
+    // Not every driver tells both; libxl knows only what no domain has.
+    client.memoryStats(signal).catch(unlessLost(new Map<string, number>())),
+    client.freeMemory(signal).catch(unlessLost(null)),
   ]);
-  const free = memory.get("free");
+  const unused = memory.get("free");
   return {
     kind: "host",
     ref: name,
     name,
-    product: "QEMU/KVM by libvirt",
+    product,
     version: `${Math.floor(version / 1_000_000)}.${Math.floor(version / 1000) % 1000}.${version % 1000}`,
     cpus: node.cpus,
     cpuModel: host.cpuModel ?? node.model,
     arch: host.arch,
     memory: node.memory,
     // Buffers and page cache are given back when a guest wants them.
-    memoryFree: free === undefined ? null : free + (memory.get("buffers") ?? 0) + (memory.get("cached") ?? 0),
+    memoryFree: unused === undefined ? free : unused + (memory.get("buffers") ?? 0) + (memory.get("cached") ?? 0),
   };
 }
 
@@ -98,13 +114,33 @@ async function readNetwork(
   }
 }
 
-export async function readNetworks(client: LibvirtClient, signal?: AbortSignal): Promise<Network[]> {
+/** Bridges of the host that no network of libvirt is. */
+async function readBridges(
+  client: LibvirtClient,
+  networks: readonly Network[],
+  signal?: AbortSignal,
+): Promise<Network[]> {
+  // Without the interface driver nobody tells of them.
+  const xmls = await client.interfaceXmls(signal).catch(unlessLost<string[]>([]));
+  return xmls.flatMap((text): Network[] => {
+    const xml = at(parseXml(text), "interface");
+    const name = textAt(xml, "@name");
+    if (name === null || textAt(xml, "@type") !== "bridge" || networks.some((network) => network.bridge === name))
+      return [];
+    return [{ kind: "network", ref: `${BRIDGE_PREFIX}${name}`, name, type: "bridge", active: true, bridge: name }];
+  });
+}
+
+/** `bridges`: the host's own ones too. */
+export async function readNetworks(client: LibvirtClient, bridges: boolean, signal?: AbortSignal): Promise<Network[]> {
   const [active, inactive] = await Promise.all([client.networks(true, signal), client.networks(false, signal)]);
   const networks = await Promise.all([
     ...active.map((n) => readNetwork(client, n, true, signal)),
     ...inactive.map((n) => readNetwork(client, n, false, signal)),
   ]);
-  return networks.filter((network) => network !== null).sort((a, b) => a.name.localeCompare(b.name));
+  const known = networks.filter((network) => network !== null);
+  const more = bridges ? await readBridges(client, known, signal) : [];
+  return [...known, ...more].sort((a, b) => a.name.localeCompare(b.name));
 }
 
 /** Null: it was removed in the meantime. */
@@ -113,7 +149,11 @@ export async function readVm(client: LibvirtClient, domain: DomainRef, signal?: 
     const [xml, state, snapshots] = await Promise.all([
       client.domainXml(domain, false, signal),
       client.domainState(domain, signal),
-      client.snapshotXmls(domain, signal),
+      // libxl has none.
+      client.snapshotXmls(domain, signal).catch((error: unknown) => {
+        if (isCode(error, ERROR.noSupport)) return [];
+        throw error;
+      }),
     ]);
     const vm = mapDomain(xml, state, snapshots);
     const disks = await Promise.all(

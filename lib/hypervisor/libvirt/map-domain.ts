@@ -16,6 +16,8 @@ const STATE: Record<number, Vm["state"]> = {
 };
 
 const BUS: Record<string, DiskBus> = { virtio: "virtio", sata: "sata", ide: "ide", nvme: "nvme", xen: "xen" };
+/** What a guest of this kind runs on, when it is none of full virtualisation: it has no firmware. */
+const PARAVIRTUAL: Record<string, string> = { linux: "PV", xen: "PV", xenpvh: "PVH" };
 const NIC: Record<string, NicModel> = {
   virtio: "virtio",
   "virtio-net": "virtio",
@@ -23,6 +25,7 @@ const NIC: Record<string, NicModel> = {
   e1000e: "e1000e",
   rtl8139: "rtl8139",
   vmxnet3: "vmxnet3",
+  netfront: "netfront",
 };
 const FORMAT: Record<string, DiskFormatId> = {
   raw: "raw",
@@ -32,6 +35,9 @@ const FORMAT: Record<string, DiskFormatId> = {
   vhdx: "vhdx",
   vdi: "vdi",
 };
+
+/** The reference of a bridge of the host, beside the names of libvirt's networks. */
+export const BRIDGE_PREFIX = "bridge:";
 
 export const NAMESPACE = "https://supravisor.dev/ns/1";
 
@@ -69,16 +75,17 @@ function mapDisk(disk: Xml, controllerModel: string | null): VmDisk {
   };
 }
 
-function mapNic(nic: Xml, index: number): VmNic {
+function mapNic(nic: Xml, index: number, usual: NicModel | null): VmNic {
+  const bridge = textAt(nic, "@type") === "bridge" ? textAt(nic, "source", "@bridge") : null;
   const raw = textAt(nic, "model", "@type");
   const network =
     textAt(nic, "source", "@network") ?? textAt(nic, "source", "@bridge") ?? textAt(nic, "source", "@dev");
   return {
     id: textAt(nic, "mac", "@address") ?? `nic${index}`,
     mac: textAt(nic, "mac", "@address"),
-    model: raw === null ? null : (NIC[raw] ?? null),
+    model: raw === null ? usual : (NIC[raw] ?? null),
     modelRaw: raw,
-    networkRef: textAt(nic, "source", "@network"),
+    networkRef: textAt(nic, "source", "@network") ?? (bridge === null ? null : `${BRIDGE_PREFIX}${bridge}`),
     networkName: network ?? (textAt(nic, "@type") === "user" ? "user-mode network" : null),
     connected: textAt(nic, "link", "@state") !== "down",
     addresses: [],
@@ -106,7 +113,8 @@ export function mapDomain(xml: string, state: number, snapshotXmls: readonly str
   const os = at(domain, "os");
   const loader = textAt(os, "loader", "@type") ?? null;
   const uefi = textAt(os, "@firmware") === "efi" || loader === "pflash";
-  const machine = textAt(os, "type", "@machine");
+  const paravirtual = PARAVIRTUAL[textAt(os, "type") ?? ""];
+  const machine = paravirtual ?? textAt(os, "type", "@machine");
   const disks = all(devices, "disk").filter((disk) => (textAt(disk, "@device") ?? "disk") === "disk");
   const snapshots = snapshotXmls.map((text) => mapSnapshot(text, null));
   // libvirt writes the loader down when the domain first starts; before that the feature says what it will be.
@@ -122,14 +130,16 @@ export function mapDomain(xml: string, state: number, snapshotXmls: readonly str
     state: STATE[state] ?? "unknown",
     cpus: Number(textAt(domain, "vcpu", "@current") ?? textAt(domain, "vcpu")) || null,
     memory: sizeAt(domain, "currentMemory") ?? sizeAt(domain, "memory"),
-    firmware: uefi ? "uefi" : "bios",
-    secureBoot: uefi && secure,
+    firmware: paravirtual !== undefined ? null : uefi ? "uefi" : "bios",
+    secureBoot: paravirtual !== undefined ? null : uefi && secure,
     guestOs: textAt(domain, "metadata", "libosinfo:libosinfo", "libosinfo:os", "@id"),
     machine,
     description: textAt(domain, "description"),
     startedAt: null,
     disks: disks.map((disk) => mapDisk(disk, textAt(scsi, "@model"))),
-    nics: all(devices, "interface").map(mapNic),
+    nics: all(devices, "interface").map((nic, index) =>
+      mapNic(nic, index, paravirtual === undefined ? null : "netfront"),
+    ),
     snapshots,
     tag: textAt(domain, "metadata", "supravisor:vm", "@tag"),
   };

@@ -1,0 +1,190 @@
+/** Domains of libxl as libvirt describes them, and those that are made here. */
+import { describe, expect, it } from "vitest";
+import type { VmSpec } from "../adapter.ts";
+import { mapDomain } from "../libvirt/map-domain.ts";
+import { at, parseXml, textAt } from "../libvirt/xml.ts";
+import type { XenHost } from "./capabilities.ts";
+import { xenDomainXml } from "./define-domain.ts";
+
+/** As libvirt 9.0 on Xen 4.17 tells it of a paravirtual guest. */
+const PV = `<domain type='xen' id='3'>
+  <name>tiny-pv</name>
+  <uuid>325c944c-311b-4e01-b0cf-baa0386771be</uuid>
+  <memory unit='KiB'>131072</memory>
+  <currentMemory unit='KiB'>131072</currentMemory>
+  <vcpu placement='static'>1</vcpu>
+  <os>
+    <type arch='x86_64' machine='xenpv'>linux</type>
+    <kernel>/var/lib/xen/images/tiny/vmlinuz</kernel>
+    <initrd>/var/lib/xen/images/tiny/initrd.gz</initrd>
+    <cmdline>console=hvc0 quiet</cmdline>
+  </os>
+  <clock offset='utc' adjustment='reset'/>
+  <on_poweroff>destroy</on_poweroff>
+  <on_reboot>restart</on_reboot>
+  <on_crash>restart</on_crash>
+  <devices>
+    <disk type='file' device='disk'>
+      <driver name='qemu' type='raw'/>
+      <source file='/var/lib/xen/images/tiny/disk.raw'/>
+      <target dev='xvda' bus='xen'/>
+    </disk>
+    <controller type='xenbus' index='0'/>
+    <interface type='bridge'>
+      <mac address='00:16:3e:00:00:01'/>
+      <source bridge='xenbr0'/>
+    </interface>
+    <console type='pty'>
+      <target type='xen' port='0'/>
+    </console>
+    <input type='mouse' bus='xen'/>
+    <input type='keyboard' bus='xen'/>
+    <memballoon model='xen'/>
+  </devices>
+</domain>`;
+
+const PVH = PV.replace("machine='xenpv'>linux", "machine='xenpvh'>xenpvh");
+
+/** In the form that libxl's driver gives a fully virtualised guest. */
+const HVM = `<domain type='xen'>
+  <name>win &amp; co</name>
+  <uuid>0b6f1a86-5d1e-4b1f-9d53-0d8b5a9d7f11</uuid>
+  <metadata>
+    <supravisor:vm xmlns:supravisor='https://supravisor.dev/ns/1' tag='0b6f1a86-5d1e-4b1f-9d53-0d8b5a9d7f11'/>
+  </metadata>
+  <memory unit='KiB'>2097152</memory>
+  <currentMemory unit='KiB'>2097152</currentMemory>
+  <vcpu placement='static' current='2'>4</vcpu>
+  <os>
+    <type arch='x86_64' machine='xenfv'>hvm</type>
+    <loader type='rom'>/usr/lib/xen-4.17/boot/hvmloader</loader>
+    <boot dev='hd'/>
+  </os>
+  <features><acpi/><apic/><pae/></features>
+  <devices>
+    <emulator>/usr/bin/qemu-system-i386</emulator>
+    <disk type='block' device='disk'>
+      <driver name='phy' type='raw'/>
+      <source dev='/dev/vg0/win'/>
+      <target dev='hda' bus='ide'/>
+    </disk>
+    <disk type='file' device='cdrom'>
+      <driver name='qemu' type='raw'/>
+      <target dev='hdc' bus='ide'/>
+      <readonly/>
+    </disk>
+    <interface type='network'>
+      <mac address='00:16:3e:5d:c7:9e'/>
+      <source network='default'/>
+      <model type='e1000'/>
+    </interface>
+    <interface type='bridge'>
+      <mac address='00:16:3e:5d:c7:9f'/>
+      <source bridge='xenbr0'/>
+      <model type='netfront'/>
+    </interface>
+  </devices>
+</domain>`;
+
+describe("guests of libxl", () => {
+  it("are paravirtual without a firmware", () => {
+    expect(mapDomain(PV, 1, [])).toMatchObject({
+      name: "tiny-pv",
+      state: "running",
+      machine: "PV",
+      firmware: null,
+      secureBoot: null,
+      memory: 128 * 1024 ** 2,
+      // Sizes come from the pool, if any: libxl tells none, and none is not zero.
+      disks: [{ id: "xvda", bus: "xen", format: "raw", capacity: null, allocated: null, captureBlocker: null }],
+      nics: [{ model: "netfront", networkRef: "bridge:xenbr0", networkName: "xenbr0" }],
+      snapshots: [],
+      tag: null,
+    });
+    expect(mapDomain(PVH, 5, [])).toMatchObject({ machine: "PVH", firmware: null, state: "stopped" });
+  });
+
+  it("are fully virtualised with BIOS or UEFI", () => {
+    const vm = mapDomain(HVM, 5, []);
+    expect(vm).toMatchObject({
+      name: "win & co",
+      machine: "xenfv",
+      firmware: "bios",
+      secureBoot: false,
+      cpus: 2,
+      tag: "0b6f1a86-5d1e-4b1f-9d53-0d8b5a9d7f11",
+      nics: [
+        { model: "e1000", networkRef: "default" },
+        { model: "netfront", networkRef: "bridge:xenbr0" },
+      ],
+    });
+    expect(vm.disks).toHaveLength(1);
+    expect(vm.disks[0]).toMatchObject({ id: "hda", bus: "ide", source: "/dev/vg0/win", capacity: null });
+    expect(vm.disks[0]?.captureBlocker).toContain("block device");
+    const uefi = HVM.replace(
+      /<loader type='rom'>[^<]*/,
+      "<loader readonly='yes' type='pflash'>/usr/lib/xen/boot/ovmf.bin",
+    );
+    expect(mapDomain(uefi, 5, []).firmware).toBe("uefi");
+  });
+});
+
+describe("a new domain", () => {
+  const host = (more: Partial<XenHost> = {}): XenHost => ({
+    hvm: true,
+    ovmf: "/usr/lib/xen/boot/ovmf.bin",
+    arch: "x86_64",
+    cpuModel: null,
+    capabilities: {} as XenHost["capabilities"],
+    ...more,
+  });
+  const resource = { kind: "disk" as const, ref: "default/a.img", label: "a" };
+  const spec: VmSpec = {
+    name: `Web "1" & <ünïcode>`,
+    cpus: 2,
+    memory: 256 * 1024 ** 2,
+    firmware: "bios",
+    secureBoot: false,
+    guest: null,
+    placement: {},
+    disks: [
+      { resource, format: "raw", bus: "xen" },
+      { resource, format: "qcow2", bus: "ide" },
+    ],
+    nics: [
+      { networkRef: "bridge:xenbr0", model: "rtl8139", mac: "52:54:00:00:00:01" },
+      { networkRef: "default", model: "netfront", mac: null },
+    ],
+    description: "it's <new>",
+  };
+  const tag = "0b6f1a86-5d1e-4b1f-9d53-0d8b5a9d7f11";
+  const paths = ["/pool/a.img", "/pool/b'&.qcow2"];
+
+  it("comes back as it was asked for", () => {
+    const vm = mapDomain(xenDomainXml(spec, tag, host(), paths), 5, []);
+    expect(vm).toMatchObject({
+      ref: tag,
+      tag,
+      name: spec.name,
+      cpus: 2,
+      memory: spec.memory,
+      firmware: "bios",
+      description: spec.description,
+      disks: [
+        { id: "xvda", bus: "xen", format: "raw", source: "/pool/a.img" },
+        { id: "hdb", bus: "ide", format: "qcow2", source: "/pool/b'&.qcow2" },
+      ],
+      nics: [
+        { mac: "52:54:00:00:00:01", model: "rtl8139", networkRef: "bridge:xenbr0" },
+        { model: "netfront", networkRef: "default" },
+      ],
+    });
+    expect(mapDomain(xenDomainXml({ ...spec, firmware: "uefi" }, tag, host(), paths), 5, []).firmware).toBe("uefi");
+  });
+
+  it("is paravirtual where the processors allow no other, and GRUB's menu is read from its disk", () => {
+    const xml = xenDomainXml(spec, tag, host({ hvm: false, ovmf: null }), paths);
+    expect(mapDomain(xml, 5, [])).toMatchObject({ machine: "PV", firmware: null, nics: [{ model: "netfront" }, {}] });
+    expect(textAt(at(parseXml(xml), "domain"), "bootloader")).toBe("pygrub");
+  });
+});
