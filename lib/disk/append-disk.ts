@@ -3,6 +3,7 @@ import { BlockArrivals } from "./block-arrivals.ts";
 import { blockDataAt, type BlockLayout, type FileAround } from "./block-layout.ts";
 import { allBlocks } from "./packed-data.ts";
 import { GranuleRuns } from "./granule-runs.ts";
+import { PackedRuns } from "./packed-runs.ts";
 import type { ByteSink } from "./io.ts";
 import type { Region } from "./region.ts";
 import { dataParts } from "./zeros.ts";
@@ -37,7 +38,7 @@ export class DiskAppender {
   async begin(): Promise<void> {
     if (!this.#layout.everyBlock) return;
     const { blockBytes, dataAt } = this.#layout;
-    const none = new GranuleRuns(blockBytes, this.#blocks, new Float64Array(0), new Float64Array(0));
+    const none = new GranuleRuns(blockBytes, this.#blocks, new PackedRuns());
     this.#around = this.#layout.around(allBlocks(none));
     for (const region of this.#around.regions) if (region.at < dataAt) await this.#writeRegion(region);
   }

@@ -1,5 +1,7 @@
 /** Which block of a disk came as which: the allocation table of a file that is written in the order of arrival. */
-import { GranuleRuns, lowest } from "./granule-runs.ts";
+import { GranuleRuns } from "./granule-runs.ts";
+import { lowest } from "./lowest.ts";
+import { PackedRuns } from "./packed-runs.ts";
 
 /** Blocks of the disk in one page. */
 const PAGE_BLOCKS = 4096;
@@ -72,19 +74,17 @@ export class BlockArrivals {
 
   /** All blocks that came, ranked by arrival. */
   finish(granule: number): GranuleRuns {
-    const starts = new Float64Array(this.#runs);
-    const counts = new Float64Array(this.#runs);
+    const runs = new PackedRuns();
     const ranks = new Float64Array(this.#runs);
     let i = 0;
     for (const index of [...this.#pages.keys()].sort((a, b) => a - b)) {
       for (const run of this.#pages.get(index) ?? []) {
-        starts[i] = run.start;
-        counts[i] = run.count;
+        runs.add(run.start, run.count);
         ranks[i] = run.rank;
         i++;
       }
     }
-    return new GranuleRuns(granule, this.#blocks, starts, counts, ranks);
+    return new GranuleRuns(granule, this.#blocks, runs, ranks);
   }
 }
 

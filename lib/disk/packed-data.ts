@@ -1,6 +1,6 @@
 /** The data area of a growing image: blocks that hold data, one behind another in disk order. */
 import type { BlockSource } from "./block-source.ts";
-import { collectRuns, GranuleRuns } from "./granule-runs.ts";
+import { collectRuns, everyGranule, GranuleRuns, RunJoiner } from "./granule-runs.ts";
 import type { Segment } from "./plan.ts";
 import type { Region } from "./region.ts";
 
@@ -23,27 +23,17 @@ export async function mapData(disk: BlockSource, blockBytes: number, signal?: Ab
 
 /** Every block as if it held data: the tables of fixed images. */
 export function allBlocks({ granule, total }: GranuleRuns): GranuleRuns {
-  const one = total === 0 ? 0 : 1;
-  return new GranuleRuns(granule, total, new Float64Array(one), new Float64Array(one).fill(total));
+  return everyGranule(granule, total);
 }
 
 function coarsen(fine: GranuleRuns, granule: number, total: number): GranuleRuns {
   const ratio = granule / fine.granule;
-  const starts: number[] = [];
-  const ends: number[] = [];
+  const joiner = new RunJoiner();
   for (let i = 0; i < fine.length; i++) {
-    const run = fine.run(i);
-    const start = Math.floor(run.start / ratio);
-    const end = Math.ceil((run.start + run.count) / ratio);
-    const lastEnd = ends.at(-1);
-    if (lastEnd !== undefined && start <= lastEnd) ends[ends.length - 1] = end;
-    else {
-      starts.push(start);
-      ends.push(end);
-    }
+    const { start, count } = fine.run(i);
+    joiner.add(Math.floor(start / ratio), Math.ceil((start + count) / ratio));
   }
-  const counts = Float64Array.from(starts, (start, i) => (ends[i] ?? start) - start);
-  return new GranuleRuns(granule, total, Float64Array.from(starts), counts);
+  return new GranuleRuns(granule, total, joiner.finish());
 }
 
 /** What stands before each block's data (VHD: its bitmap). */

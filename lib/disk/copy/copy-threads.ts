@@ -1,7 +1,7 @@
 /** The threads of one copy. They outlive it for a while: the next copy of this process finds them warm. */
 import { availableParallelism } from "node:os";
-import { Worker } from "node:worker_threads";
 import { AppError } from "#lib/errors.ts";
+import { startLeanThread } from "./lean-thread.ts";
 import type { LeafAnswer, LeafJob } from "./leaf-job.ts";
 
 /** More of them wait for one another: a file takes one writer at a time. */
@@ -15,7 +15,7 @@ interface Waiting {
 }
 
 class CopyThread {
-  readonly #worker = new Worker(new URL("./copy-thread.ts", import.meta.url), {
+  readonly #worker = startLeanThread(new URL("./copy-thread.ts", import.meta.url), {
     // Those of a test runner or an inspector are not for this thread.
     execArgv: [],
     name: "copy",

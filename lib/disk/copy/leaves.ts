@@ -7,7 +7,7 @@ import type { Cloner } from "./cloner.ts";
 import { SHORTEST_GAP } from "../plan-chunks.ts";
 
 /** Tables that lie together are written together, up to so much. */
-const TABLES_BYTES = 1024 * 1024;
+const TABLES_BYTES = 262_144;
 
 export interface Stretch {
   readonly offset: number;

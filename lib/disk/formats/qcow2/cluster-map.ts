@@ -42,8 +42,8 @@ export class ClusterMap {
     this.#file = file;
     this.#data = data;
     this.#header = header;
-    // 16 MiB at most, whatever the disk's size.
-    this.#cache = new PageCache(file.bytes, { pages: 256 });
+    // 4 MiB at most, whatever the disk's size: the L2 entries of 32 GiB of disk in the usual clusters.
+    this.#cache = new PageCache(file.bytes);
     this.#entryBytes = header.extendedL2 ? 16 : 8;
     this.#perTable = l2Entries(header);
     this.#subBytes = header.clusterBytes / 32;

@@ -3,7 +3,7 @@
  * The file stays a raw disk for those who know nothing of the qcow2 (autoclear bit "raw external data").
  */
 import type { ReferredFile } from "../../format.ts";
-import { GranuleRuns } from "../../granule-runs.ts";
+import { everyGranule } from "../../granule-runs.ts";
 import type { FilePlan } from "../../plan.ts";
 import { planOf } from "../../region.ts";
 import { EXT_DATA_FILE, FULL_HEADER_BYTES, INCOMPATIBLE } from "./layout.ts";
@@ -23,11 +23,7 @@ export function referQcow2(file: ReferredFile, options: Qcow2Options): FilePlan 
   const name = Buffer.from(file.name, "utf8");
   if (file.at !== 0 || name.length > Math.min(LONGEST_NAME, clusterBytes - FULL_HEADER_BYTES - 16)) return null;
   const total = Math.ceil(file.size / clusterBytes);
-  const one = total === 0 ? 0 : 1;
-  const tables = new Qcow2Tables(
-    file.size,
-    new GranuleRuns(clusterBytes, total, new Float64Array(one), new Float64Array(one).fill(total)),
-  );
+  const tables = new Qcow2Tables(file.size, everyGranule(clusterBytes, total));
   const l1 = 1;
   const refTable = l1 + tables.l1Clusters;
   // Clusters of the data file are not counted: they have one owner by their nature.

@@ -2,7 +2,8 @@
  * The tables of a qcow2 v3 file: every cluster of them is worked out when it is asked for; only the runs of data
  * stand in memory.
  */
-import { lowest, type GranuleRuns } from "../../granule-runs.ts";
+import { type GranuleRuns, RunJoiner } from "../../granule-runs.ts";
+import type { PackedRuns } from "../../packed-runs.ts";
 import { tooLarge } from "../../image-error.ts";
 import { encodeHeader } from "./encode-header.ts";
 import { MAX_L1_BYTES, REFCOUNT_BYTES, TWO_32 } from "./layout.ts";
@@ -52,8 +53,8 @@ export class Qcow2Tables {
   readonly #cluster: number;
   readonly #perTable: number;
   readonly #l1Entries: number;
-  /** For each run, the number of L2 tables before the one that holds its first cluster. */
-  readonly #tableRank: Float64Array;
+  /** The L2 tables that are needed, by their number on the disk. */
+  readonly #tables: PackedRuns;
   /** L2 tables that are needed. */
   readonly l2Count: number;
   readonly l1Clusters: number;
@@ -65,18 +66,13 @@ export class Qcow2Tables {
     this.#perTable = runs.granule / 8;
     this.#l1Entries = l1Entries(size, runs.granule);
     this.l1Clusters = Math.ceil((this.#l1Entries * 8) / runs.granule);
-    this.#tableRank = new Float64Array(runs.length);
-    let tables = 0;
-    let last = -1;
+    const joiner = new RunJoiner();
     for (let i = 0; i < runs.length; i++) {
       const { start, count } = runs.run(i);
-      const first = Math.floor(start / this.#perTable);
-      const final = Math.floor((start + count - 1) / this.#perTable);
-      this.#tableRank[i] = first === last ? tables - 1 : tables;
-      tables += final - first + (first === last ? 0 : 1);
-      last = final;
+      joiner.add(Math.floor(start / this.#perTable), Math.ceil((start + count) / this.#perTable));
     }
-    this.l2Count = tables;
+    this.#tables = joiner.finish();
+    this.l2Count = this.#tables.total;
   }
 
   header({ l1, refTable, refBlockCount }: Parts): Uint8Array {
@@ -96,15 +92,11 @@ export class Qcow2Tables {
     const perCluster = this.#cluster / 8;
     const from = part * perCluster;
     const to = Math.min(from + perCluster, this.#l1Entries);
-    let i = this.#runs.runFrom(from * this.#perTable);
-    for (; i < this.#runs.length; i++) {
-      const run = this.#runs.run(i);
-      const first = Math.floor(run.start / this.#perTable);
-      const final = Math.floor((run.start + run.count - 1) / this.#perTable);
-      if (first >= to) break;
-      const rank = this.#tableRank[i] ?? 0;
-      for (let table = Math.max(first, from); table <= Math.min(final, to - 1); table++) {
-        this.#entry(bytes, (table - from) * 8, (l2 + rank + table - first) * this.#cluster);
+    for (let i = this.#tables.runFrom(from); i < this.#tables.length; i++) {
+      const { start, count, before } = this.#tables.run(i);
+      if (start >= to) break;
+      for (let table = Math.max(start, from); table < Math.min(start + count, to); table++) {
+        this.#entry(bytes, (table - from) * 8, (l2 + before + table - start) * this.#cluster);
       }
     }
     return bytes;
@@ -133,12 +125,11 @@ export class Qcow2Tables {
   /** The L2 table of this rank among those that exist. */
   l2Table(rank: number, { data }: Parts): Uint8Array {
     const bytes = Buffer.alloc(this.#cluster);
-    let i = lowest(this.#runs.length, (run) => (this.#tableRank[run] ?? 0) > rank) - 1;
-    const at = this.#runs.run(i);
-    const table = Math.floor(at.start / this.#perTable) + rank - (this.#tableRank[i] ?? 0);
+    const { start, before } = this.#tables.run(this.#tables.runOfRank(rank));
+    const table = start + rank - before;
     const from = table * this.#perTable;
     const to = from + this.#perTable;
-    for (i = this.#runs.runFrom(from); i < this.#runs.length; i++) {
+    for (let i = this.#runs.runFrom(from); i < this.#runs.length; i++) {
       const run = this.#runs.run(i);
       if (run.start >= to) break;
       const begin = Math.max(run.start, from);
