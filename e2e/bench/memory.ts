@@ -96,6 +96,8 @@ if (folder !== undefined) {
       const text = execFileSync(process.execPath, [fileURLToPath(import.meta.url), format, scratch], {
         encoding: "utf8",
         timeout: 600_000,
+        // As the command line starts the product.
+        env: { MALLOC_ARENA_MAX: "2", ...process.env },
       });
       const { planMs, convertMs, backMs, firstByteMs, rssMb } = JSON.parse(text) as Measured;
       const kept = rssMb <= RSS_BAR_MB && firstByteMs <= FIRST_BYTE_BAR_MS;

@@ -69,12 +69,19 @@ export function tableRegion(shape: TableShape): Region {
   const chunks = Math.ceil(entries / perChunk);
   const startOf = (chunk: number) => at + Math.min(chunk * perChunk, entries) * entryBytes;
 
+  let unused: Buffer | null = null;
   const make = (chunk: number) => {
     const first = chunk * perChunk;
-    const bytes = Buffer.alloc(startOf(chunk + 1) - startOf(chunk), empty);
     const endBlock = Math.min(blockAt(Math.min(first + perChunk, entries)), blocks.total);
     const firstBlock = blockAt(first);
-    for (let i = blocks.runFrom(firstBlock); i < blocks.length; i++) {
+    const firstRun = blocks.runFrom(firstBlock);
+    // Most chunks of a large sparse disk are like this one.
+    if (firstRun === blocks.length || blocks.run(firstRun).start >= endBlock) {
+      unused ??= Buffer.alloc(CHUNK_BYTES, empty);
+      return unused.subarray(0, startOf(chunk + 1) - startOf(chunk));
+    }
+    const bytes = Buffer.alloc(startOf(chunk + 1) - startOf(chunk), empty);
+    for (let i = firstRun; i < blocks.length; i++) {
       const run = blocks.run(i);
       if (run.start >= endBlock) break;
       const end = Math.min(run.start + run.count, endBlock);

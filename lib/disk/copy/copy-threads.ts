@@ -19,7 +19,7 @@ class CopyThread {
     // Those of a test runner or an inspector are not for this thread.
     execArgv: [],
     name: "copy",
-    resourceLimits: { maxOldGenerationSizeMb: 64 },
+    resourceLimits: { maxOldGenerationSizeMb: 64, maxYoungGenerationSizeMb: 4 },
   });
   readonly #waiting = new Map<number, Waiting>();
   #dead: AppError | null = null;

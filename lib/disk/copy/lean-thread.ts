@@ -12,16 +12,16 @@ const stripped = new Map<string, URL>();
 const OURS = /from "(\.{1,2}\/[^"]+\.ts)"/g;
 
 function leanModule(file: URL): URL {
-  let module = stripped.get(file.href);
-  if (module === undefined) {
+  let lean = stripped.get(file.href);
+  if (lean === undefined) {
     const code = withoutTypes(readFileSync(file, "utf8")).replace(
       OURS,
       (_, path: string) => `from ${JSON.stringify(leanModule(new URL(path, file)).href)}`,
     );
-    module = new URL(`data:text/javascript;base64,${Buffer.from(code).toString("base64")}`);
-    stripped.set(file.href, module);
+    lean = new URL(`data:text/javascript;base64,${Buffer.from(code).toString("base64")}`);
+    stripped.set(file.href, lean);
   }
-  return module;
+  return lean;
 }
 
 function withoutTypes(code: string): string {

@@ -106,7 +106,10 @@ export async function* copyItems(options: CopyItemsOptions): AsyncIterable<CopyI
   yield* tables.end();
 }
 
-/** Gathers neighbours, with short zeros between them. */
+/** Large enough to be written alone. */
+const ALONE_BYTES = 32_768;
+
+/** Gathers small neighbours, with short zeros between them. */
 class Tables {
   #at = 0;
   #parts: Uint8Array[] = [];
@@ -116,6 +119,11 @@ class Tables {
     if (segment.kind === "zero") {
       const joins = segment.at === this.#at + this.#length && this.#length > 0 && segment.length < SHORTEST_GAP;
       if (joins) this.#push(new Uint8Array(segment.length));
+      return;
+    }
+    if (segment.length >= ALONE_BYTES) {
+      yield* this.end();
+      yield { kind: "tables", at: segment.at, bytes: segment.bytes() };
       return;
     }
     if (segment.at !== this.#at + this.#length || this.#length + segment.length > TABLES_BYTES) {
