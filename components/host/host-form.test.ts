@@ -54,6 +54,39 @@ describe("toNewHost", () => {
     expect(wrong({ ...values, host: "", user: "" })).toEqual(["host", "user"]);
   });
 
+  it("makes what the API takes for VirtualBox, here and over SSH", () => {
+    const here: Values = { ...emptyFields("virtualbox", "vb"), transport: "local", privateKey: "not sent" };
+    expect(needsIdentity(here)).toBe(false);
+    expect(NewHost.parse(toNewHost(here))).toEqual({
+      name: "vb",
+      target: { driver: "virtualbox", connection: { transport: "local", program: null } },
+      secret: null,
+    });
+    const there: Values = {
+      ...emptyFields("virtualbox", "vb"),
+      host: "mac.example",
+      user: "ann",
+      privateKey: "K",
+      program: "C:\\Apps\\VBoxManage.exe",
+      pin: KEY,
+    };
+    const host = NewHost.parse(toNewHost(there));
+    expect(host.target.connection).toEqual({
+      transport: "ssh",
+      host: "mac.example",
+      port: 22,
+      user: "ann",
+      program: "C:\\Apps\\VBoxManage.exe",
+      hostKey: KEY,
+    });
+    if (host.target.driver === "demo") throw new Error("a real host came out as a simulated one");
+    expect(toNewHost(fromConnection("vb", host.target, ["privateKey"]))).toEqual({ ...host, secret: null });
+    expect(needsIdentity({ ...there, pin: "" })).toBe(true);
+    // Nothing but VBoxManage is ever run.
+    for (const program of ["/bin/sh", "VBoxManage", "/opt/VBoxManage -x", "/opt/VBoxManage/sh", '/a"/VBoxManage'])
+      expect(wrong({ ...there, program })).toEqual(["program"]);
+  });
+
   it("makes what the API takes for a XenServer pool", () => {
     const values: Values = { ...emptyFields("xapi", "pool"), host: "xen1.example", password: "p" };
     expect(needsIdentity(values)).toBe(true);

@@ -70,7 +70,9 @@ export function virtualBoxLab(): VirtualBoxLab {
     const [program, ...args] = command(...words);
     const run = spawnSync(program, args, { encoding: "utf8", timeout: RUN_MS, maxBuffer: 64 * 1024 ** 2 });
     if (run.status !== 0) {
-      throw new Error(`${words.join(" ")} failed: ${(run.stderr || run.error?.message) ?? run.stdout}`);
+      const log = join(folder, "home", "VBoxSVC.log");
+      const server = /COM server/.test(run.stderr) && existsSync(log) ? readFileSync(log, "utf8").slice(-2000) : "";
+      throw new Error(`${words.join(" ")} failed: ${(run.stderr || run.error?.message) ?? run.stdout}${server}`);
     }
     return run.stdout;
   };

@@ -11,7 +11,7 @@ import type { Medium } from "./media.ts";
 const MOST_FILES = 2048;
 const UNCHANGED_MS = 2000;
 
-const FORMATS = new Set(["vdi", "vmdk", "vhd", "vhdx"]);
+const FORMATS = new Set(["vdi", "vmdk", "vhd", "vhdx", "qcow2"]);
 
 /** Our readers know all of its files. */
 export const isReadable = (chain: readonly Medium[]): boolean =>

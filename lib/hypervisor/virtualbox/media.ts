@@ -20,6 +20,8 @@ export interface Medium {
   readonly accessible: boolean;
   /** Its own words when it is not. */
   readonly accessError: string | null;
+  /** The VMs and snapshots that have it, in VirtualBox's words; null: none. */
+  readonly usedBy: string | null;
   /** `writethrough`, `immutable`, `shareable`, …; null: normal. */
   readonly special: string | null;
 }
@@ -48,6 +50,7 @@ export function parseMedia(text: string): Media {
       encrypted: record.get("Encryption") === "enabled",
       accessible: state !== "inaccessible",
       accessError: record.get("Access Error") ?? null,
+      usedBy: record.get("In use by VMs") ?? null,
       special: /^(writethrough|immutable|shareable|readonly|multiattach)/.exec(type)?.[1] ?? null,
     });
   }

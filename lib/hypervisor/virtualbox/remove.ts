@@ -34,9 +34,11 @@ export async function removeDisk(vbox: VBoxManage, resource: ResourceRef, signal
   const media = await readMedia(vbox, { signal });
   const medium = [...media.values()].find((each) => samePath(machine.os, each.location, resource.ref));
   if (medium !== undefined) {
-    if ([...media.values()].some((each) => each.parent === medium.uuid)) {
-      throw new AppError("conflict", "disk.in-use", `${doing} failed: snapshots of a VM rest on it.`, {
-        hint: "Remove that VM, or its snapshots, in VirtualBox first.",
+    const used =
+      medium.usedBy ?? ([...media.values()].some((each) => each.parent === medium.uuid) ? "snapshots" : null);
+    if (used !== null) {
+      throw new AppError("conflict", "disk.in-use", `${doing} failed: it is used by ${used}.`, {
+        hint: "Detach it there, or remove that VM, in VirtualBox first.",
       });
     }
     await untilFree(() => vbox.run(["closemedium", "disk", medium.uuid], { signal }), doing, signal);

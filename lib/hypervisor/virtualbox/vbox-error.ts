@@ -37,6 +37,10 @@ export const isNotFound = (error: unknown): boolean =>
   (error.result === "VBOX_E_OBJECT_NOT_FOUND" ||
     /could not find a registered machine|could not find file for the medium/i.test(error.said));
 
+/** VBoxSVC, which does all the work, did not answer or did not start. */
+export const isServerAway = (error: unknown): boolean =>
+  error instanceof VBoxError && /COM server is not running or failed to start/.test(error.said);
+
 /** Somebody else holds the machine or the medium at this moment. */
 export const isBusy = (error: unknown): boolean =>
   error instanceof VBoxError &&
@@ -52,6 +56,16 @@ export function asAppError(error: unknown, doing: string): unknown {
       hint: "Free some space in the host's machine folder and try again.",
       cause: error,
     });
+  if (isServerAway(error))
+    return new AppError(
+      "unavailable",
+      "host.unreachable",
+      `${doing} failed: VirtualBox's server (VBoxSVC) does not start.`,
+      {
+        hint: "Look at VBoxSVC.log in VirtualBox's settings folder on that machine; ending a VBoxSVC that hangs helps.",
+        cause: error,
+      },
+    );
   return new AppError("unprocessable", "host.refused", `${doing} failed. VirtualBox says: ${error.said}`, {
     cause: error,
     ...(error.result === "" ? {} : { details: { result: error.result } }),

@@ -2,7 +2,7 @@
 import { setTimeout as delay } from "node:timers/promises";
 import { AppError } from "#lib/errors.ts";
 import type { HostMachine, MachineOs } from "./host-machine.ts";
-import { isBusy, isNotFound, VBoxError, vboxError } from "./vbox-error.ts";
+import { isBusy, isNotFound, isServerAway, VBoxError, vboxError } from "./vbox-error.ts";
 import { withoutWarning } from "./wrapper-warning.ts";
 
 export interface VBoxVersion {
@@ -34,6 +34,7 @@ const PLACES: Record<MachineOs, readonly string[]> = {
 const OLDEST = { major: 6, minor: 1 };
 const COMMAND_MS = 60_000;
 const BUSY_TRIES = 6;
+const SERVER_TRIES = 4;
 /** No question takes so long that was heard. */
 const LOST_MS = 2500;
 
@@ -95,7 +96,19 @@ export class VBoxManage {
     return turn;
   }
 
+  /** VirtualBox's own server may be on its way out or not yet up: nothing was done then, and it is asked again. */
   async #run(args: readonly string[], options: CommandOptions): Promise<string> {
+    for (let attempt = 1; ; attempt += 1) {
+      try {
+        return await this.#runOnce(args, options);
+      } catch (error) {
+        if (!isServerAway(error) || attempt >= SERVER_TRIES) throw error;
+        await delay(1000, undefined, options.signal === undefined ? {} : { signal: options.signal });
+      }
+    }
+  }
+
+  async #runOnce(args: readonly string[], options: CommandOptions): Promise<string> {
     options.signal?.throwIfAborted();
     const { code, stdout, stderr } = await this.machine.run(this.program, args, {
       signal: options.signal,

@@ -122,7 +122,14 @@ export class VirtualBoxAdapter implements HypervisorAdapter {
     if ((await this.#vbox.machine.files.stat(resource.ref, signal)) === null)
       throw new AppError("not-found", "disk.not-found", `${resource.label} is not on ${this.#vbox.machine.name}.`);
     const alone = { uuid: resource.ref, parent: null, location: resource.ref, format, formatRaw: format };
-    const unknown = { capacity: null, allocated: null, encrypted: false, accessible: true, accessError: null };
+    const unknown = {
+      capacity: null,
+      allocated: null,
+      encrypted: false,
+      accessible: true,
+      accessError: null,
+      usedBy: null,
+    };
     return openChain(this.#vbox.machine, [{ ...alone, ...unknown, special: null }], signal);
   }
 
