@@ -112,6 +112,31 @@ describe("by qemu-img", () => {
     expect(told).toEqual([stream.spooled]);
   });
 
+  it("a dynamic VHD of more than is held in memory passes by, its bitmaps with it", async () => {
+    const size = 200 * MIB;
+    scratch.raw("large.raw", size, [
+      [0, 90 * MIB],
+      [150 * MIB + 512, 5000],
+    ]);
+    scratch.qemuImg(
+      "convert",
+      "-f",
+      "raw",
+      "-O",
+      "vpc",
+      "-o",
+      "subformat=dynamic,force_size=on",
+      "large.raw",
+      "large.vhd",
+    );
+    const bytes = readFileSync(scratch.path("large.vhd"));
+    await using stream = await openForwardBytes(null, pipe(bytes));
+    expect(stream).toMatchObject({ order: "forward", image: null });
+    await using sink = await createFileSink(scratch.path("large.out"), { durable: false });
+    await convertStream({ stream, to: "raw", sink });
+    scratch.qemuImg("compare", "-f", "raw", "-F", "raw", "large.raw", "large.out");
+  });
+
   it("a qcow2 with tables behind its data is kept", async () => {
     // Two L2 tables, the second behind more data than is held in memory.
     const size = 1200 * MIB;

@@ -24,10 +24,11 @@ export function bitmapBytes(blockBytes: number): number {
   return Math.ceil(blockBytes / SECTOR / 8 / SECTOR) * SECTOR;
 }
 
-export function blockMap(file: NamedBytes, shape: DynamicShape): LayerLocate {
+/** Where the data of each block lies, whatever its bitmap says of it. */
+export function blockTable(file: NamedBytes, shape: DynamicShape): BlockTable {
   const { size, blockBytes } = shape;
   const lead = bitmapBytes(blockBytes);
-  const table = new BlockTable(new PageCache(file.bytes), {
+  return new BlockTable(new PageCache(file.bytes), {
     at: shape.tableAt,
     count: shape.entries,
     entryBytes: 4,
@@ -46,7 +47,12 @@ export function blockMap(file: NamedBytes, shape: DynamicShape): LayerLocate {
       return from + lead;
     },
   });
+}
 
+export function blockMap(file: NamedBytes, shape: DynamicShape): LayerLocate {
+  const { blockBytes } = shape;
+  const lead = bitmapBytes(blockBytes);
+  const table = blockTable(file, shape);
   const kept = new Map<number, Bitmap>();
   const bitmapAt = async (at: number, signal: AbortSignal | undefined): Promise<Bitmap> => {
     const bytes = Buffer.alloc(lead);
@@ -83,7 +89,7 @@ export function blockMap(file: NamedBytes, shape: DynamicShape): LayerLocate {
 }
 
 /** A sector whose bit is clear was never written: it is the parent's, whatever lies there. Most significant bit first. */
-function cutByBitmap(bitmap: Bitmap, block: number, within: number, length: number): LayerRun {
+export function cutByBitmap(bitmap: Bitmap, block: number, within: number, length: number): LayerRun {
   if (bitmap === ALL_WRITTEN) return { length, at: block + within };
   const written = (sector: number) =>
     Math.floor((bitmap[Math.floor(sector / 8)] ?? 0) / 2 ** (7 - (sector % 8))) % 2 === 1;

@@ -2,7 +2,7 @@
 import { planLayout } from "../../block-layout.ts";
 import type { DiskFormat } from "../../format.ts";
 import { COOKIE_FOOTER, FOOTER_BYTES } from "./layout.ts";
-import { openVhd, openVhdFront } from "./open.ts";
+import { forwardVhd, openVhd } from "./open.ts";
 import { VhdOptions } from "./options.ts";
 import { layOutVhd } from "./plan.ts";
 
@@ -20,7 +20,7 @@ export const vhd = {
     );
   },
   open: openVhd,
-  forward: openVhdFront,
+  forward: forwardVhd,
   plan: (disk, options, signal) => planLayout(disk, layOutVhd(disk.size, options), signal),
   layOut: layOutVhd,
 } satisfies DiskFormat<VhdOptions>;

@@ -5,7 +5,7 @@ import { insane, overlap, truncated } from "../../image-error.ts";
 import type { ImageFile } from "../../io.ts";
 import type { Layer } from "../../layer.ts";
 import { MappedDisk } from "../../mapped-disk.ts";
-import { blockMap } from "./block-map.ts";
+import { blockMap, type DynamicShape } from "./block-map.ts";
 import {
   COOKIE_DYNAMIC,
   COOKIE_FOOTER,
@@ -31,6 +31,8 @@ export interface VhdLink {
   readonly parent: ParentName | null;
   readonly details: Readonly<Record<string, number>>;
   readonly notes: readonly string[];
+  /** null: fixed. */
+  readonly shape: DynamicShape | null;
 }
 
 /** A footer and where it was found. */
@@ -67,13 +69,13 @@ export async function openBy(
         `a disk of ${size} bytes stands before its footer, which is at byte ${fields.at}`,
       );
     }
-    return { disk: new FlatDisk(image, 0, size), footer, parent: null, details: {}, notes };
+    return { disk: new FlatDisk(image, 0, size), footer, parent: null, details: {}, notes, shape: null };
   }
   if (type !== TYPE_DYNAMIC && type !== TYPE_DIFFERENCING)
     throw insane(image.name, fields.at + 60, `its disk type is ${type}`);
-  const { disk, header, blockBytes } = await openDynamic(image, footer, fields, signal);
+  const { disk, header, shape } = await openDynamic(image, footer, fields, signal);
   const parent = type === TYPE_DIFFERENCING ? await readParentName(image, header, signal) : null;
-  return { disk, footer, parent, details: { blockSize: blockBytes }, notes };
+  return { disk, footer, parent, details: { blockSize: shape.blockBytes }, notes, shape };
 }
 
 /** The footer at the end, or the copy that dynamic images keep at the beginning. */
@@ -132,6 +134,6 @@ async function openDynamic(image: ImageFile, footer: Footer, footerFields: Field
       if (a.from < b.to && b.from < a.to) throw overlap(image.name, b.from, `${b.what} lies inside ${a.what}`);
     }
   }
-  const locate = blockMap(image, { size, tableAt, entries: needed, blockBytes, claimed });
-  return { disk: new MappedDisk(image, size, locate), header, blockBytes };
+  const shape: DynamicShape = { size, tableAt, entries: needed, blockBytes, claimed };
+  return { disk: new MappedDisk(image, size, blockMap(image, shape)), header, shape };
 }

@@ -1,11 +1,12 @@
 /** Opens a VHD and the chain of those that it is a difference of. */
 import type { BlockSource } from "../../block-source.ts";
-import type { ImageFacts, OpenedImage } from "../../format.ts";
+import type { ImageFacts, OpenedImage, OpenedStream } from "../../format.ts";
 import { parentMismatch } from "../../image-chain.ts";
 import type { ImageFile } from "../../io.ts";
 import { cutDisk } from "../../layer.ts";
 import { openChain } from "../../open-chain.ts";
 import { isZero } from "../../zeros.ts";
+import { forwardBlocks } from "./forward.ts";
 import { type Footer, TYPE_DIFFERENCING, TYPE_DYNAMIC, TYPE_FIXED } from "./layout.ts";
 import { openBy, openLink, readFrontFooter, type VhdLink } from "./link.ts";
 
@@ -39,16 +40,19 @@ export async function openVhd(image: ImageFile, signal?: AbortSignal): Promise<O
 }
 
 /**
- * By the footer's copy at the beginning, while the end has not come. Null: it has none, as fixed images, or more than
- * its beginning is needed.
+ * By the footer's copy and the table at the beginning, block by block in the order of the file. Null: it has no copy,
+ * as fixed images, or more than its beginning is needed.
  */
-export async function openVhdFront(image: ImageFile, signal?: AbortSignal): Promise<OpenedImage | null> {
+export async function forwardVhd(image: ImageFile, signal?: AbortSignal): Promise<OpenedStream | null> {
   const found = await readFrontFooter(image, signal);
   if (found?.footer.type !== TYPE_DYNAMIC || BY_GEOMETRY.has(found.footer.creator)) return null;
   const link = await openBy(image, found, signal);
+  if (link.shape === null) return null;
+  const blocks = await forwardBlocks(image, link.shape, signal);
   return {
     facts: factsOf(link, link.disk.size, [image.name]),
-    disk: link.disk,
+    size: link.disk.size,
+    ...blocks,
     [Symbol.asyncDispose]: () => link.disk[Symbol.asyncDispose](),
   };
 }
