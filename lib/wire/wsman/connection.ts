@@ -41,6 +41,8 @@ export class WsmanConnection implements AsyncDisposable {
   #channel: SealedChannel | null = null;
   #signedIn = false;
   #certificate: Buffer | null = null;
+  /** Address of this machine on the connection; null before the first one. */
+  localAddress: string | null = null;
 
   constructor(target: WsmanTarget) {
     if (target.tls === null && target.auth.kind !== "ntlm") {
@@ -56,7 +58,10 @@ export class WsmanConnection implements AsyncDisposable {
       keepAliveTimeout: 60_000,
       connect: (_options, done) => {
         this.#connect().then(
-          (socket) => done(null, socket),
+          (socket) => {
+            this.localAddress = socket.localAddress ?? null;
+            done(null, socket);
+          },
           (error: unknown) => done(error instanceof Error ? error : new Error(String(error)), null),
         );
       },

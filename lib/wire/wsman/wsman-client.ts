@@ -27,6 +27,11 @@ export class WsmanClient implements AsyncDisposable {
     this.#address = `${target.tls === null ? "http" : "https"}://${target.host}:${target.port}/wsman`;
   }
 
+  /** Address of this machine on the connection; null before the first answer. */
+  get localAddress(): string | null {
+    return this.#connection.localAddress;
+  }
+
   /** The body of the answer. Throws WsmanFault, and what the connection throws. */
   async send(request: Request, signal?: AbortSignal): Promise<Element> {
     const { status, text } = await this.#connection.post(requestText(this.#address, request), signal);

@@ -1,0 +1,69 @@
+/**
+ * Where a disk's bytes are to be read. A machine that is off lends its file; of one that runs a checkpoint is made, and
+ * the file that it froze is read. What lies in a chain of checkpoints is merged by the host into one file first.
+ */
+import type { Vm, VmDisk } from "#lib/domain/inventory.ts";
+import { AppError } from "#lib/errors.ts";
+import type { CimRef } from "#lib/wire/wsman/cim.ts";
+import { embeddedInstance } from "#lib/wire/wsman/embedded.ts";
+import type { ResourceRef } from "../adapter.ts";
+import { type HypervSession, V2 } from "./session.ts";
+import { planSnapshot } from "./snapshots.ts";
+
+const IMAGES_CLASS = "Msvm_ImageManagementService";
+const IMAGES: CimRef = { namespace: V2, className: IMAGES_CLASS, keys: { CreationClassName: IMAGES_CLASS } };
+
+export interface CapturePlan {
+  readonly vm: Vm;
+  readonly disk: VmDisk & { readonly source: string };
+  readonly snapshot: ResourceRef | null;
+  /** One file instead of a chain. */
+  readonly merged: ResourceRef | null;
+  /** Path that the names of the two small files of a transfer begin with. */
+  readonly keys: ResourceRef;
+}
+
+const isChained = (path: string): boolean => /\.avhdx?$/i.test(path);
+
+/** Throws `disk.not-found`, `disk.cannot-capture`. */
+export function planCapture(vm: Vm, diskId: string, tag: string): CapturePlan {
+  const disk = vm.disks.find((each) => each.id === diskId);
+  if (disk?.source == null) throw new AppError("not-found", "disk.not-found", `${vm.name} has no disk “${diskId}”.`);
+  if (disk.captureBlocker !== null) throw new AppError("unprocessable", "disk.cannot-capture", disk.captureBlocker);
+  const { source } = disk;
+  const folder = source.slice(0, source.lastIndexOf("\\"));
+  const base = `${folder}\\supravisor-${tag}`;
+  const still = vm.state === "stopped" || vm.state === "suspended" || vm.state === "crashed";
+  return {
+    vm,
+    disk: { ...disk, source },
+    snapshot: still ? null : planSnapshot(vm.ref, vm.name, tag),
+    merged: isChained(source)
+      ? { kind: "disk", ref: `${base}.vhdx`, label: `the merged copy of ${disk.label} of ${vm.name}` }
+      : null,
+    keys: { kind: "disk", ref: base, label: `the transfer of ${disk.label} of ${vm.name}` },
+  };
+}
+
+/** The host merges the chain that ends in `from` into a file of its own. */
+export async function mergeChain(
+  session: HypervSession,
+  from: string,
+  to: string,
+  signal?: AbortSignal,
+): Promise<void> {
+  await session.invoke(
+    IMAGES,
+    "ConvertVirtualHardDisk",
+    {
+      SourcePath: from,
+      VirtualDiskSettingData: embeddedInstance("Msvm_VirtualHardDiskSettingData", {
+        Path: ["string", to],
+        Type: ["uint16", 3],
+        Format: ["uint16", 3],
+      }),
+    },
+    `Merging ${from}`,
+    signal,
+  );
+}

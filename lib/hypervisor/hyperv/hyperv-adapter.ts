@@ -1,0 +1,338 @@
+/** One Hyper-V host. */
+import { setTimeout as delay } from "node:timers/promises";
+import type { HostCapabilities } from "#lib/domain/capabilities.ts";
+import type { DiskFormatId } from "#lib/domain/disk-format.ts";
+import type { PowerAction } from "#lib/domain/hardware.ts";
+import type { InventoryChange, InventoryItem, Vm } from "#lib/domain/inventory.ts";
+import { canPower } from "#lib/domain/vm-rules.ts";
+import { openForwardBytes } from "#lib/disk/forward/open-forward.ts";
+import { AppError } from "#lib/errors.ts";
+import { number, text, texts } from "#lib/wire/wsman/cim.ts";
+import type { DiskSpec, HostDisk, HypervisorAdapter, PulledDisk, ResourceRef, VmSpec } from "../adapter.ts";
+import { Told } from "../told.ts";
+import { mergeChain, planCapture } from "./capture.ts";
+import { defineVm, SERVICE } from "./define-vm.ts";
+import { HostFiles } from "./host-files.ts";
+import { formatOf } from "./map-vm.ts";
+import { capabilitiesOf, type HypervHost, readHost, readNetworks, readPools } from "./read-host.ts";
+import { DiskSizes, readStamps, readVms } from "./read-vms.ts";
+import { type HypervSession, V2 } from "./session.ts";
+import { makeSnapshot, removeSnapshot } from "./snapshots.ts";
+
+/** Two time stamps a machine. */
+const LOOK_MS = 2000;
+/** Drives, switches, the host itself, what the guests tell. */
+const THOROUGH_MS = 60_000;
+const STOP_MS = 60_000;
+
+const STATE: Partial<Record<PowerAction, number>> = { start: 2, stop: 3, reboot: 10, reset: 11, pause: 9, resume: 2 };
+const DOING: Record<PowerAction, string> = {
+  start: "Starting",
+  shutdown: "Shutting down",
+  stop: "Turning off",
+  reboot: "Restarting",
+  reset: "Resetting",
+  pause: "Pausing",
+  resume: "Resuming",
+};
+
+export class HypervAdapter implements HypervisorAdapter {
+  readonly #session: HypervSession;
+  readonly #files: HostFiles;
+  readonly #sizes = new DiskSizes();
+  #host: HypervHost;
+  #capabilities: HostCapabilities;
+
+  private constructor(session: HypervSession, host: HypervHost) {
+    this.#session = session;
+    this.#files = new HostFiles(session);
+    this.#host = host;
+    this.#capabilities = capabilitiesOf(host);
+  }
+
+  static async open(session: HypervSession, signal?: AbortSignal): Promise<HypervAdapter> {
+    return new HypervAdapter(session, await readHost(session, signal));
+  }
+
+  get capabilities(): HostCapabilities {
+    return this.#capabilities;
+  }
+
+  async refreshCapabilities(signal?: AbortSignal): Promise<HostCapabilities> {
+    this.#host = await readHost(this.#session, signal);
+    this.#capabilities = capabilitiesOf(this.#host);
+    return this.#capabilities;
+  }
+
+  async *inventory(signal?: AbortSignal): AsyncIterable<InventoryItem> {
+    this.#host = await readHost(this.#session, signal);
+    yield this.#host.facts;
+    yield* await readPools(this.#session, this.#host, signal);
+    const networks = await readNetworks(this.#session, signal);
+    yield* networks;
+    yield* await this.#vms(null, signal, new Map(networks.map(({ ref, name }) => [ref, name])));
+  }
+
+  async #vms(id: string | null, signal?: AbortSignal, networks?: ReadonlyMap<string, string>): Promise<Vm[]> {
+    const names =
+      networks ?? new Map((await readNetworks(this.#session, signal)).map(({ ref, name }) => [ref, name] as const));
+    return readVms(this.#session, this.#sizes, names, id, signal);
+  }
+
+  async *watch(signal: AbortSignal): AsyncIterable<InventoryChange> {
+    const told = new Told();
+    let stamps: ReadonlyMap<string, string> = new Map();
+    let thoroughAt = 0;
+    try {
+      while (!signal.aborted) {
+        const now = await readStamps(this.#session, signal);
+        if (Date.now() >= thoroughAt) {
+          const items: InventoryItem[] = [];
+          for await (const item of this.inventory(signal)) items.push(item);
+          yield* [...told.replace(items)];
+          thoroughAt = Date.now() + THOROUGH_MS;
+        } else {
+          for (const [id, stamp] of now) {
+            if (stamps.get(id) === stamp) continue;
+            for (const vm of await this.#vms(id, signal)) yield* [...told.put(vm)];
+          }
+          for (const id of stamps.keys()) if (!now.has(id)) yield* [...told.gone("vm", id)];
+        }
+        stamps = now;
+        await delay(LOOK_MS, undefined, { signal }).catch(() => undefined);
+      }
+    } catch (error) {
+      if (!signal.aborted) throw error;
+    }
+  }
+
+  async vm(ref: string, signal?: AbortSignal): Promise<Vm> {
+    const [vm] = await this.#vms(ref, signal);
+    if (vm === undefined) throw new AppError("not-found", "vm.not-found", `There is no VM ${ref} on this host.`);
+    return vm;
+  }
+
+  async power(ref: string, action: PowerAction, signal?: AbortSignal): Promise<void> {
+    const vm = await this.vm(ref, signal);
+    const allowed = canPower(vm, action);
+    if (allowed !== true) throw new AppError("conflict", "host.refused", allowed.reason);
+    const doing = `${DOING[action]} ${vm.name}`;
+    const state = STATE[action];
+    if (state === undefined) return this.#shutDown(vm, doing, signal);
+    await this.#session.invoke(
+      { namespace: V2, className: "Msvm_ComputerSystem", keys: { CreationClassName: "Msvm_ComputerSystem", Name: ref } },
+      "RequestStateChange",
+      { RequestedState: state },
+      doing,
+      signal,
+    );
+  }
+
+  /** Only a guest that has the integration services can be asked. */
+  async #shutDown(vm: Vm, doing: string, signal?: AbortSignal): Promise<void> {
+    const [component] = await this.#session.query(
+      V2,
+      `SELECT * FROM Msvm_ShutdownComponent WHERE SystemName = '${vm.ref}'`,
+      doing,
+      signal,
+    );
+    if (component === undefined || !texts(component, "OperationalStatus").includes("2")) {
+      throw new AppError("unprocessable", "host.refused", `${vm.name} does not listen: its integration services do not run.`, {
+        hint: "Wait until the guest is up, shut it down from within, or turn it off.",
+      });
+    }
+    await this.#session.invoke(
+      {
+        namespace: V2,
+        className: "Msvm_ShutdownComponent",
+        keys: {
+          CreationClassName: "Msvm_ShutdownComponent",
+          DeviceID: text(component, "DeviceID") ?? "",
+          SystemCreationClassName: "Msvm_ComputerSystem",
+          SystemName: vm.ref,
+        },
+      },
+      "InitiateShutdown",
+      { Force: true, Reason: "Supravisor" },
+      doing,
+      signal,
+    );
+  }
+
+  async planCapture(
+    vmRef: string,
+    diskId: string,
+    tag: string,
+    signal?: AbortSignal,
+  ): Promise<readonly ResourceRef[]> {
+    const { snapshot, merged, keys } = planCapture(await this.vm(vmRef, signal), diskId, tag);
+    return [keys, ...(snapshot === null ? [] : [snapshot]), ...(merged === null ? [] : [merged])];
+  }
+
+  async openDisk(vmRef: string, diskId: string, tag: string, signal?: AbortSignal): Promise<HostDisk> {
+    const { vm, disk, snapshot, merged, keys } = planCapture(await this.vm(vmRef, signal), diskId, tag);
+    let path = disk.source;
+    if (snapshot !== null) {
+      const frozen = await makeSnapshot(this.#session, vm.ref, vm.name, tag, signal);
+      const there = frozen.get(disk.id);
+      if (there === undefined || there === "")
+        throw new AppError("unprocessable", "disk.cannot-capture", `The checkpoint of ${vm.name} leaves ${disk.label} out.`);
+      path = there;
+    }
+    if (merged !== null) {
+      await mergeChain(this.#session, path, merged.ref, signal);
+      path = merged.ref;
+    }
+    return this.#read(path, keys.ref, formatOf(path) ?? "vhdx", signal);
+  }
+
+  async openResource(resource: ResourceRef, format: DiskFormatId, signal?: AbortSignal): Promise<HostDisk> {
+    if (!(await this.#files.exists(resource.ref, signal)))
+      throw new AppError("not-found", "disk.not-found", `${resource.label} is not on the host.`);
+    return this.#read(resource.ref, resource.ref, format, signal);
+  }
+
+  async #read(path: string, keys: string, format: DiskFormatId, signal?: AbortSignal): Promise<HostDisk> {
+    const sending = await this.#files.send(path, keys, signal);
+    try {
+      const image = await openForwardBytes(format, sending.bytes, {
+        name: path,
+        ...(signal === undefined ? {} : { signal }),
+      });
+      return {
+        access: "once",
+        stream: image,
+        async [Symbol.asyncDispose]() {
+          await sending[Symbol.asyncDispose]();
+          await image[Symbol.asyncDispose]();
+        },
+      };
+    } catch (error) {
+      await sending[Symbol.asyncDispose]();
+      throw error;
+    }
+  }
+
+  async #planned(spec: DiskSpec, signal?: AbortSignal): Promise<ResourceRef> {
+    const pool = (await readPools(this.#session, this.#host, signal)).find(({ ref }) => ref === spec.poolRef);
+    if (pool?.path == null)
+      throw new AppError("not-found", "pool.not-found", `There is no drive “${spec.poolRef}” on this host.`);
+    if (!this.#capabilities.diskFormats.includes(spec.format))
+      throw new AppError("unprocessable", "host.refused", `Hyper-V takes no ${spec.format} disks.`);
+    const ref = `${pool.path}\\${spec.name}.${spec.format}`;
+    return { kind: "disk", ref, label: `disk ${ref}` };
+  }
+
+  async planDisk(spec: DiskSpec, signal?: AbortSignal): Promise<ResourceRef> {
+    const resource = await this.#planned(spec, signal);
+    if (await this.#files.exists(resource.ref, signal))
+      throw new AppError("conflict", "disk.exists", `There is a file ${resource.ref} already.`);
+    return resource;
+  }
+
+  async createDisk(spec: DiskSpec, signal?: AbortSignal): Promise<PulledDisk> {
+    const resource = await this.planDisk(spec, signal);
+    return {
+      resource,
+      pull: (file, stop) => this.#files.fetch(resource.ref, file, stop ?? signal ?? new AbortController().signal),
+    };
+  }
+
+  planVm(spec: VmSpec, tag: string): ResourceRef {
+    return { kind: "vm", ref: tag, label: `VM ${spec.name}` };
+  }
+
+  /** A tag stands in the machine's notes, which only its own list of settings gives. */
+  async #tagged(tag: string, signal?: AbortSignal): Promise<Vm | undefined> {
+    const settings = await this.#session.query(
+      V2,
+      "SELECT InstanceID, VirtualSystemIdentifier, Notes FROM Msvm_VirtualSystemSettingData",
+      "Looking for the VM",
+      signal,
+    );
+    const found = settings.find((each) => texts(each, "Notes").join("\n").includes(`supravisor-tag: ${tag}`));
+    const id = text(found, "VirtualSystemIdentifier");
+    if (id === null) return undefined;
+    const [vm] = await this.#vms(id, signal);
+    return vm?.tag === tag ? vm : undefined;
+  }
+
+  async #named(name: string, signal?: AbortSignal): Promise<readonly string[]> {
+    const found = await this.#session.query(
+      V2,
+      `SELECT * FROM Msvm_ComputerSystem WHERE ElementName = '${name.replaceAll("\\", "\\\\").replaceAll("'", "\\'")}'`,
+      `Looking for a VM ${name}`,
+      signal,
+    );
+    return found.map((each) => text(each, "Name") ?? "");
+  }
+
+  async createVm(spec: VmSpec, tag: string, signal?: AbortSignal): Promise<Vm> {
+    const same = await this.#tagged(tag, signal);
+    if (same !== undefined) return same;
+    if ((await this.#named(spec.name, signal)).length > 0) throw nameTaken(spec.name);
+    const id = await defineVm({
+      session: this.#session,
+      computerName: this.#host.computerName,
+      spec,
+      tag,
+      ...(signal === undefined ? {} : { signal }),
+    });
+    // Hyper-V takes a name twice. Of two that were made at once, the one with the lower number stays.
+    const others = (await this.#named(spec.name, signal)).filter((each) => each !== id);
+    if (others.some((other) => other < id)) {
+      await this.remove(this.planVm(spec, tag), signal);
+      throw nameTaken(spec.name);
+    }
+    return this.vm(id, signal);
+  }
+
+  async remove(resource: ResourceRef, signal?: AbortSignal): Promise<void> {
+    if (resource.kind === "disk") return this.#files.removeAll(resource.ref, signal);
+    if (resource.kind === "snapshot") return removeSnapshot(this.#session, resource, signal);
+    const vm = await this.#tagged(resource.ref, signal);
+    if (vm === undefined) return;
+    if (vm.state !== "stopped" && vm.state !== "suspended") await this.power(vm.ref, "stop", signal);
+    await this.#settled(vm.ref, signal);
+    await this.#session.invoke(
+      SERVICE,
+      "DestroySystem",
+      {
+        AffectedSystem: {
+          namespace: V2,
+          className: "Msvm_ComputerSystem",
+          keys: { CreationClassName: "Msvm_ComputerSystem", Name: vm.ref },
+        },
+      },
+      `Removing ${vm.name}`,
+      signal,
+    );
+  }
+
+  /** Waits until the machine is off or saved. */
+  async #settled(ref: string, signal?: AbortSignal): Promise<void> {
+    const until = Date.now() + STOP_MS;
+    for (;;) {
+      const [machine] = await this.#session.query(
+        V2,
+        `SELECT * FROM Msvm_ComputerSystem WHERE Name = '${ref}'`,
+        `Waiting for ${ref}`,
+        signal,
+      );
+      const state = number(machine, "EnabledState");
+      if (machine === undefined || state === 3 || state === 6) return;
+      if (Date.now() > until) throw new AppError("unavailable", "host.timeout", `${text(machine, "ElementName")} does not stop.`);
+      await delay(300, undefined, signal === undefined ? {} : { signal });
+    }
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.#session[Symbol.asyncDispose]();
+  }
+}
+
+function nameTaken(name: string): AppError {
+  return new AppError("conflict", "vm.exists", `There is a VM “${name}” on this host already.`, {
+    hint: "Choose another name.",
+  });
+}

@@ -1,0 +1,226 @@
+/** CIM instances of virtual machines as the domain's VMs. Pure. */
+import type { DiskFormatId } from "#lib/domain/disk-format.ts";
+import type { DiskBus, PowerState } from "#lib/domain/hardware.ts";
+import type { Vm, VmDisk, VmNic, VmSnapshot } from "#lib/domain/inventory.ts";
+import { type CimInstance, flag, number, text, texts } from "#lib/wire/wsman/cim.ts";
+import { readEmbedded } from "#lib/wire/wsman/embedded.ts";
+import { readObjectPath } from "#lib/wire/wsman/object-path.ts";
+
+export const CLASSES = [
+  "Msvm_VirtualSystemSettingData",
+  "Msvm_ProcessorSettingData",
+  "Msvm_MemorySettingData",
+  "Msvm_ResourceAllocationSettingData",
+  "Msvm_StorageAllocationSettingData",
+  "Msvm_SyntheticEthernetPortSettingData",
+  "Msvm_EmulatedEthernetPortSettingData",
+  "Msvm_EthernetPortAllocationSettingData",
+  "Msvm_SecuritySettingData",
+] as const;
+export type SettingClass = (typeof CLASSES)[number];
+
+/** Everything that was read of one machine or of all. */
+export interface MachineFacts {
+  readonly machines: readonly CimInstance[];
+  readonly settings: Readonly<Record<SettingClass, readonly CimInstance[]>>;
+  readonly exchange: readonly CimInstance[];
+  readonly addresses: readonly CimInstance[];
+  /** Names of switches, by id. */
+  readonly networks: ReadonlyMap<string, string>;
+  /** Bytes the guest sees, by path in lower case. */
+  readonly sizes: ReadonlyMap<string, number>;
+}
+
+export const REALIZED = "Microsoft:Hyper-V:System:Realized";
+export const CAPTURE_NAME = "Supravisor capture";
+const TAG = /^supravisor-tag: ([0-9a-f-]{36})$/m;
+const GUID = /^[0-9A-F]{8}(-[0-9A-F]{4}){3}-[0-9A-F]{12}$/i;
+const VIRTUAL_DISK = "Microsoft:Hyper-V:Virtual Hard Disk";
+const MiB = 1024 * 1024;
+
+export const noteOf = (tag: string, description: string): string => `${description}\nsupravisor-tag: ${tag}`;
+
+const STATE: Readonly<Record<number, PowerState>> = {
+  2: "running",
+  3: "stopped",
+  6: "suspended",
+  9: "paused",
+  32768: "paused",
+  32769: "suspended",
+};
+
+export const isMachine = (instance: CimInstance): boolean => GUID.test(text(instance, "Name") ?? "");
+
+/** Settings of the machine as it is, checkpoints apart. */
+const ownOf = (list: readonly CimInstance[], id: string): readonly CimInstance[] =>
+  list.filter((each) => {
+    const instanceId = text(each, "InstanceID") ?? "";
+    return instanceId === `Microsoft:${id}` || instanceId.startsWith(`Microsoft:${id}\\`);
+  });
+
+const idIn = (path: string | null): string | null =>
+  path === null ? null : (readObjectPath(path)?.keys["InstanceID"] ?? null);
+
+export function formatOf(path: string): DiskFormatId | null {
+  if (/\.a?vhdx$/i.test(path)) return "vhdx";
+  return /\.a?vhd$/i.test(path) ? "vhd" : null;
+}
+
+export function mapVms(facts: MachineFacts): Vm[] {
+  return facts.machines.filter(isMachine).map((machine) => mapVm(facts, machine));
+}
+
+function mapVm(facts: MachineFacts, machine: CimInstance): Vm {
+  const id = text(machine, "Name") ?? "";
+  const { settings } = facts;
+  const all = settings.Msvm_VirtualSystemSettingData.filter((each) => text(each, "VirtualSystemIdentifier") === id);
+  const current = all.find((each) => text(each, "VirtualSystemType") === REALIZED);
+  const [processor] = ownOf(settings.Msvm_ProcessorSettingData, id);
+  const [memory] = ownOf(settings.Msvm_MemorySettingData, id);
+  const [security] = ownOf(settings.Msvm_SecuritySettingData, id);
+  const uefi = text(current, "VirtualSystemSubType")?.endsWith(":2") === true;
+  const notes = texts(current, "Notes").join("\n");
+  const state = STATE[number(machine, "EnabledState") ?? 0] ?? "unknown";
+  const uptime = number(machine, "OnTimeInMilliseconds") ?? 0;
+  const megabytes = number(memory, "VirtualQuantity");
+  const told = guestOf(facts, id);
+  return {
+    kind: "vm",
+    ref: id,
+    name: text(machine, "ElementName") ?? id,
+    state,
+    cpus: number(processor, "VirtualQuantity"),
+    memory: megabytes === null ? null : megabytes * MiB,
+    firmware: uefi ? "uefi" : "bios",
+    secureBoot: uefi && flag(current, "SecureBootEnabled") === true,
+    guestOs:
+      told.get("OSName") === undefined ? null : [told.get("OSName"), told.get("OSVersion")].filter(Boolean).join(" "),
+    machine: [
+      `Generation ${uefi ? 2 : 1}`,
+      text(current, "Version") === null ? null : `version ${text(current, "Version")}`,
+      flag(memory, "DynamicMemoryEnabled") === true ? "dynamic memory" : null,
+      flag(security, "TpmEnabled") === true ? "TPM" : null,
+    ]
+      .filter(Boolean)
+      .join(", "),
+    description: notes.replace(TAG, "").trim() || null,
+    // Whole minutes: the uptime moves on all the time, the start does not.
+    startedAt:
+      state === "running" && uptime > 0
+        ? new Date(Math.round((Date.now() - uptime) / 60_000) * 60_000).toISOString()
+        : null,
+    disks: mapDisks(facts, id),
+    nics: mapNics(facts, id, told),
+    snapshots: mapSnapshots(all, current),
+    tag: TAG.exec(notes)?.[1] ?? null,
+  };
+}
+
+/** What the guest tells of itself through the integration services. */
+function guestOf(facts: MachineFacts, id: string): ReadonlyMap<string, string> {
+  const component = facts.exchange.find((each) => text(each, "SystemName") === id);
+  const items = texts(component, "GuestIntrinsicExchangeItems").flatMap((item) => {
+    const instance = readEmbedded(item);
+    const name = instance?.values.get("Name")?.[0];
+    const data = instance?.values.get("Data")?.[0];
+    return name === undefined || data === undefined || data === "" ? [] : [[name, data] as const];
+  });
+  return new Map(items);
+}
+
+function mapDisks(facts: MachineFacts, id: string): VmDisk[] {
+  const resources = ownOf(facts.settings.Msvm_ResourceAllocationSettingData, id);
+  const byId = new Map(resources.map((each) => [text(each, "InstanceID"), each]));
+  const disks = ownOf(facts.settings.Msvm_StorageAllocationSettingData, id).filter(
+    (each) => text(each, "ResourceSubType") === VIRTUAL_DISK,
+  );
+  return disks
+    .map((disk): VmDisk => {
+      const drive = byId.get(idIn(text(disk, "Parent")));
+      const controller = byId.get(idIn(text(drive, "Parent") ?? null));
+      const kind = text(controller, "ResourceSubType") ?? "";
+      const bus: DiskBus | null = kind.includes("IDE") ? "ide" : kind.includes("SCSI") ? "scsi" : null;
+      const numbered = resources.filter((each) => text(each, "ResourceSubType") === kind);
+      const number = controller === undefined ? 0 : Number(text(controller, "Address")) || numbered.indexOf(controller);
+      const source = texts(disk, "HostResource")[0] ?? null;
+      const shared = texts(disk, "HostResource").length > 1;
+      return {
+        id: (text(disk, "InstanceID") ?? "").slice(`Microsoft:${id}\\`.length),
+        label: `${bus === "ide" ? "IDE" : "SCSI"} ${number}:${text(drive, "AddressOnParent") ?? "0"}`,
+        bus,
+        source,
+        storageRef: source === null ? null : (/^[A-Za-z]:/.exec(source)?.[0].toUpperCase() ?? null),
+        format: source === null ? null : formatOf(source),
+        capacity: source === null ? null : (facts.sizes.get(source.toLowerCase()) ?? null),
+        allocated: null,
+        readOnly: false,
+        captureBlocker:
+          source === null
+            ? "No file is attached to it."
+            : formatOf(source) === null
+              ? `${source} is a shared disk set or a disk of the host itself, which cannot be read as a file.`
+              : shared
+                ? "It lies in several files."
+                : null,
+      };
+    })
+    .sort((a, b) => (a.label < b.label ? -1 : 1));
+}
+
+function mapNics(facts: MachineFacts, id: string, told: ReadonlyMap<string, string>): VmNic[] {
+  const connections = ownOf(facts.settings.Msvm_EthernetPortAllocationSettingData, id);
+  const nics = [
+    ...ownOf(facts.settings.Msvm_SyntheticEthernetPortSettingData, id).map((nic) => ({
+      nic,
+      model: "netvsc" as const,
+    })),
+    ...ownOf(facts.settings.Msvm_EmulatedEthernetPortSettingData, id).map((nic) => ({
+      nic,
+      model: "dec21140" as const,
+    })),
+  ];
+  return nics.map(({ nic, model }) => {
+    const instanceId = text(nic, "InstanceID");
+    const connection = connections.find((each) => idIn(text(each, "Parent")) === instanceId);
+    const networkRef = readObjectPath(texts(connection, "HostResource")[0] ?? "")?.keys["Name"] ?? null;
+    const own = (instanceId ?? "").slice("Microsoft:".length);
+    const found = facts.addresses.find((each) => text(each, "InstanceID")?.endsWith(own) === true);
+    const addresses = found === undefined && nics.length === 1 ? listed(told) : texts(found, "IPAddresses");
+    return {
+      id: (instanceId ?? "").slice(`Microsoft:${id}\\`.length),
+      mac:
+        text(nic, "Address")
+          ?.replace(/(..)(?!$)/g, "$1:")
+          .toLowerCase() ?? null,
+      model,
+      modelRaw: null,
+      networkRef,
+      networkName: networkRef === null ? null : (facts.networks.get(networkRef) ?? null),
+      connected: networkRef !== null && number(connection, "EnabledState") !== 3,
+      addresses: [...addresses],
+    };
+  });
+}
+
+function listed(told: ReadonlyMap<string, string>): readonly string[] {
+  return ["NetworkAddressIPv4", "NetworkAddressIPv6"].flatMap((name) =>
+    (told.get(name) ?? "").split(";").filter((address) => address !== ""),
+  );
+}
+
+function mapSnapshots(all: readonly CimInstance[], current: CimInstance | undefined): VmSnapshot[] {
+  const now = idIn(text(current, "Parent"));
+  return all
+    .filter((each) => each !== current)
+    .map((each) => {
+      const id = text(each, "InstanceID") ?? "";
+      return {
+        id,
+        name: text(each, "ElementName") ?? id,
+        parentId: idIn(text(each, "Parent")),
+        createdAt: text(each, "CreationTime"),
+        state: null,
+        current: id === now,
+      };
+    });
+}

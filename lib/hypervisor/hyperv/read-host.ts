@@ -1,0 +1,146 @@
+/** The host itself, its volumes and switches, and what it can take. */
+import type { HostCapabilities } from "#lib/domain/capabilities.ts";
+import type { HostFacts, Network, StoragePool } from "#lib/domain/inventory.ts";
+import { number, text, texts } from "#lib/wire/wsman/cim.ts";
+import { CIMV2, type HypervSession } from "./session.ts";
+
+const GiB = 1024 ** 3;
+const TiB = 1024 ** 4;
+const KiB = 1024;
+const FIXED_DISK = 3;
+
+export interface HypervHost {
+  readonly facts: HostFacts;
+  /** Windows' build number: 14393 is 2016, 17763 is 2019, 20348 is 2022, 26100 is 2025. */
+  readonly build: number;
+  /** The host's own name, as paths of objects begin. */
+  readonly computerName: string;
+  /** `D:\Hyper-V\Virtual Hard Disks` */
+  readonly defaultFolder: string;
+}
+
+export async function readHost(session: HypervSession, signal?: AbortSignal): Promise<HypervHost> {
+  const doing = "Reading the host";
+  const [computer] = await session.query(CIMV2, "SELECT * FROM Win32_ComputerSystem", doing, signal);
+  const [system] = await session.query(CIMV2, "SELECT * FROM Win32_OperatingSystem", doing, signal);
+  const [processor] = await session.query(CIMV2, "SELECT * FROM Win32_Processor", doing, signal);
+  const [service] = await session.all("Msvm_VirtualSystemManagementServiceSettingData", doing, signal);
+  const name = text(computer, "Name") ?? session.connection.host;
+  const free = number(system, "FreePhysicalMemory");
+  return {
+    facts: {
+      kind: "host",
+      ref: name,
+      name,
+      product: `Hyper-V on ${text(system, "Caption") ?? "Windows"}`,
+      version: text(system, "Version") ?? "unknown",
+      cpus: number(computer, "NumberOfLogicalProcessors"),
+      cpuModel: text(processor, "Name"),
+      arch: text(system, "OSArchitecture")?.startsWith("64") === false ? "i686" : "x86_64",
+      memory: number(computer, "TotalPhysicalMemory"),
+      memoryFree: free === null ? null : free * KiB,
+    },
+    build: Number(text(system, "BuildNumber") ?? 0) || 0,
+    computerName: name,
+    defaultFolder: (text(service, "DefaultVirtualHardDiskPath") ?? "C:\\ProgramData\\Hyper-V").replace(/\\+$/, ""),
+  };
+}
+
+/** A pool is a drive; its `path` is the folder on it that new disks go into. */
+export async function readPools(
+  session: HypervSession,
+  host: HypervHost,
+  signal?: AbortSignal,
+): Promise<StoragePool[]> {
+  const drives = await session.query(
+    CIMV2,
+    `SELECT * FROM Win32_LogicalDisk WHERE DriveType = ${FIXED_DISK}`,
+    "Reading the drives",
+    signal,
+  );
+  return drives.map((drive) => {
+    const letter = text(drive, "DeviceID") ?? "";
+    const usual = host.defaultFolder.toLowerCase().startsWith(letter.toLowerCase());
+    const label = text(drive, "VolumeName");
+    return {
+      kind: "pool",
+      ref: letter,
+      name: label === null ? letter : `${letter} ${label}`,
+      type: (text(drive, "FileSystem") ?? "unknown").toLowerCase(),
+      capacity: number(drive, "Size"),
+      free: number(drive, "FreeSpace"),
+      path: usual ? host.defaultFolder : `${letter}\\Hyper-V\\Virtual Hard Disks`,
+      active: true,
+      writable: true,
+      whyNotWritable: null,
+    };
+  });
+}
+
+export async function readNetworks(session: HypervSession, signal?: AbortSignal): Promise<Network[]> {
+  const doing = "Reading the virtual switches";
+  const switches = await session.all("Msvm_VirtualEthernetSwitch", doing, signal);
+  const ports = await session.all("Msvm_EthernetPortAllocationSettingData", doing, signal);
+  return switches.map((each) => {
+    const id = text(each, "Name") ?? "";
+    // A switch's own ports say what it is connected to beside VMs.
+    const ends = ports
+      .filter((port) => text(port, "InstanceID")?.startsWith(`Microsoft:${id}\\`) === true)
+      .flatMap((port) => texts(port, "HostResource"));
+    const type = ends.some((end) => /Msvm_(External|WiFi)EthernetPort/i.test(end) || /:Msvm_WiFiPort/i.test(end))
+      ? "external"
+      : ends.some((end) => end.includes(":Msvm_ComputerSystem"))
+        ? "internal"
+        : "private";
+    return { kind: "network", ref: id, name: text(each, "ElementName") ?? id, type, active: true, bridge: null };
+  });
+}
+
+/** Limits of the release that runs there. Source: "Plan for Hyper-V scalability in Windows Server". */
+export function capabilitiesOf(host: HypervHost): HostCapabilities {
+  const modern = host.build >= 26100;
+  const recent = host.build >= 20348;
+  return {
+    diskFormats: ["vhdx", "vhd"],
+    formatOptions: { vhdx: { subformat: "dynamic" }, vhd: { subformat: "dynamic" } },
+    placements: [],
+    buses: ["scsi", "ide"],
+    nics: ["netvsc"],
+    firmware: [
+      {
+        firmware: "bios",
+        available: true,
+        reason: null,
+        bootBuses: ["ide"],
+        label: "Generation 1 (BIOS)",
+        secureBoot: false,
+      },
+      {
+        firmware: "uefi",
+        available: true,
+        reason: null,
+        bootBuses: ["scsi"],
+        label: "Generation 2 (UEFI)",
+        secureBoot: true,
+      },
+    ],
+    limits: {
+      maxCpus: modern ? 2048 : recent ? 1024 : 240,
+      maxMemory: modern ? 240 * TiB : 12 * TiB,
+      minMemory: 32 * 1024 ** 2,
+      maxDiskSize: { vhdx: 64 * TiB, vhd: 2040 * GiB },
+      maxDisks: 256,
+      maxNics: 8,
+      nameMaxLength: 80,
+      namePattern: "^[^\\u0000-\\u001f]+$",
+    },
+    acceleration: "hyperv",
+    canStartVms: true,
+    whyNotStart: null,
+    captureRunning: true,
+    canReadBack: true,
+    sparseTransfer: false,
+    hasConsoleLog: false,
+    simulated: false,
+  };
+}
