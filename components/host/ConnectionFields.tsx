@@ -3,6 +3,7 @@ import type { ReactNode } from "react";
 import { useFormContext, useWatch } from "react-hook-form";
 import type { DriverFields, FieldsProps } from "./forms/fields.ts";
 import type { FormDriver, HostFormFields } from "./forms/form.ts";
+import { HypervFields } from "./forms/HypervFields.tsx";
 import { LibvirtFields } from "./forms/LibvirtFields.tsx";
 import { VirtualBoxFields } from "./forms/VirtualBoxFields.tsx";
 import { VmwareFields } from "./forms/VmwareFields.tsx";
@@ -14,6 +15,7 @@ const FIELDS: Record<FormDriver, DriverFields> = {
   vmware: VmwareFields,
   xapi: XapiFields,
   virtualbox: VirtualBoxFields,
+  hyperv: HypervFields,
 };
 
 /** How the chosen kind of host is reached. */

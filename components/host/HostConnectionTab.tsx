@@ -119,6 +119,12 @@ function factsOf(connection: HostDetail["connection"]["connection"]): readonly {
         { key: "User", value: connection.user },
         { key: "Certificate", value: connection.certificate ? code(connection.certificate) : "verified by the CA" },
       ];
+    case "http":
+      return [
+        { key: "Reached by", value: "HTTP; every message is sealed by NTLM" },
+        { key: "Address", value: `${connection.host}:${connection.port}` },
+        { key: "User", value: connection.user },
+      ];
     case "local":
       return [
         { key: "Reached by", value: "Programs of the server that Supravisor runs on" },

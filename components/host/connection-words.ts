@@ -11,6 +11,8 @@ export function connectionWords({ connection }: HostConnection): string {
       return `TLS ${connection.host}:${connection.port}`;
     case "https":
       return `HTTPS ${connection.user}@${connection.host}:${connection.port}`;
+    case "http":
+      return `HTTP (sealed) ${connection.user}@${connection.host}:${connection.port}`;
     case "local":
       return connection.program === null ? "This server" : `This server, ${connection.program}`;
     case "demo":

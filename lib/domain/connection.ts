@@ -1,6 +1,7 @@
 /** How a host is reached. Public part (stored and shown) and secret part (encrypted, never leaves the server). */
 import { z } from "zod";
 import { DemoConnection } from "./connection/demo.ts";
+import { HypervConnection } from "./connection/hyperv.ts";
 import { LibvirtConnection } from "./connection/libvirt.ts";
 import { VsphereConnection } from "./connection/vmware.ts";
 import { VirtualBoxConnection } from "./connection/virtualbox.ts";
@@ -8,7 +9,7 @@ import { XapiConnection } from "./connection/xapi.ts";
 import type { Vendor } from "./hardware.ts";
 
 /** Driver ids: one per way to speak to a hypervisor. */
-export const DRIVERS = ["kvm", "vmware", "xen", "xapi", "virtualbox", "demo"] as const;
+export const DRIVERS = ["kvm", "vmware", "xen", "xapi", "virtualbox", "hyperv", "demo"] as const;
 export const DriverId = z.enum(DRIVERS);
 export type DriverId = z.infer<typeof DriverId>;
 
@@ -22,6 +23,7 @@ export const HostConnection = z.discriminatedUnion("driver", [
   z.object({ driver: z.literal("xen"), connection: LibvirtConnection }),
   z.object({ driver: z.literal("xapi"), connection: XapiConnection }),
   z.object({ driver: z.literal("virtualbox"), connection: VirtualBoxConnection }),
+  z.object({ driver: z.literal("hyperv"), connection: HypervConnection }),
   z.object({ driver: z.literal("demo"), connection: DemoConnection }),
 ]);
 export type HostConnection = z.infer<typeof HostConnection>;
@@ -33,6 +35,7 @@ export const VENDOR_OF_DRIVER = {
   xen: "xen",
   xapi: "xen",
   virtualbox: "virtualbox",
+  hyperv: "hyperv",
 } satisfies Record<Exclude<DriverId, "demo">, Vendor>;
 
 /** Every secret that some driver needs; a connection uses those that fit its transport. */

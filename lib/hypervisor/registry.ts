@@ -3,6 +3,7 @@ import { join, resolve } from "node:path";
 import type { DriverId, HostConnection, HostSecret } from "#lib/domain/connection.ts";
 import type { HypervisorAdapter, HypervisorDriver } from "./adapter.ts";
 import { demoDriver } from "./demo/driver.ts";
+import { hypervDriver } from "./hyperv/driver.ts";
 import { kvmDriver } from "./kvm/driver.ts";
 import { vmwareDriver } from "./vmware/driver.ts";
 import { virtualBoxDriver } from "./virtualbox/driver.ts";
@@ -23,6 +24,7 @@ function driverOf(id: DriverId, options: OpenHostOptions): HypervisorDriver {
     xen: xenDriver,
     xapi: xapiDriver,
     virtualbox: virtualBoxDriver,
+    hyperv: hypervDriver,
     demo: demoDriver(join(dataDir, "demo")),
   } satisfies Record<DriverId, unknown>;
   // The connection was parsed together with its driver's name, so they fit.

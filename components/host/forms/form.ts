@@ -19,6 +19,8 @@ export const HostFormFields = z.object({
   remoteSocket: z.string(),
   /** Where the hypervisor's own command lies on the host; empty: the usual place. */
   program: z.string(),
+  /** How the host reaches this console; empty: as the console reaches it. */
+  callback: z.string(),
   auth: z.string(),
   password: z.string(),
   privateKey: z.string(),
@@ -40,6 +42,7 @@ export const EMPTY_FIELDS: Omit<HostFormFields, "driver"> = {
   user: "",
   remoteSocket: "",
   program: "",
+  callback: "",
   auth: "password",
   password: "",
   privateKey: "",

@@ -1,11 +1,19 @@
 /** The form of every driver: whoever adds a driver adds its form here, or this does not compile. */
 import { EMPTY_FIELDS, type FormDriver, type HostDriverForm, type HostFormFields } from "./form.ts";
+import { hypervForm } from "./hyperv.ts";
 import { kvmForm, xenForm } from "./libvirt.ts";
 import { virtualBoxForm } from "./virtualbox.ts";
 import { vmwareForm } from "./vmware.ts";
 import { xapiForm } from "./xapi.ts";
 
-const FORMS = { kvm: kvmForm, xen: xenForm, vmware: vmwareForm, xapi: xapiForm, virtualbox: virtualBoxForm } satisfies {
+const FORMS = {
+  kvm: kvmForm,
+  xen: xenForm,
+  vmware: vmwareForm,
+  xapi: xapiForm,
+  virtualbox: virtualBoxForm,
+  hyperv: hypervForm,
+} satisfies {
   [D in FormDriver]: HostDriverForm<D>;
 };
 

@@ -62,7 +62,7 @@ export class HypervSimulator implements AsyncDisposable {
     this.shells = new RemoteShells(this.jail);
     this.seeded = seedHost(this.store, this.jail);
     const methods = new Map(
-      [...this.machines.methods(), ...this.snapshots.methods(), ...virtualDiskMethods(this.jail)].map(
+      [...this.machines.methods(), ...this.snapshots.methods(), ...virtualDiskMethods(this.jail, this.jobs)].map(
         ([name, method]) => [name, refusing(method)] as const,
       ),
     );

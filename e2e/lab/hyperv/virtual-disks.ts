@@ -1,14 +1,30 @@
 /** Msvm_ImageManagementService: what is in a disk file, read by qemu-img. */
 import { execFileSync } from "node:child_process";
+import { readEmbedded } from "#lib/wire/wsman/embedded.ts";
 import { xml } from "#lib/wire/soap/xml-text.ts";
 import type { Method, MethodArguments } from "./enumerations.ts";
 import type { Jail } from "./jail.ts";
-import { Refusal } from "./jobs.ts";
+import { type Jobs, Refusal } from "./jobs.ts";
 
-export function virtualDiskMethods(jail: Jail): ReadonlyMap<string, Method> {
+export function virtualDiskMethods(jail: Jail, jobs: Jobs): ReadonlyMap<string, Method> {
   return new Map<string, Method>([
     ["Msvm_ImageManagementService.GetVirtualHardDiskSettingData", async (_service, input) => settings(jail, input)],
+    ["Msvm_ImageManagementService.ConvertVirtualHardDisk", async (_service, input) => convert(jail, jobs, input)],
   ]);
+}
+
+/** The chain of this host's checkpoints is whole in its last file. */
+function convert(jail: Jail, jobs: Jobs, input: MethodArguments) {
+  const from = String(input.get("SourcePath")?.[0] ?? "");
+  const wanted = readEmbedded(String(input.get("VirtualDiskSettingData")?.[0] ?? ""));
+  const to = wanted?.values.get("Path")?.[0] ?? "";
+  const [source, target] = [jail.local(from), jail.local(to)];
+  if (source === null || target === null || !jail.exists(from))
+    throw new Refusal(32768, "The system cannot find the file specified.");
+  if (jail.exists(to)) throw new Refusal(32768, "The file exists. (0x80070050).");
+  return jobs.start("ConvertVirtualHardDisk", () => {
+    execFileSync("qemu-img", ["convert", "-U", "-f", "vhdx", "-O", "vhdx", source, target]);
+  });
 }
 
 function settings(jail: Jail, input: MethodArguments) {

@@ -120,7 +120,11 @@ export class HypervAdapter implements HypervisorAdapter {
     const state = STATE[action];
     if (state === undefined) return this.#shutDown(vm, doing, signal);
     await this.#session.invoke(
-      { namespace: V2, className: "Msvm_ComputerSystem", keys: { CreationClassName: "Msvm_ComputerSystem", Name: ref } },
+      {
+        namespace: V2,
+        className: "Msvm_ComputerSystem",
+        keys: { CreationClassName: "Msvm_ComputerSystem", Name: ref },
+      },
       "RequestStateChange",
       { RequestedState: state },
       doing,
@@ -137,9 +141,14 @@ export class HypervAdapter implements HypervisorAdapter {
       signal,
     );
     if (component === undefined || !texts(component, "OperationalStatus").includes("2")) {
-      throw new AppError("unprocessable", "host.refused", `${vm.name} does not listen: its integration services do not run.`, {
-        hint: "Wait until the guest is up, shut it down from within, or turn it off.",
-      });
+      throw new AppError(
+        "unprocessable",
+        "host.refused",
+        `${vm.name} does not listen: its integration services do not run.`,
+        {
+          hint: "Wait until the guest is up, shut it down from within, or turn it off.",
+        },
+      );
     }
     await this.#session.invoke(
       {
@@ -159,12 +168,7 @@ export class HypervAdapter implements HypervisorAdapter {
     );
   }
 
-  async planCapture(
-    vmRef: string,
-    diskId: string,
-    tag: string,
-    signal?: AbortSignal,
-  ): Promise<readonly ResourceRef[]> {
+  async planCapture(vmRef: string, diskId: string, tag: string, signal?: AbortSignal): Promise<readonly ResourceRef[]> {
     const { snapshot, merged, keys } = planCapture(await this.vm(vmRef, signal), diskId, tag);
     return [keys, ...(snapshot === null ? [] : [snapshot]), ...(merged === null ? [] : [merged])];
   }
@@ -176,7 +180,11 @@ export class HypervAdapter implements HypervisorAdapter {
       const frozen = await makeSnapshot(this.#session, vm.ref, vm.name, tag, signal);
       const there = frozen.get(disk.id);
       if (there === undefined || there === "")
-        throw new AppError("unprocessable", "disk.cannot-capture", `The checkpoint of ${vm.name} leaves ${disk.label} out.`);
+        throw new AppError(
+          "unprocessable",
+          "disk.cannot-capture",
+          `The checkpoint of ${vm.name} leaves ${disk.label} out.`,
+        );
       path = there;
     }
     if (merged !== null) {
@@ -321,7 +329,8 @@ export class HypervAdapter implements HypervisorAdapter {
       );
       const state = number(machine, "EnabledState");
       if (machine === undefined || state === 3 || state === 6) return;
-      if (Date.now() > until) throw new AppError("unavailable", "host.timeout", `${text(machine, "ElementName")} does not stop.`);
+      if (Date.now() > until)
+        throw new AppError("unavailable", "host.timeout", `${text(machine, "ElementName")} does not stop.`);
       await delay(300, undefined, signal === undefined ? {} : { signal });
     }
   }

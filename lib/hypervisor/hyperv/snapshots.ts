@@ -25,9 +25,9 @@ export const planSnapshot = (vmId: string, vmName: string, tag: string): Resourc
 });
 
 const snapshotsOf = async (session: HypervSession, vmId: string, doing: string, signal?: AbortSignal) =>
-  (
-    await session.query(V2, `SELECT * FROM ${SETTING} WHERE VirtualSystemIdentifier = '${vmId}'`, doing, signal)
-  ).filter((each) => text(each, "VirtualSystemType")?.includes(":Snapshot:") === true);
+  (await session.query(V2, `SELECT * FROM ${SETTING} WHERE VirtualSystemIdentifier = '${vmId}'`, doing, signal)).filter(
+    (each) => text(each, "VirtualSystemType")?.includes(":Snapshot:") === true,
+  );
 
 /** The paths of the disks as they were, by the place of each in the machine. */
 export async function makeSnapshot(
@@ -48,7 +48,11 @@ export async function makeSnapshot(
         SNAPSHOTS,
         "CreateSnapshot",
         {
-          AffectedSystem: { namespace: V2, className: "Msvm_ComputerSystem", keys: { CreationClassName: "Msvm_ComputerSystem", Name: vmId } },
+          AffectedSystem: {
+            namespace: V2,
+            className: "Msvm_ComputerSystem",
+            keys: { CreationClassName: "Msvm_ComputerSystem", Name: vmId },
+          },
           SnapshotSettings: embeddedInstance("Msvm_VirtualSystemSnapshotSettingData", {
             ConsistencyLevel: ["uint16", APPLICATION_CONSISTENT],
           }),
@@ -93,7 +97,11 @@ export async function makeSnapshot(
 }
 
 /** Gone already is fine. Waits until the machine runs on its own disks again. */
-export async function removeSnapshot(session: HypervSession, resource: ResourceRef, signal?: AbortSignal): Promise<void> {
+export async function removeSnapshot(
+  session: HypervSession,
+  resource: ResourceRef,
+  signal?: AbortSignal,
+): Promise<void> {
   const [vmId = "", tag = ""] = resource.ref.split("/");
   const doing = `Removing ${resource.label}`;
   const ours = async () =>
@@ -103,13 +111,16 @@ export async function removeSnapshot(session: HypervSession, resource: ResourceR
   await session.invoke(
     SNAPSHOTS,
     "DestroySnapshot",
-    { AffectedSnapshot: { namespace: V2, className: SETTING, keys: { InstanceID: text(snapshot, "InstanceID") ?? "" } } },
+    {
+      AffectedSnapshot: { namespace: V2, className: SETTING, keys: { InstanceID: text(snapshot, "InstanceID") ?? "" } },
+    },
     doing,
     signal,
   );
   const until = Date.now() + APPEARS_MS;
   while ((await ours()) !== undefined) {
-    if (Date.now() > until) throw new AppError("unavailable", "host.timeout", `${doing}: it is still there a minute later.`);
+    if (Date.now() > until)
+      throw new AppError("unavailable", "host.timeout", `${doing}: it is still there a minute later.`);
     await delay(500, undefined, signal === undefined ? {} : { signal });
   }
 }

@@ -1,4 +1,5 @@
 /** Reads a disk back from the host that it was written to and takes its fingerprint. */
+import { randomUUID } from "node:crypto";
 import { openHost } from "#lib/hypervisor/registry.ts";
 import type { ResourceRef } from "#lib/hypervisor/adapter.ts";
 import { fingerprintDisk } from "#lib/disk/fingerprint.ts";
@@ -26,6 +27,9 @@ serveTask<FingerprintTargetInput, { fingerprint: string }, TransferReport>(async
   const fingerprint =
     opened.access === "random"
       ? await fingerprintDisk(opened.disk, options)
-      : await fingerprintStream(opened.stream, options);
+      : await fingerprintStream(opened.stream, {
+          ...options,
+          spool: { folder: input.dataDir, name: `readback-${randomUUID()}` },
+        });
   return { fingerprint };
 });
