@@ -1,7 +1,7 @@
 /** Between the raw file of a disk in a datastore and the streamOptimized VMDK that goes over the wire: by qemu-img. */
 import { execFile } from "node:child_process";
 import { createWriteStream } from "node:fs";
-import { mkdir, rm, stat, truncate } from "node:fs/promises";
+import { appendFile, mkdir, rm, stat, truncate } from "node:fs/promises";
 import { dirname } from "node:path";
 import { pipeline } from "node:stream/promises";
 import { promisify } from "node:util";
@@ -17,6 +17,8 @@ export async function packDisk(flat: string, capacity: number, target: string): 
     await run("qemu-img", ["create", "-q", "-f", "raw", flat, String(capacity)]).catch(() => truncate(flat, capacity));
   }
   await run("qemu-img", ["convert", "-q", "-f", "raw", "-O", "vmdk", "-o", "subformat=streamOptimized", flat, target]);
+  // QEMU leaves out the marker that ends a stream and that every export of a host has: a sector of zeros.
+  await appendFile(target, Buffer.alloc(512));
 }
 
 /** Answers the bytes that came. */

@@ -77,8 +77,8 @@ class Proxy implements VsphereProxy {
     string,
     { readonly filter: string; readonly lease: NfcLease; readonly paths: readonly string[]; seen: string }
   >();
-  /** Told when all sessions end. */
-  readonly #expiry = new Set<() => void>();
+  /** Calls that wait for their answer, told when their session ends. */
+  readonly #expiry = new Map<() => void, string>();
   readonly #failures: { method: string; fault: string; words: string }[] = [];
   readonly #datastores = new Map<string, string>();
   #certificate: LabCertificate;
@@ -139,8 +139,6 @@ class Proxy implements VsphereProxy {
 
   async expireSessions(): Promise<void> {
     const cookies = [...this.#sessions];
-    const waiting = [...this.#expiry];
-    this.#expiry.clear();
     this.#sessions.clear();
     this.#filters.clear();
     for (const cookie of cookies) {
@@ -149,7 +147,7 @@ class Proxy implements VsphereProxy {
       for (const lease of this.#leases.values())
         if (lease.cookie === cookie) await this.#drop(lease, "NotAuthenticated", "The session has ended.");
     }
-    for (const end of waiting) end();
+    for (const [end, cookie] of this.#expiry) if (cookies.includes(cookie)) end();
   }
 
   async down(): Promise<() => void> {
@@ -246,7 +244,7 @@ class Proxy implements VsphereProxy {
     const expired = new Promise<null>((resolve) => {
       end = () => resolve(null);
     });
-    this.#expiry.add(end);
+    this.#expiry.set(end, this.#cookieOf(request));
     const from = await Promise.race([forward, expired]).finally(() => this.#expiry.delete(end));
     if (from === null) {
       forward.catch(() => undefined);

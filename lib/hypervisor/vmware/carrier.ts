@@ -70,7 +70,7 @@ export async function importCarrier(
   const [slot] = slots;
   if (slot === undefined) throw new AppError("internal", "host.refused", "A disk has no place.");
   const version = spec.placement["hardware-version"] ?? AUTOMATIC;
-  const disk = diskDevice({ key: -200, file: "", slot, capacity: spec.virtualSize });
+  const disk = diskDevice({ key: -200, file: null, slot, capacity: spec.virtualSize });
   const config = xml`<name>${spec.name}</name>${version === AUTOMATIC ? null : xml`<version>${version}</version>`}<instanceUuid>${uuidOf(resource.ref)}</instanceUuid><guestId>otherGuest64</guestId><annotation>A disk on its way to a VM. Supravisor removes it when the work is over.</annotation><files><vmPathName>${`[${place.datastore.name}]`}</vmPathName></files><numCPUs>1</numCPUs><memoryMB>${MEMORY_MB}</memoryMB>${changes}${deviceChange("add", disk, "create")}${optionValue(SETTING.disk, resource.ref)}`;
   const importSpec = typed("spec", "VirtualMachineImportSpec", xml`<configSpec>${config}</configSpec>`);
   const host = place.host === null ? null : refXml("host", place.host.ref);

@@ -88,18 +88,20 @@ export function controllersFor(buses: readonly DiskBus[]): {
 
 export interface DiskDevice {
   readonly key: number;
-  /** Empty: the host names the file. */
-  readonly file: string;
+  /** That is there already; null: a new one, thin where the datastore can, which the host names. */
+  readonly file: string | null;
   readonly slot: Slot;
   /** Bytes. */
   readonly capacity: number;
 }
 
 export function diskDevice({ key, file, slot, capacity }: DiskDevice): XmlText {
+  // Of a file that is there the host knows how it is provisioned, and refuses another word for it.
+  const thin = file === null ? xml`<thinProvisioned>true</thinProvisioned>` : null;
   const backing = typed(
     "backing",
     "VirtualDiskFlatVer2BackingInfo",
-    xml`<fileName>${file}</fileName><diskMode>persistent</diskMode><thinProvisioned>true</thinProvisioned>`,
+    xml`<fileName>${file ?? ""}</fileName><diskMode>persistent</diskMode>${thin}`,
   );
   return typed(
     "device",

@@ -314,6 +314,7 @@ describe.skipIf(reason !== null)(`a vCenter with troubles${reason === null ? "" 
     const stop = new AbortController();
     const states: string[] = [];
     const gone: string[] = [];
+    const ended: string[] = [];
     const watching = failure(
       (async () => {
         for await (const change of session.watch(stop.signal)) {
@@ -324,9 +325,10 @@ describe.skipIf(reason !== null)(`a vCenter with troubles${reason === null ? "" 
       })(),
     );
     const until = async (test: () => boolean) => {
-      for (let i = 0; i < 200 && !test(); i += 1) await delay(50);
-      expect(test()).toBe(true);
+      for (let i = 0; i < 200 && !test() && ended.length === 0; i += 1) await delay(50);
+      expect([test(), ended]).toEqual([true, []]);
     };
+    void watching.then((outcome) => ended.push(outcome.code + outcome.text));
     await until(() => states.includes("stopped"));
     await lab.proxy.expireSessions();
     await adapter.power(vm.ref, "start");

@@ -4,7 +4,7 @@
  */
 import { all, at, textAt, type Element } from "#lib/wire/soap/element.ts";
 import { xml } from "#lib/wire/soap/xml-text.ts";
-import { STRUCTURE, STRUCTURE_TYPES } from "./infrastructure.ts";
+import { structureOf } from "./infrastructure.ts";
 import { VM_PATHS } from "./map-vm.ts";
 import { viewSpec, type ObjectValues } from "./properties.ts";
 import { ref, refOf, type Ref } from "./ref.ts";
@@ -37,11 +37,12 @@ export class Feed implements AsyncDisposable {
     const made = await client.call("CreatePropertyCollector", client.service("propertyCollector"), xml``, { signal });
     const collector = ref("PropertyCollector", textAt(made, "returnval") ?? "");
     const vms = await createView(client, ["VirtualMachine"], { signal });
-    const structure = await createView(client, STRUCTURE_TYPES, { signal });
+    const { types, paths } = structureOf(client);
+    const structure = await createView(client, types, { signal });
     const feed = new Feed(client, collector, [vms, structure]);
     try {
       for (const spec of [
-        viewSpec("spec", STRUCTURE, structure),
+        viewSpec("spec", paths, structure),
         viewSpec("spec", [{ type: "VirtualMachine", paths: VM_PATHS }], vms),
       ]) {
         await client.call("CreateFilter", collector, xml`${spec}<partialUpdates>false</partialUpdates>`, { signal });

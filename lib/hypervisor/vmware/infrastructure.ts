@@ -7,7 +7,7 @@ import type { CallOptions, VimClient } from "./vim-client.ts";
 import { withView } from "./view.ts";
 
 /** What changes what a VM is called, or where it can go. */
-export const STRUCTURE: readonly TypePaths[] = [
+const STRUCTURE: readonly TypePaths[] = [
   { type: "Datacenter", paths: ["name", "parent", "vmFolder"] },
   { type: "Folder", paths: ["name", "parent"] },
   { type: "ComputeResource", paths: ["name", "parent", "host", "resourcePool", "environmentBrowser"] },
@@ -29,7 +29,7 @@ const FIGURES: readonly TypePaths[] = [
   { type: "Datastore", paths: ["summary"] },
 ];
 
-export const STRUCTURE_TYPES = [
+const STRUCTURE_TYPES = [
   "Datacenter",
   "Folder",
   "ComputeResource",
@@ -44,6 +44,18 @@ export const STRUCTURE_TYPES = [
   "DistributedVirtualSwitch",
   "VmwareDistributedVirtualSwitch",
 ] as const;
+
+/** What only a vCenter knows; an ESXi host may refuse to be asked of it. */
+const VCENTER_ONLY = /Cluster|VirtualApp|Distributed|Opaque/;
+
+/** Types and paths to ask this host for, and those of its container view. */
+export function structureOf(client: VimClient): {
+  readonly types: readonly string[];
+  readonly paths: readonly TypePaths[];
+} {
+  const known = (type: string) => client.isVcenter || !VCENTER_ONLY.test(type);
+  return { types: STRUCTURE_TYPES.filter(known), paths: STRUCTURE.filter(({ type }) => known(type)) };
+}
 
 interface Entity {
   readonly ref: Ref;
@@ -108,9 +120,10 @@ export interface Infrastructure {
 }
 
 export async function readInfrastructure(client: VimClient, options: CallOptions = {}): Promise<Infrastructure> {
-  return withView(client, STRUCTURE_TYPES, options, async (view) => {
+  const { types, paths } = structureOf(client);
+  return withView(client, types, options, async (view) => {
     const found: ObjectValues[] = [];
-    const specs = viewSpec("specSet", [...STRUCTURE, ...FIGURES], view);
+    const specs = viewSpec("specSet", [...paths, ...FIGURES], view);
     for await (const object of retrieveBy(client, specs, options)) found.push(object);
     return arrange(found, client.isVcenter);
   });

@@ -3,7 +3,7 @@ import type { ByteSink } from "#lib/disk/io.ts";
 import { AppError } from "#lib/errors.ts";
 import type { Lease, LeaseDevice } from "./lease.ts";
 
-/** Without an answer for this long after the last byte: the host unpacks what it got. */
+/** After the last byte the host still unpacks what it got. */
 const ANSWER_MS = 600_000;
 
 /** Bytes that wait for the connection: packing the next of them goes on meanwhile. */
@@ -59,6 +59,12 @@ class Channel implements AsyncIterable<Uint8Array> {
   }
 }
 
+function late(name: string): AppError {
+  return new AppError("unavailable", "host.timeout", `${name} got the whole disk and does not say that it has it.`, {
+    hint: "Check that the host's storage is not overloaded.",
+  });
+}
+
 /** Owns the lease: committing completes it, disposing without that gives it up. */
 export function leaseSink(lease: Lease, device: LeaseDevice, virtualSize: number, signal?: AbortSignal): ByteSink {
   const channel = new Channel();
@@ -72,7 +78,8 @@ export function leaseSink(lease: Lease, device: LeaseDevice, virtualSize: number
       path,
       headers: { "content-type": "application/x-vnd.vmware-streamVmdk" },
       body: channel,
-      timeout: ANSWER_MS,
+      // The answer comes after the last byte, however long the bytes take.
+      timeout: 0,
       signal: AbortSignal.any(signals),
     });
     const words = (await response.text(2000)).trim();
@@ -121,7 +128,12 @@ export function leaseSink(lease: Lease, device: LeaseDevice, virtualSize: number
     async commit(length, stopped) {
       await skip(length, stopped);
       channel.end();
-      await failed;
+      const timer = setTimeout(() => stop.abort(late(peer.name)), ANSWER_MS);
+      try {
+        await failed;
+      } finally {
+        clearTimeout(timer);
+      }
       await lease.complete(stopped);
     },
     async [Symbol.asyncDispose]() {

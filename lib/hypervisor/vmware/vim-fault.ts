@@ -89,6 +89,12 @@ export function asAppError(error: unknown, doing: string): unknown {
         cause: error,
         details,
       });
+    case "RestrictedVersion":
+      return new AppError("unprocessable", "host.read-only", `${doing}: the licence of the host forbids it.`, {
+        hint: "The free licence of ESXi lets programs read, but not change anything.",
+        cause: error,
+        details,
+      });
     case "ManagedObjectNotFound":
       return new AppError("not-found", "host.object-gone", `${doing}: it is not there any more.`, {
         cause: error,

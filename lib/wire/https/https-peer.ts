@@ -11,7 +11,7 @@ export interface HttpsRequest {
   readonly headers?: Readonly<Record<string, string>>;
   /** A text goes with its length, a stream in chunks. */
   readonly body?: string | AsyncIterable<Uint8Array>;
-  /** Milliseconds until the headers of the answer, and between two pieces of its body. */
+  /** Milliseconds until the headers of the answer, and between two pieces of its body; 0: the signal alone ends it. */
   readonly timeout: number;
   readonly signal?: AbortSignal | undefined;
 }
