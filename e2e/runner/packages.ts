@@ -3,6 +3,9 @@ import { spawnSync } from "node:child_process";
 
 const PACKAGES = [
   "qemu-utils",
+  "xz-utils",
+  "zstd",
+  "zip",
   "xva-img",
   "qemu-system-x86",
   "ovmf",

@@ -11,6 +11,7 @@ import { AppError } from "#lib/errors.ts";
 import { inspectGuest } from "#lib/guest/inspect.ts";
 import { hashFile } from "./hash-file.ts";
 import { openSubject } from "./open-subject.ts";
+import { unpackFiles } from "./unpack-files.ts";
 
 export interface AnalyseInput {
   /** Absolute. */
@@ -18,6 +19,8 @@ export interface AnalyseInput {
   /** All files of the version; one of them opens as the disk or as a package of disks. */
   readonly fileNames: readonly string[];
   readonly said: DiskFormatId | null;
+  /** Bytes that the library can take: packed files are unpacked first. */
+  readonly free: number;
 }
 
 export interface AnalysedDisk {
@@ -39,6 +42,8 @@ export interface Analysis {
   readonly sha256: readonly string[];
   /** At least one. */
   readonly disks: readonly AnalysedDisk[];
+  /** Files that came packed, and are now what was in them. */
+  readonly unpacked: readonly string[];
   /** As the package describes its machine; null: there is no package. */
   readonly hints: HardwareHints | null;
 }
@@ -53,10 +58,12 @@ const SLICES = 256;
 
 /** Throws `image.*`; `image.manifest-mismatch` when a file of a package is not what its manifest says. */
 export async function analyseFiles(
-  input: AnalyseInput,
+  given: AnalyseInput,
   signal: AbortSignal,
   onProgress: (progress: AnalyseProgress) => void,
 ): Promise<Analysis> {
+  const { fileNames, unpacked } = await unpackFiles(given, signal, onProgress);
+  const input = { ...given, fileNames };
   const fileName = await findMain(input, signal);
   await using subject = await openSubject(input.folder, fileName, input.said, signal);
   const { files, container } = subject;
@@ -102,7 +109,7 @@ export async function analyseFiles(
       fingerprint,
     });
   }
-  return { fileName, files, sha256, disks, hints: container?.hints ?? null };
+  return { fileName, files, sha256, disks, unpacked, hints: container?.hints ?? null };
 }
 
 /** Of several files the one that opens and names the others: a descriptor knows its extents, they do not know it. */

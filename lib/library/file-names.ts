@@ -20,6 +20,9 @@ export function safeFileName(name: string): string {
   return name;
 }
 
+/** Stands in a version's folder for a file that came packed and is now what was in it. Hidden: no file of the image. */
+export const unpackedMark = (fileName: string): string => `.${fileName}.unpacked`;
+
 /** The name of an image when nobody said one: the file's name without its ending. */
 export function imageNameOf(fileName: string): string {
   const stem = fileName.slice(0, fileName.length - extname(fileName).length).trim();

@@ -5,6 +5,7 @@ import { join } from "node:path";
 import { afterAll, beforeAll, expect, it } from "vitest";
 import type { Database } from "#lib/db/client.ts";
 import { openTestDatabase } from "#lib/db/testing.ts";
+import { unpackedMark } from "./file-names.ts";
 import { openLibrary } from "./store.ts";
 
 let database: Database;
@@ -51,6 +52,9 @@ it("moves a file in, and does not mind that it was moved before", async () => {
   await library.adopt(source, folder, "disk.img");
   await library.adopt(source, folder, "disk.img");
   expect(await readFile(join(library.pathOf(folder), "disk.img"), "utf8")).toBe("bytes");
+  // One that came packed is gone once it is unpacked: bringing it in again finds its mark.
+  await writeFile(join(library.pathOf(folder), unpackedMark("was.img.gz")), "");
+  await library.adopt(source, folder, "was.img.gz");
   await expect(library.adopt(source, folder, "other.img")).rejects.toMatchObject({ code: "library.move-failed" });
   await expect(library.adopt(source, folder, "../x")).rejects.toMatchObject({ code: "image.bad-file-name" });
 });

@@ -7,7 +7,7 @@ import { eq } from "drizzle-orm";
 import type { Db } from "#lib/db/client.ts";
 import { settings } from "#lib/db/schema.ts";
 import { AppError } from "#lib/errors.ts";
-import { safeFileName } from "./file-names.ts";
+import { safeFileName, unpackedMark } from "./file-names.ts";
 
 export interface LibraryStore {
   /** Identity of this library; the database knows it too, so that a worker never fills the wrong folder. */
@@ -125,7 +125,8 @@ function folderStore(root: string, id: string): LibraryStore {
         await rename(source, target);
       } catch (error) {
         const code = (error as NodeJS.ErrnoException).code;
-        if (code === "ENOENT" && (await exists(target))) return;
+        const mark = join(pathOf(folder), unpackedMark(safeFileName(fileName)));
+        if (code === "ENOENT" && ((await exists(target)) || (await exists(mark)))) return;
         if (code !== "EXDEV") throw missing(fileName, error);
         await moveAcross(source, target);
       }

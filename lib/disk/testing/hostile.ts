@@ -1,6 +1,11 @@
 /** Images that were damaged on purpose: what they end in, for tests. */
 import { AppError } from "#lib/errors.ts";
+import { checkedPieces } from "../checked-stream.ts";
+import { openForwardBytes } from "../forward/open-forward.ts";
 import { openDisk } from "../open-disk.ts";
+import { bytesOf } from "../wrappers/bytes-of.ts";
+import { openPacked } from "../wrappers/open-packed.ts";
+import { PACKING_HEAD, packingOf } from "../wrappers/packing.ts";
 import { memoryBytes, memoryImage } from "./memory.ts";
 
 /** Mutants ask for up to 64 TiB of zeros: extents are walked whole, but only so much is read. */
@@ -28,6 +33,7 @@ export interface Surroundings {
  */
 export async function outcome(name: string, bytes: Uint8Array, { beside, opens }: Surroundings = {}): Promise<string> {
   try {
+    if (name.startsWith(PIPED)) return await readPiped(name, bytes);
     const all = new Map([...(beside ?? []), [name, bytes]]);
     const first = opens ?? name;
     await using opened = await openDisk(memoryImage(first, memoryBytes(all.get(first) ?? bytes), all));
@@ -41,11 +47,30 @@ export async function outcome(name: string, bytes: Uint8Array, { beside, opens }
     }
     return "read";
   } catch (error) {
-    if (!(error instanceof AppError) || !error.code.startsWith("image.") || error.kind !== "unprocessable") throw error;
+    if (!(error instanceof AppError) || !/^(image|stream)\./.test(error.code) || error.kind !== "unprocessable")
+      throw error;
     if (!NO_OFFSET.has(error.code) && typeof error.details?.offset !== "number")
       throw new Error(`${error.code} tells no offset`, { cause: error });
     return error.code;
   }
+}
+
+/** Names of specimens that pass by once, packed or not. */
+export const PIPED = "piped-";
+
+async function readPiped(name: string, bytes: Uint8Array): Promise<string> {
+  const image = memoryImage(name, memoryBytes(bytes));
+  const packing = packingOf(bytes.subarray(0, PACKING_HEAD));
+  await using stream =
+    packing === null
+      ? await openForwardBytes(null, bytesOf(image, 0, bytes.length), { name })
+      : await openPacked(image, packing, {});
+  let budget = READ_BYTES;
+  for await (const piece of checkedPieces(stream)) {
+    budget -= piece.bytes.length;
+    if (budget <= 0) break;
+  }
+  return "read";
 }
 
 /** A stream of numbers in [0, n) that is the same on every run. */

@@ -25,11 +25,12 @@ export async function runAnalysis(io: JobIO, version: VersionRow): Promise<Analy
     const fileNames = (await readdir(folder)).filter((name) => !name.startsWith(".")).sort();
     const analysis = await runInThread<AnalyseInput, Analysis, AnalyseProgress>(
       TASK,
-      { folder, fileNames, said: version.saidFormat },
+      { folder, fileNames, said: version.saidFormat, free: await library.free() },
       { signal: io.signal, onProgress: (progress) => io.progress(progress), stallAfter: STALL_MS },
     );
     await finishReady(services, version, analysis);
     await io.stage("analyse", "done");
+    if (analysis.unpacked.length > 0) await io.log("info", `Unpacked: ${analysis.unpacked.join(", ")}`);
     for (const { facts, entry, fingerprint } of analysis.disks) {
       const name = entry === null ? analysis.fileName : `${entry} in ${analysis.fileName}`;
       await io.log("info", `${name}: ${facts.format} ${facts.variant}, fingerprint ${fingerprint}`);

@@ -1,8 +1,10 @@
 /** Sound images of every format, small, and where their headers and tables lie: what mutants are made from. */
+import { execFileSync } from "node:child_process";
 import { closeSync, openSync, readFileSync, writeSync } from "node:fs";
 import { DISK_FORMATS } from "#lib/domain/disk-format.ts";
 import { convertFile } from "../../file-conversion.ts";
 import { mendTar, mendVhd, mendVhdx } from "../mend.ts";
+import { PIPED } from "../hostile.ts";
 import { Scratch } from "../scratch.ts";
 import { makeChains } from "./chains.ts";
 import { makePackages } from "./packages.ts";
@@ -69,6 +71,10 @@ export async function makeCorpus(size = 3 * MIB): Promise<Specimen[]> {
     await convertFile({ source: scratch.path("disk.raw"), target, to: format, options, from: "raw" });
     found.push(specimen(`${name}.${format}`, readFileSync(target)));
   }
+  for (const file of ["stream.vmdk", "v3.qcow2", "dynamic.vhdx", "dynamic.vdi", "dynamic.vhd"]) {
+    found.push(specimen(`${PIPED}${file}`, readFileSync(scratch.path(file))));
+  }
+  for (const each of makePacked(scratch)) found.push(specimen(`${PIPED}${each}`, readFileSync(scratch.path(each))));
   for (const { name, bytes, ...more } of await makeChains(scratch, size)) {
     found.push({ ...specimen(name, bytes), ...more });
   }
@@ -98,4 +104,15 @@ function specimen(name: string, bytes: Buffer): Specimen {
     tables.push([l1, 64], [l2, 512], [Number(bytes.readBigUInt64BE(48)), 64]);
   }
   return { name, bytes, ranges: tables.filter(([at]) => at < bytes.length) };
+}
+
+/** One image under every packing, made by the programs themselves. Answers the files' names. */
+function makePacked(scratch: Scratch): readonly string[] {
+  const run = (program: string, ...args: string[]) =>
+    execFileSync(program, args, { cwd: scratch.folder, stdio: "pipe", timeout: 60_000 });
+  run("gzip", "-k", "stream.vmdk");
+  run("xz", "-0", "-k", "stream.vmdk");
+  run("zstd", "-q", "stream.vmdk");
+  run("zip", "-q", "stream.vmdk.zip", "stream.vmdk");
+  return ["gz", "xz", "zst", "zip"].map((ending) => `stream.vmdk.${ending}`);
 }
