@@ -1,6 +1,7 @@
 /** A virtual file over HTTP: GET and HEAD, one range, conditional by ETag (RFC 9110, sections 8.8.3, 13 and 14). */
 import { once } from "node:events";
 import type { IncomingMessage, ServerResponse } from "node:http";
+import { pieces } from "./buffer-pool.ts";
 import { parseRange } from "./byte-range.ts";
 import type { VirtualFile } from "./virtual-file.ts";
 
@@ -75,7 +76,7 @@ async function send(
   const signal = stop === undefined ? gone.signal : AbortSignal.any([gone.signal, stop]);
   const piece = async (at: number): Promise<Buffer | null> => {
     if (at >= to) return null;
-    const bytes = Buffer.allocUnsafe(Math.min(PIECE, to - at));
+    const bytes = pieces.take(Math.min(PIECE, to - at));
     await file.read(at, bytes, signal);
     return bytes;
   };
@@ -89,7 +90,11 @@ async function send(
       // The next piece is read while this one is on its way.
       next = piece(from + sent + bytes.length);
       next.catch(() => undefined);
-      if (!response.write(bytes)) await once(response, "drain", { signal });
+      // Its memory is free when it has left: a client that goes away leaves it to the collector.
+      const flowing = response.write(bytes, (error) => {
+        if (error === undefined || error === null) pieces.give(bytes);
+      });
+      if (!flowing) await once(response, "drain", { signal });
       sent += bytes.length;
     }
     response.end();

@@ -70,11 +70,23 @@ export class SocketBytes {
 
   /** Whole messages, one after another however many answer at once; resolves when the peer keeps up again. */
   send(...parts: readonly Uint8Array[]): Promise<void> {
+    return this.sendThen(parts, () => undefined);
+  }
+
+  /** The same; `gone` is called when all parts have left and their memory is free. Never when the peer goes away first. */
+  sendThen(parts: readonly Uint8Array[], gone: () => void): Promise<void> {
     const turn = this.#sending.then(async () => {
       if (this.socket.destroyed) throw new PeerGone("the peer went away");
       this.socket.cork();
       let flowing = true;
-      for (const part of parts) flowing = this.socket.write(part);
+      for (const [i, part] of parts.entries()) {
+        const last = i === parts.length - 1;
+        flowing = last
+          ? this.socket.write(part, (error) => {
+              if (error === undefined || error === null) gone();
+            })
+          : this.socket.write(part);
+      }
       this.socket.uncork();
       if (!flowing) await drained(this.socket);
     });

@@ -1,5 +1,6 @@
 /** Requests and replies of a read-only export. */
 import { AppError } from "#lib/errors.ts";
+import { pieces } from "../buffer-pool.ts";
 import type { VirtualFile } from "../virtual-file.ts";
 import { NbdRefusal, type Negotiated } from "./handshake.ts";
 import {
@@ -204,20 +205,20 @@ async function sendChunks(
   if (request.length === 0) return done(negotiated, request);
   // "Don't fragment": one chunk, whatever lies in it.
   const whole = (request.flags & CMD_FLAG.dontFragment) !== 0;
-  const pieces = whole ? [{ at: from, length: request.length, zero: false }] : [...runs(file, from, to, MIN_HOLE)];
+  const stretches = whole ? [{ at: from, length: request.length, zero: false }] : [...runs(file, from, to, MIN_HOLE)];
   const read = await Promise.allSettled(
-    pieces.map(async ({ at, length, zero }) => {
+    stretches.map(async ({ at, length, zero }) => {
       if (zero) return null;
-      const data = Buffer.allocUnsafe(length);
+      const data = pieces.take(length);
       await file.read(at, data, signal);
       return data;
     }),
   );
   const parts: Buffer[] = [];
-  for (const [i, piece] of pieces.entries()) {
+  for (const [i, piece] of stretches.entries()) {
     const result = read[i];
     if (result === undefined || result.status === "rejected") throw result?.reason ?? new Error("a piece is missing");
-    const last = i === pieces.length - 1;
+    const last = i === stretches.length - 1;
     const where = Buffer.alloc(piece.zero ? 12 : 8);
     where.writeBigUInt64BE(BigInt(piece.at));
     if (result.value === null) {
@@ -227,7 +228,9 @@ async function sendChunks(
       parts.push(chunk(request, CHUNK.data, 8 + piece.length, last), where, result.value);
     }
   }
-  await bytes.send(...parts);
+  await bytes.sendThen(parts, () => {
+    for (const result of read) if (result.status === "fulfilled" && result.value !== null) pieces.give(result.value);
+  });
 }
 
 async function sendStatus({ bytes }: Negotiated, file: VirtualFile, request: Request, context: number): Promise<void> {

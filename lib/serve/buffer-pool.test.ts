@@ -1,0 +1,24 @@
+import { expect, it } from "vitest";
+import { BufferPool } from "./buffer-pool.ts";
+
+it("memory is used again, for pieces of any length that fits, and never by two at once", () => {
+  const pool = new BufferPool();
+  const first = pool.take(100_000);
+  const second = pool.take(100_000);
+  expect(first.length).toBe(100_000);
+  expect(first.buffer).not.toBe(second.buffer);
+  pool.give(first);
+  const third = pool.take(131_072);
+  expect(third.buffer).toBe(first.buffer);
+  expect(third.length).toBe(131_072);
+  expect(pool.take(10).buffer).not.toBe(first.buffer);
+});
+
+it("it keeps no more than its share, and nothing that is not its own", () => {
+  const pool = new BufferPool();
+  const taken = Array.from({ length: 20 }, () => pool.take(1_048_576));
+  for (const buffer of taken) pool.give(buffer);
+  pool.give(Buffer.alloc(1_048_576));
+  const again = new Set(Array.from({ length: 20 }, () => pool.take(1_048_576).buffer));
+  expect(taken.filter(({ buffer }) => again.has(buffer)).length).toBe(16);
+});
