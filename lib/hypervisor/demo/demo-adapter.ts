@@ -144,28 +144,34 @@ export class DemoAdapter implements HypervisorAdapter {
     });
   }
 
-  async #captured(ref: string, diskId: string, signal?: AbortSignal): Promise<VmDisk & { source: string }> {
+  async #captured(
+    ref: string,
+    diskId: string,
+    signal?: AbortSignal,
+  ): Promise<VmDisk & { source: string; still: boolean; vmName: string }> {
     signal?.throwIfAborted();
     const vm = await this.vm(ref);
     const disk = vm.disks.find((candidate) => candidate.id === diskId);
     if (disk?.source == null) throw new AppError("not-found", "disk.not-found", `${vm.name} has no disk “${diskId}”.`);
     if (disk.captureBlocker !== null) throw new AppError("unprocessable", "disk.cannot-capture", disk.captureBlocker);
-    if (vm.state !== "stopped") {
+    const still = vm.state === "stopped";
+    if (!still && !this.capabilities.captureRunning) {
       throw new AppError("conflict", "vm.running", `${vm.name} is ${vm.state}: its disk would be inconsistent.`, {
         hint: "Shut the VM down first.",
       });
     }
-    return { ...disk, source: disk.source };
+    return { ...disk, source: disk.source, still, vmName: vm.name };
   }
 
-  async planCapture(ref: string, diskId: string, _tag: string, signal?: AbortSignal): Promise<readonly ResourceRef[]> {
-    await this.#captured(ref, diskId, signal);
-    return [];
+  async planCapture(ref: string, diskId: string, tag: string, signal?: AbortSignal): Promise<readonly ResourceRef[]> {
+    const { source, still, vmName } = await this.#captured(ref, diskId, signal);
+    return still ? [] : [this.#pools.planSnapshot(source, tag, vmName)];
   }
 
-  async openDisk(ref: string, diskId: string, _tag: string, signal?: AbortSignal): Promise<HostDisk> {
-    const { source, format } = await this.#captured(ref, diskId, signal);
-    return openImageDisk(await openImageFile(this.#pools.diskPath(source)), format, signal);
+  async openDisk(ref: string, diskId: string, tag: string, signal?: AbortSignal): Promise<HostDisk> {
+    const { source, format, still, vmName } = await this.#captured(ref, diskId, signal);
+    const read = still ? source : await this.#pools.snapshot(source, this.#pools.planSnapshot(source, tag, vmName));
+    return openImageDisk(await openImageFile(this.#pools.diskPath(read)), format, signal);
   }
 
   async openResource(resource: ResourceRef, format: DiskFormatId, signal?: AbortSignal): Promise<HostDisk> {
@@ -249,7 +255,7 @@ export class DemoAdapter implements HypervisorAdapter {
   }
 
   async remove(resource: ResourceRef): Promise<void> {
-    if (resource.kind === "disk") {
+    if (resource.kind !== "vm") {
       await this.#pools.remove(resource.ref);
       return;
     }

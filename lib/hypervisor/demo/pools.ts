@@ -1,5 +1,6 @@
 /** Storage of a simulated host: real folders with real files, in a pool of pretended size. */
-import { mkdir, readdir, rm, stat } from "node:fs/promises";
+import { constants } from "node:fs";
+import { copyFile, mkdir, readdir, rm, stat } from "node:fs/promises";
 import { basename, dirname, join } from "node:path";
 import type { DiskFormatId } from "#lib/domain/disk-format.ts";
 import type { StoragePool } from "#lib/domain/inventory.ts";
@@ -104,6 +105,18 @@ export class DemoPools {
     const used = await this.#used(pool.name);
     const sink = await createFileSink(this.diskPath(resource.ref));
     return roomLimited(sink, pool.capacity - used, pool.name);
+  }
+
+  /** The copy of a running VM's disk that lies beside it while it is read. */
+  planSnapshot(source: string, tag: string, vmName: string): ResourceRef {
+    const slash = source.lastIndexOf("/");
+    const ref = `${source.slice(0, slash)}/snapshot-${tag}-${source.slice(slash + 1)}`;
+    return { kind: "snapshot", ref, label: `snapshot ${tag} of ${vmName}` };
+  }
+
+  async snapshot(source: string, resource: ResourceRef): Promise<string> {
+    await copyFile(this.diskPath(source), this.diskPath(resource.ref), constants.COPYFILE_FICLONE);
+    return resource.ref;
   }
 
   async remove(ref: string): Promise<void> {

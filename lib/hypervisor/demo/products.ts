@@ -137,21 +137,25 @@ export const PRODUCTS = {
     machine: "HVM",
     capabilities: {
       ...common,
-      diskFormats: ["vhd", "raw"],
+      diskFormats: ["raw", "vhd"],
+      captureRunning: true,
       buses: ["xen", "ide"],
       nics: ["netfront", "rtl8139", "e1000"],
       firmware: [choice("bios", "HVM, BIOS", ["xen", "ide"]), choice("uefi", "HVM, UEFI", ["xen", "ide"])],
       limits: limits({
         maxCpus: 64,
         maxMemory: 1.5 * TiB,
+        minMemory: 16 * 1024 ** 2,
         maxDisks: 241,
         maxNics: 7,
+        nameMaxLength: 255,
+        namePattern: "^[^\\u0000-\\u001f]+$",
         maxDiskSize: { vhd: 2040 * GiB, raw: 2040 * GiB },
       }),
     },
     pools: [
-      { name: "Local storage", type: "ext", capacity: 300 * GiB },
-      { name: "Small SR", type: "ext", capacity: 64 * 1024 ** 2 },
+      { name: "Local storage", type: "ext, thin", capacity: 300 * GiB },
+      { name: "Small SR", type: "ext, thin", capacity: 64 * 1024 ** 2 },
     ],
     networks: [
       { name: "Pool-wide network 0", type: "bridge", active: true },

@@ -1,5 +1,6 @@
 /** A pool of XenServer or XCP-ng members as one host. */
 import { z } from "zod";
+import type { DiskStream } from "#lib/disk/disk-stream.ts";
 import type { HostCapabilities } from "#lib/domain/capabilities.ts";
 import type { DiskFormatId } from "#lib/domain/disk-format.ts";
 import type { PowerAction } from "#lib/domain/hardware.ts";
@@ -160,7 +161,13 @@ export class XapiAdapter implements HypervisorAdapter {
   async openDisk(uuid: string, diskId: string, tag: string, signal?: AbortSignal): Promise<HostDisk> {
     const { ref, vm, vdi, size, type, still } = await this.#captured(uuid, diskId, signal);
     const source = still ? vdi : await this.#snapshots.make(ref, vm.name, diskId, tag, signal);
-    return once(await this.#disks.open({ vdi: source, size, type }, `disk ${diskId} of ${vm.name}`, signal));
+    const stream = await this.#disks.open({ vdi: source, size, type }, `disk ${diskId} of ${vm.name}`, signal);
+    if (still) return once(stream);
+    // Whoever planned while the VM still stood knows nothing of a snapshot, so it goes with the reading.
+    const { ref: snapshot, label, kind } = this.#snapshots.plan(vm.name, tag);
+    return once(stream, () =>
+      this.remove({ kind, ref: snapshot, label }, AbortSignal.timeout(this.#stallMs)).catch(() => undefined),
+    );
   }
 
   async openResource(resource: ResourceRef, _format: DiskFormatId, signal?: AbortSignal): Promise<HostDisk> {
@@ -275,6 +282,13 @@ export class XapiAdapter implements HypervisorAdapter {
   }
 }
 
-function once(stream: Extract<HostDisk, { access: "once" }>["stream"]): HostDisk {
-  return { access: "once", stream, [Symbol.asyncDispose]: () => stream[Symbol.asyncDispose]() };
+function once(stream: DiskStream, after: () => Promise<void> = async () => undefined): HostDisk {
+  return {
+    access: "once",
+    stream,
+    async [Symbol.asyncDispose]() {
+      await stream[Symbol.asyncDispose]();
+      await after();
+    },
+  };
 }
