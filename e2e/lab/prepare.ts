@@ -1,5 +1,11 @@
 /** `node e2e/lab/prepare.ts`: builds the lab's big peers now, so that no test waits for them. */
 import { whyNoVirtualBox } from "./virtualbox/built.ts";
+import { whyNoVcsim } from "./vmware/vcsim.ts";
 
-const reason = whyNoVirtualBox();
-process.stdout.write(reason === null ? "VirtualBox is ready.\n" : `No VirtualBox: ${reason}\n`);
+for (const [name, why] of [
+  ["VirtualBox", whyNoVirtualBox],
+  ["vcsim", whyNoVcsim],
+] as const) {
+  const reason = why();
+  process.stdout.write(reason === null ? `${name} is ready.\n` : `No ${name}: ${reason}\n`);
+}

@@ -19,6 +19,13 @@ export interface LeaseFile {
 
 type State = "initializing" | "ready" | "done" | "error";
 
+/** Who takes or gives the files, as the lease's addresses name it. */
+export interface LeaseHost {
+  /** `*`: whoever the client speaks to. */
+  readonly address: string;
+  readonly thumbprint: string;
+}
+
 export interface LeaseError {
   readonly fault: string;
   readonly words: string;
@@ -68,7 +75,7 @@ export class NfcLease {
   }
 
   /** The value of a property with its xsi:type; null while it is not set. */
-  value(path: string, thumbprint: string): XmlText | null {
+  value(path: string, from: LeaseHost): XmlText | null {
     switch (path) {
       case "state":
         return typed("HttpNfcLeaseState", xml`${this.state}`);
@@ -84,17 +91,17 @@ export class NfcLease {
               xml`${new XmlText(`<fault xsi:type="${this.error.fault}"/>`)}<localizedMessage>${this.error.words}</localizedMessage>`,
             );
       case "info":
-        return this.state === "initializing" ? null : typed("HttpNfcLeaseInfo", this.#info(thumbprint));
+        return this.state === "initializing" ? null : typed("HttpNfcLeaseInfo", this.#info(from));
       default:
         return null;
     }
   }
 
-  #info(thumbprint: string): XmlText {
+  #info({ address, thumbprint }: LeaseHost): XmlText {
     const total = this.files.reduce((sum, file) => sum + file.capacity, 0);
     const urls = this.files.map(
       (file, index) =>
-        xml`<deviceUrl><key>${file.key}</key><importKey>${file.importKey}</importKey><url>${`https://*/nfc/${this.id}/${index}/${file.targetId}`}</url><sslThumbprint>${thumbprint}</sslThumbprint><disk>${file.isDisk}</disk>${this.kind === "export" ? xml`<targetId>${file.targetId}</targetId>` : null}</deviceUrl>`,
+        xml`<deviceUrl><key>${file.key}</key><importKey>${file.importKey}</importKey><url>${`https://${address}/nfc/${this.id}/${index}/${file.targetId}`}</url><sslThumbprint>${thumbprint}</sslThumbprint><disk>${file.isDisk}</disk>${this.kind === "export" ? xml`<targetId>${file.targetId}</targetId>` : null}</deviceUrl>`,
     );
     return xml`<lease type="HttpNfcLease">${this.id}</lease><entity type="${this.vm.type}">${this.vm.id}</entity>${urls}<totalDiskCapacityInKB>${Math.ceil(total / 1024)}</totalDiskCapacityInKB><leaseTimeout>${Math.ceil(this.timeoutMs / 1000)}</leaseTimeout>`;
   }

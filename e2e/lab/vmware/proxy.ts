@@ -18,7 +18,7 @@ import { xml, XmlText } from "#lib/wire/soap/xml-text.ts";
 import { Backend, type Moref } from "./backend.ts";
 import { makeCertificate, type LabCertificate } from "./certificate.ts";
 import { packDisk, receive, unpackDisk } from "./nfc-files.ts";
-import { NfcLease, type LeaseFile } from "./nfc-lease.ts";
+import { NfcLease, type LeaseFile, type LeaseHost } from "./nfc-lease.ts";
 import type { Vcsim } from "./vcsim.ts";
 
 const SWEEP_MS = 100;
@@ -46,6 +46,8 @@ export interface VsphereProxy extends AsyncDisposable {
   onCall(listener: ((method: string, self: Moref) => void | Promise<void>) | null): void;
   /** Bytes of uploads held back so that tests can act in the middle; null: none. */
   slowUploads(bytesPerSecond: number | null): void;
+  /** Leases name another host for the files, which has this thumbprint; null: the host that is spoken to. */
+  nameHost(host: LeaseHost | null): void;
   /** Disks are taken and thrown away, for benches of the way to the host. */
   dropUploads(drop: boolean): void;
   /** Leases that are neither complete nor given up. */
@@ -89,6 +91,7 @@ class Proxy implements VsphereProxy {
   #leaseMs: number = LEASE_MS;
   #rate: number | null = null;
   #drops = false;
+  #host: LeaseHost | null = null;
   #listener: ((method: string, self: Moref) => void | Promise<void>) | null = null;
   #sweep: NodeJS.Timeout | null = null;
   #count = 0;
@@ -177,6 +180,14 @@ class Proxy implements VsphereProxy {
 
   slowUploads(bytesPerSecond: number | null): void {
     this.#rate = bytesPerSecond;
+  }
+
+  nameHost(host: LeaseHost | null): void {
+    this.#host = host;
+  }
+
+  #leaseHost(): LeaseHost {
+    return this.#host ?? { address: "*", thumbprint: this.#certificate.thumbprint };
   }
 
   dropUploads(drop: boolean): void {
@@ -341,7 +352,7 @@ class Proxy implements VsphereProxy {
         const lease = this.#leases.get(self.id);
         if (lease === undefined) return null;
         if (!signedIn) return nobody;
-        const value = lease.value(textAt(call, "prop") ?? "", this.#certificate.thumbprint);
+        const value = lease.value(textAt(call, "prop") ?? "", this.#leaseHost());
         return { result: value === null ? xml`` : new XmlText(`<returnval${value.text}</returnval>`) };
       }
       case "RetrieveProperties":
@@ -390,7 +401,7 @@ class Proxy implements VsphereProxy {
 
   #values(lease: NfcLease, paths: readonly string[], element: string, inner: string): readonly XmlText[] {
     return paths.flatMap((path) => {
-      const value = lease.value(path, this.#certificate.thumbprint);
+      const value = lease.value(path, this.#leaseHost());
       if (value === null) return [];
       const op = element === "changeSet" ? "<op>assign</op>" : "";
       const name = xml`<name>${path}</name>`.text;

@@ -5,7 +5,7 @@ import type { Vm } from "#lib/domain/inventory.ts";
 import { at, textAt, type Element } from "#lib/wire/soap/element.ts";
 import { exportDisk } from "./export-disk.ts";
 import { openFolderFile } from "./folder-file.ts";
-import { datacenterOf, type Infrastructure } from "./infrastructure.ts";
+import { datacenterOf, datacenterPath, type Infrastructure } from "./infrastructure.ts";
 import { propertiesOf } from "./properties.ts";
 import { ref, refOf } from "./ref.ts";
 import { takeSnapshot } from "./snapshot.ts";
@@ -67,7 +67,7 @@ async function openFlat(
   const capacity = vm.disks.find((each) => each.id === textAt(disk, "key"))?.capacity ?? null;
   if (center === undefined || capacity === null) return null;
   const path = `${file.slice(0, -".vmdk".length)}-flat.vmdk`;
-  const bytes = await openFolderFile(client, path, center.name, signal);
+  const bytes = await openFolderFile(client, path, datacenterPath(infra, center.ref.id), signal);
   if (bytes === null) return null;
   if (bytes.size !== capacity) {
     await bytes[Symbol.asyncDispose]();

@@ -63,7 +63,14 @@ export async function composeVm(work: Composing, spec: VmSpec, tag: string): Pro
     const file = files[index + 1] ?? "";
     await reconfigure(work, other.vm, xml`${optionValue(SETTING.files, JSON.stringify([other.file]))}`);
     await reconfigure(work, other.vm, detach(other.device));
-    await moveDisk(client, other.file, file, datacenter.ref, options);
+    try {
+      await moveDisk(client, other.file, file, datacenter.ref, options);
+    } catch (error) {
+      // Datastores that are no file systems keep each disk where it was made.
+      if (!isFault(error, "NotSupported", "NotImplemented", "InvalidDatastorePath")) throw error;
+      files[index + 1] = other.file;
+      await reconfigure(work, vm, optionValue(SETTING.files, JSON.stringify(files)));
+    }
     await runTask(client, "Destroy_Task", other.vm, xml``, options);
   }
   const devices = await devicesOf(work, vm);

@@ -42,6 +42,7 @@ describe.skipIf(reason !== null)(`a vCenter with troubles${reason === null ? "" 
     lab.proxy.limitLeases(null);
     lab.proxy.slowUploads(null);
     lab.proxy.onCall(null);
+    lab.proxy.nameHost(null);
   });
   afterAll(async () => {
     await adapter[Symbol.asyncDispose]();
@@ -194,6 +195,42 @@ describe.skipIf(reason !== null)(`a vCenter with troubles${reason === null ? "" 
     expect(performance.now() - asked).toBeLessThan(2500);
     lab.proxy.slowUploads(null);
     await goesThroughNow(disk);
+  });
+
+  it("somebody cancels a capture: it ends within two seconds, and the lease with it", async () => {
+    const { resource } = await sendNoise(adapter, specOf(pool, name(), 16 * MiB), 1);
+    const tag = randomUUID();
+    const vm = await adapter.createVm(vmSpec(name(), [resource]), tag);
+    lab.proxy.slowUploads(MiB);
+    const stop = new AbortController();
+    const opened = await adapter.openDisk(vm.ref, vm.disks[0]?.id ?? "", randomUUID(), stop.signal);
+    if (opened.access !== "once") throw new Error("an export can be read at random");
+    const { stream } = opened;
+    const reading = failure(
+      (async () => {
+        for await (const piece of stream.pieces(stop.signal)) void piece;
+      })(),
+    );
+    await delay(300);
+    const asked = performance.now();
+    stop.abort(new AppError("cancelled", "cancelled", "Enough."));
+    expect((await reading).code).toBe("cancelled");
+    await opened[Symbol.asyncDispose]();
+    expect(performance.now() - asked).toBeLessThan(2500);
+    expect(lab.proxy.openLeases()).toBe(0);
+    await adapter.remove({ kind: "vm", ref: tag, label: vm.name });
+  });
+
+  it("sends a disk to the ESXi host that vCenter names, and to nobody else who answers there", async () => {
+    const { thumbprint } = lab.proxy.certificate();
+    lab.proxy.nameHost({ address: `localhost:${lab.proxy.port}`, thumbprint });
+    const { resource } = await sendNoise(adapter, specOf(pool, name()), 1);
+    await adapter.remove(resource);
+    const wrong = name();
+    lab.proxy.nameHost({ address: `localhost:${lab.proxy.port}`, thumbprint: thumbprint.replaceAll(/[0-9]/g, "A") });
+    expect((await failure(sendNoise(adapter, specOf(pool, wrong), 1))).code).toBe("host.identity-unconfirmed");
+    lab.proxy.nameHost(null);
+    await goesThroughNow(wrong);
   });
 
   it("rights that are missing are named", async () => {

@@ -259,6 +259,20 @@ function parentOf(infra: Infrastructure, id: string): string | null {
   return null;
 }
 
+/** As `/folder` wants it: `Europe/Berlin`, without the root of all folders. */
+export function datacenterPath(infra: Infrastructure, id: string): string {
+  const center = infra.datacenters.get(id);
+  const names = center === undefined ? [] : [center.name];
+  let here = center?.parent ?? null;
+  for (let depth = 0; here !== null && depth < 64; depth += 1) {
+    const folder = infra.folders.get(here);
+    if (folder === undefined || folder.parent === null) break;
+    names.push(folder.name);
+    here = folder.parent;
+  }
+  return names.reverse().join("/");
+}
+
 /** `Web/Production` in a data centre's VM folder; with more than one data centre its name stands before. */
 export function folderPath(infra: Infrastructure, id: string | null): string | null {
   const names: string[] = [];
