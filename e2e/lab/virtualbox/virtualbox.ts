@@ -33,6 +33,7 @@ export interface VirtualBoxLab extends Disposable {
 
 const READY_MS = 30_000;
 const RUN_MS = 120_000;
+const LOST_MS = 3000;
 
 export function virtualBoxLab(): VirtualBoxLab {
   const folder = mkdtempSync(join(tmpdir(), "supravisor-vbox-"));
@@ -68,7 +69,11 @@ export function virtualBoxLab(): VirtualBoxLab {
   ];
   const inside = (...words: [string, ...string[]]): string => {
     const [program, ...args] = command(...words);
-    const run = spawnSync(program, args, { encoding: "utf8", timeout: RUN_MS, maxBuffer: 64 * 1024 ** 2 });
+    const once = (timeout: number) =>
+      spawnSync(program, args, { encoding: "utf8", timeout, maxBuffer: 64 * 1024 ** 2 });
+    // VirtualBox loses a client now and then, and answers it 10 s later.
+    const early = /^(list|show.*info)$/.test(words[1] ?? "") ? once(LOST_MS) : null;
+    const run = early === null || early.error !== undefined ? once(RUN_MS) : early;
     if (run.status !== 0) {
       const log = join(folder, "home", "VBoxSVC.log");
       const server = /COM server/.test(run.stderr) && existsSync(log) ? readFileSync(log, "utf8").slice(-2000) : "";

@@ -109,9 +109,9 @@ export async function makeMachine(vbox: VBoxManage, spec: VmSpec, tag: string, s
   const disks = storage(spec, tag);
   const known = parseGuestTypes(await vbox.ask(["list", "ostypes"], { signal }));
   const group = spec.placement["group"] ?? ROOT_GROUP;
-  const step = async (args: readonly string[]): Promise<void> => {
+  const step = async (args: readonly string[], harmlessTwice = true): Promise<void> => {
     try {
-      await vbox.runWhenFree(args, { signal, vm: tag });
+      await vbox.runWhenFree(args, { signal, vm: tag, harmlessTwice });
     } catch (error) {
       throw asAppError(error, `Making the VM ${spec.name} on ${vbox.machine.name}`);
     }
@@ -137,6 +137,6 @@ export async function makeMachine(vbox: VBoxManage, spec: VmSpec, tag: string, s
   }
   await step(["modifyvm", tag, ...settings]);
   for (const command of disks) await step(command);
-  if (spec.secureBoot) for (const command of SECURE_BOOT) await step(["modifynvram", tag, ...command]);
+  if (spec.secureBoot) for (const command of SECURE_BOOT) await step(["modifynvram", tag, ...command], false);
   await step(["setextradata", tag, TAG_KEY, tag]);
 }

@@ -41,7 +41,11 @@ export async function removeDisk(vbox: VBoxManage, resource: ResourceRef, signal
         hint: "Detach it there, or remove that VM, in VirtualBox first.",
       });
     }
-    await untilFree(() => vbox.run(["closemedium", "disk", medium.uuid], { signal }), doing, signal);
+    await untilFree(
+      () => vbox.run(["closemedium", "disk", medium.uuid], { signal, harmlessTwice: true }),
+      doing,
+      signal,
+    );
   }
   await machine.files.remove(resource.ref, signal);
 }
@@ -72,7 +76,7 @@ export async function removeVm(vbox: VBoxManage, resource: ResourceRef, signal?:
   } else if (state === "saved" || state === "aborted-saved") {
     await untilFree(() => vbox.run(["discardstate", uuid], { signal, vm: uuid }), doing, signal);
   }
-  await untilFree(() => vbox.run(["unregistervm", uuid], { signal, vm: uuid }), doing, signal);
+  await untilFree(() => vbox.run(["unregistervm", uuid], { signal, vm: uuid, harmlessTwice: true }), doing, signal);
   await removeFiles(vbox, info, signal);
 }
 

@@ -17,6 +17,8 @@ export interface CommandOptions {
   readonly timeoutMs?: number;
   /** Commands that name the same VM wait for one another. */
   readonly vm?: string;
+  /** Carried out twice it does what it does once, so that it is given again like a question that was lost. */
+  readonly harmlessTwice?: boolean;
 }
 
 const PLACES: Record<MachineOs, readonly string[]> = {
@@ -82,7 +84,8 @@ export class VBoxManage {
 
   /** What it prints. Throws VBoxError with its words, `host.timeout`, `host.unreachable`. */
   run(args: readonly string[], options: CommandOptions = {}): Promise<string> {
-    return this.#inTurn(options.vm, () => this.#run(args, options));
+    const once = options.harmlessTwice !== true;
+    return this.#inTurn(options.vm, () => (once ? this.#run(args, options) : this.#ask(args, options)));
   }
 
   #inTurn(vm: string | undefined, work: () => Promise<string>): Promise<string> {
