@@ -73,7 +73,10 @@ describe.skipIf(reason !== null)(
       const { services } = bench;
       const name = "lost-host";
       const big = await bench.addImage("big", 48 * 1024 ** 2);
-      const host = await bench.addKvmHost("lab-kvm", join(lab.folder, "line.sock"));
+      const host = await bench.addHost("lab-kvm", {
+        driver: "kvm",
+        connection: { transport: "unix", socket: join(lab.folder, "line.sock") },
+      });
       const choice = await bench.choice(host, name, { poolRef: lab.poolName, start: false }, big);
       let stage = "";
       let cutAt: number | null = null;

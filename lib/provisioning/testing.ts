@@ -5,6 +5,7 @@ import { join } from "node:path";
 import { asc, eq } from "drizzle-orm";
 import { hosts, imageVersions, jobs, ledger, requests, requestTargets, settings } from "#lib/db/schema.ts";
 import { testServices, type TestServices } from "#lib/db/testing.ts";
+import type { HostConnection } from "#lib/domain/connection.ts";
 import type { Vendor } from "#lib/domain/hardware.ts";
 import type { TargetChoice } from "#lib/domain/request.ts";
 import { openHost } from "#lib/hypervisor/registry.ts";
@@ -16,6 +17,7 @@ import { captureHandler } from "#lib/library/jobs/capture.ts";
 import { importHandler } from "#lib/library/jobs/import.ts";
 import type { Ctx } from "#lib/services/context.ts";
 import { addDemoHosts } from "#lib/services/host/add-demo-hosts.ts";
+import { vendorOf } from "#lib/services/host/host-identity.ts";
 import { importFromFolder } from "#lib/services/image/import-image.ts";
 import { firstChoices } from "#lib/services/preflight/run-preflight.ts";
 import { approveRequest } from "#lib/services/request/decide-request.ts";
@@ -52,8 +54,8 @@ export interface Bench {
   readonly interfere: Map<string, Interference>;
   /** Imports random bytes as a raw image of its own. Answers the version's id. */
   addImage(name: string, size: number): Promise<string>;
-  /** Adds a KVM host behind a unix socket, and waits until it is online. */
-  addKvmHost(name: string, socket: string): Promise<HostRow>;
+  /** Adds a real host that needs no secret, and waits until it is online. */
+  addHost(name: string, target: HostConnection): Promise<HostRow>;
   choice(
     where: Vendor | HostRow,
     name: string,
@@ -161,11 +163,10 @@ export async function deployBench(): Promise<Bench> {
     host,
     interfere,
     addImage,
-    async addKvmHost(name, socket) {
-      const connection = { driver: "kvm" as const, connection: { transport: "unix" as const, socket } };
+    async addHost(name, connection) {
       const [row] = await services.db
         .insert(hosts)
-        .values({ name, vendor: "kvm", simulated: false, connection })
+        .values({ name, ...vendorOf(connection), connection })
         .returning();
       if (row === undefined) throw new Error("insert answered without a row");
       services.events.publish({ type: "host", id: row.id });
