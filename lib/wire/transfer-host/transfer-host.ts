@@ -3,7 +3,6 @@
  * and ends with its transfer; the certificate is made anew each time and handed to the host beforehand.
  */
 import { createHash, randomBytes, timingSafeEqual } from "node:crypto";
-import { once } from "node:events";
 import { createServer, type Server } from "node:https";
 import type { IncomingMessage, ServerResponse } from "node:http";
 import { isIP, type AddressInfo } from "node:net";
@@ -129,7 +128,7 @@ export class TransferHost implements AsyncDisposable {
         await file.read(at, bytes, signal);
         if (response.destroyed) return;
         at += bytes.length;
-        if (!response.write(bytes)) await Promise.race([once(response, "drain"), once(response, "close")]);
+        if (!response.write(bytes)) await writable(response);
       }
       response.end();
     });
@@ -171,6 +170,19 @@ export class TransferHost implements AsyncDisposable {
     for (const socket of this.#sockets) socket.destroy();
     await new Promise<void>((resolve) => this.#server.close(() => resolve()));
   }
+}
+
+/** Until the response takes more, or its connection is gone. */
+function writable(response: ServerResponse): Promise<void> {
+  return new Promise((resolve) => {
+    const settle = (): void => {
+      response.off("drain", settle);
+      response.off("close", settle);
+      resolve();
+    };
+    response.on("drain", settle);
+    response.on("close", settle);
+  });
 }
 
 function end(response: ServerResponse, status: number): void {
