@@ -48,7 +48,14 @@ async function deploy(
   await using opened = await openInspection(image);
   const { fileLength } = await planConversion(opened.disk, format, options);
   const name = `pair-${randomUUID().slice(0, 8)}`;
-  const disk = { poolRef: host.poolRef, name: `${name}-disk`, format, virtualSize: opened.disk.size, fileLength, placement: {} };
+  const disk = {
+    poolRef: host.poolRef,
+    name: `${name}-disk`,
+    format,
+    virtualSize: opened.disk.size,
+    fileLength,
+    placement: {},
+  };
   const created = await adapter.createDisk(disk);
   await fillDisk(created, { disk: opened.disk, to: format, options });
   const firmware = capabilities.firmware.find(({ available }) => available)!;
