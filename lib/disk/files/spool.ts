@@ -3,7 +3,7 @@
  * It has no name from the moment it is open, so nothing is left of it whatever ends the process.
  */
 import { close, closeSync, constants, ftruncate, openSync, read, unlinkSync, write } from "node:fs";
-import { readdir, statfs, unlink } from "node:fs/promises";
+import { statfs } from "node:fs/promises";
 import { join } from "node:path";
 import { AppError } from "#lib/errors.ts";
 import type { ByteSource } from "../io.ts";
@@ -116,11 +116,4 @@ export async function createSpool(place: SpoolPlace): Promise<Spool> {
     throw fileError(error, `Creating a spool file in ${place.folder}`);
   }
   return new Spool(fd, place.folder);
-}
-
-/** Removes spool files that a process left between the two calls that make one. For a start, when no job runs. */
-export async function removeSpools(folder: string): Promise<void> {
-  for (const name of await readdir(folder)) {
-    if (name.startsWith(PREFIX)) await unlink(join(folder, name)).catch(() => undefined);
-  }
 }
