@@ -6,6 +6,7 @@ import type { MethodResult } from "./enumerations.ts";
 export const STARTED = 4096;
 const RUNNING = 4;
 const COMPLETED = 7;
+const TERMINATED = 8;
 const EXCEPTION = 10;
 
 /** A method that ends with a number rather than a result: 32775 invalid state, 32773 invalid parameter, … */
@@ -31,6 +32,15 @@ export class Jobs {
     this.#store = store;
   }
 
+  /** Ends a job that runs. */
+  terminate(instanceId: string): void {
+    for (const job of this.#store.where("Msvm_ConcreteJob", (values) => values["InstanceID"] === instanceId)) {
+      if (job.values["JobState"] !== RUNNING) continue;
+      job.values["JobState"] = TERMINATED;
+      job.values["ErrorDescription"] = "The operation was cancelled.";
+    }
+  }
+
   /**
    * `work` is done when the job's time is over; its results are told at once, as Hyper-V tells references of things
    * that the job is still making.
@@ -53,6 +63,7 @@ export class Jobs {
     };
     if (!this.stuck.has(name)) {
       setTimeout(() => {
+        if (job.values["JobState"] !== RUNNING) return;
         const why = this.failing.get(name);
         if (why !== undefined) return fail(why);
         Promise.resolve()

@@ -56,6 +56,13 @@ export class Machines {
       [`${service}.ModifySystemSettings`, async (_service, input) => this.#modify(input, "SystemSettings")],
       [`${service}.RemoveResourceSettings`, async (_service, input) => this.#removeResources(input)],
       ["Msvm_ComputerSystem.RequestStateChange", async (machine, input) => this.#changeState(machine, input)],
+      [
+        "Msvm_ConcreteJob.RequestStateChange",
+        async (job) => {
+          this.jobs.terminate(String(job.values["InstanceID"]));
+          return { ReturnValue: 0 };
+        },
+      ],
       ["Msvm_ShutdownComponent.InitiateShutdown", async (component) => this.#shutDown(component)],
     ]);
   }
@@ -296,21 +303,26 @@ export class Machines {
     if (machine.values["EnabledState"] !== STATE.off && machine.values["EnabledState"] !== STATE.saved) {
       throw new Refusal(INVALID_STATE, "The virtual machine is running.");
     }
-    return this.jobs.start("DestroySystem", () => {
-      this.store.remove(machine);
-      for (const className of Object.keys(CLASSES) as ClassName[]) {
-        for (const each of this.store.all(className)) {
-          const own = String(each.values["InstanceID"] ?? "");
-          if (
-            own.startsWith(`Microsoft:${id}`) ||
-            each.values["SystemName"] === id ||
-            each.values["VirtualSystemIdentifier"] === id
-          ) {
-            this.store.remove(each);
-          }
+    return this.jobs.start("DestroySystem", () => this.forget(id));
+  }
+
+  /** The machine and all of its settings are gone; its files stay. */
+  forget(id: string): void {
+    const machine = this.machine(id);
+    if (machine === undefined) return;
+    this.store.remove(machine);
+    for (const className of Object.keys(CLASSES) as ClassName[]) {
+      for (const each of this.store.all(className)) {
+        const own = String(each.values["InstanceID"] ?? "");
+        if (
+          own.startsWith(`Microsoft:${id}`) ||
+          each.values["SystemName"] === id ||
+          each.values["VirtualSystemIdentifier"] === id
+        ) {
+          this.store.remove(each);
         }
       }
-    });
+    }
   }
 
   #changeState(machine: Instance, input: MethodArguments) {

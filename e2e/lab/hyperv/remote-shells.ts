@@ -21,6 +21,7 @@ import { at, textAt } from "#lib/wire/soap/element.ts";
 import { xml } from "#lib/wire/soap/xml-text.ts";
 import { NS } from "#lib/wire/wsman/message.ts";
 import type { Jail } from "./jail.ts";
+import { readScript, transfer } from "./net-transfer.ts";
 import { Fault, type WsmanCall, type WsmanReply } from "./wsman-server.ts";
 
 interface Running {
@@ -44,6 +45,16 @@ export class RemoteShells {
   readonly missing = new Set<string>();
   /** Shells at once before the quota is reached. */
   most = 30;
+  /** What curl may move a second: `2M`; null: as fast as it can. */
+  rate: string | null = null;
+  /** Bytes that a file may have before the drive is full. */
+  largestFile: number | null = null;
+  /** This host's curl takes no CA file, as the one of an early Server 2019. */
+  oldCurl = false;
+  /** The storage turns a bit of what was written. */
+  rotten = false;
+  /** Command lines so far. */
+  readonly ran: string[] = [];
 
   constructor(jail: Jail) {
     this.#jail = jail;
@@ -51,6 +62,28 @@ export class RemoteShells {
 
   get open(): number {
     return this.#shells.size;
+  }
+
+  /** Programs that run now. */
+  get running(): number {
+    return this.#children().length;
+  }
+
+  #children(): ChildProcess[] {
+    return [...this.#shells.values()]
+      .flatMap((shell) => [...shell.commands.values()])
+      .flatMap(({ child, exitCode }) => (child === null || exitCode !== null ? [] : [child]));
+  }
+
+  /** The programs die, as when the line to the other side is cut for good. */
+  killPrograms(): void {
+    for (const child of this.#children()) child.kill("SIGKILL");
+  }
+
+  /** All shells end, and what runs in them. */
+  forget(): void {
+    this.killPrograms();
+    this.#shells.clear();
   }
 
   /** Null: not a call for a shell. */
@@ -104,9 +137,10 @@ export class RemoteShells {
     const words = (call.body?.children ?? []).filter(({ name }) => name === "Arguments").map(({ text }) => text);
     const line = [textAt(call.body, "Command") ?? "", ...words].join(" ");
     const id = randomUUID().toUpperCase();
+    this.ran.push(line);
     const running: Running = { stdout: [], stderr: [], exitCode: null, child: null, wake: () => undefined };
     shell.commands.set(id, running);
-    void this.#run(line.trim(), running)
+    void this.#runAll(line.trim(), running)
       .catch((error: unknown) => {
         running.stderr.push(Buffer.from(`${error instanceof Error ? error.message : String(error)}\r\n`));
         return 1;
@@ -153,18 +187,30 @@ export class RemoteShells {
     return xml`<r:ReceiveResponse xmlns:r="${NS.shell}">${streams}${ends}${state}</r:ReceiveResponse>`;
   }
 
+  /** One after another; what fails does not keep the next from being run. */
+  async #runAll(line: string, running: Running): Promise<number> {
+    let code = 0;
+    for (const each of inTurn(line)) {
+      code = await this.#run(each, running).catch((error: unknown) => {
+        running.stderr.push(Buffer.from(`${error instanceof Error ? error.message : String(error)}\r\n`));
+        return 1;
+      });
+    }
+    return code;
+  }
+
   async #run(line: string, running: Running): Promise<number> {
     const say = (text: string) => {
       running.stdout.push(Buffer.from(text));
       running.wake();
     };
-    const inner = /^cmd(?:\.exe)?\s+\/[cC]\s+([\s\S]+)$/.exec(line)?.[1] ?? line;
-    const written = /^\((echo [\s\S]*)\)\s*>\s*"?([^"]+?)"?\s*$/i.exec(inner);
+    const written = /^\((echo [\s\S]*)\)\s*>\s*"?([^"]+?)"?\s*$/i.exec(line);
     if (written !== null) {
       const lines = (written[1] ?? "").split(/\s*&\s*/).map((each) => each.replace(/^echo /i, ""));
       writeFileSync(this.#path(written[2] ?? ""), `${lines.join("\r\n")}\r\n`);
       return 0;
     }
+    const inner = /^cmd(?:\.exe)?\s+\/[cC]\s+([\s\S]+)$/.exec(line)?.[1] ?? line;
     const appended = /^echo (\S+) >> (\S+)\s*$/.exec(inner);
     if (appended !== null) {
       appendFileSync(this.#path(expand(appended[2] ?? "")), `${appended[1] ?? ""}\r\n`);
@@ -213,7 +259,7 @@ export class RemoteShells {
         return 0;
       }
       case "dir":
-        return this.#dir(operands(words)[0] ?? "C:\\", words, say, running);
+        return this.#dir(operands(words), words, say, running);
       case "certutil":
         return this.#certutil(words, say);
       case "curl":
@@ -240,39 +286,51 @@ export class RemoteShells {
     return local;
   }
 
-  /** With `/b` names only; `/-c` sizes without separators. */
-  #dir(path: string, words: readonly string[], say: (text: string) => void, running: Running): number {
-    const local = this.#path(path);
-    if (!existsSync(local)) {
-      running.stderr.push(Buffer.from("File Not Found\r\n"));
-      return 1;
-    }
-    const names = statSync(local).isDirectory() ? readdirSync(local) : [local.slice(local.lastIndexOf("/") + 1)];
+  /** With `/b` names only; `/-c` sizes without separators. The exit code is the last one's. */
+  #dir(paths: readonly string[], words: readonly string[], say: (text: string) => void, running: Running): number {
     const bare = words.some((word) => word.toLowerCase() === "/b");
-    for (const name of names) {
-      const stats = statSync(statSync(local).isDirectory() ? join(local, name) : local);
-      say(
-        bare
-          ? `${name}\r\n`
-          : `01/02/2026  10:00 AM ${stats.isDirectory() ? "   <DIR>         " : String(stats.size).padStart(17)} ${name}\r\n`,
-      );
+    let code = 0;
+    for (const path of paths.length === 0 ? ["C:\\"] : paths) {
+      const local = this.#path(path);
+      code = existsSync(local) ? 0 : 1;
+      if (code !== 0) {
+        running.stderr.push(Buffer.from("File Not Found\r\n"));
+        continue;
+      }
+      const folder = statSync(local).isDirectory();
+      for (const name of folder ? readdirSync(local) : [local.slice(local.lastIndexOf("/") + 1)]) {
+        const stats = statSync(folder ? join(local, name) : local);
+        say(
+          bare
+            ? `${name}\r\n`
+            : `01/02/2026  10:00 AM ${stats.isDirectory() ? "   <DIR>         " : String(stats.size).padStart(17)} ${name}\r\n`,
+        );
+      }
     }
-    return 0;
+    return code;
   }
 
   async #certutil(words: readonly string[], say: (text: string) => void): Promise<number> {
     if (words[0]?.toLowerCase() !== "-hashfile") return 1;
     const path = words[1] ?? "";
+    if (this.rotten) rot(this.#path(path));
     const hash = createHash((words[2] ?? "SHA1").toLowerCase());
     for await (const piece of createReadStream(this.#path(path))) hash.update(piece as Buffer);
     say(`SHA256 hash of ${path}:\r\n${hash.digest("hex")}\r\nCertUtil: -hashfile command completed successfully.\r\n`);
     return 0;
   }
 
-  /** PowerShell itself is not here. What winrmcp asks of it, to join the pieces that it sent, is done all the same. */
-  #powershell(words: readonly string[], running: Running): number {
+  /** PowerShell itself is not here. What our transfers ask of .NET is done by Node; what winrmcp asks of it, to join the pieces that it sent, is done all the same. */
+  #powershell(words: readonly string[], running: Running): number | Promise<number> {
     const index = words.findIndex((word) => /^-enc/i.test(word));
     const script = Buffer.from(words[index + 1] ?? "", "base64").toString("utf16le");
+    const asked = readScript(script);
+    if (asked !== null) {
+      return transfer({ ...asked, path: this.#path(asked.path) }).catch((error: unknown) => {
+        running.stderr.push(Buffer.from(`${error instanceof Error ? error.message : String(error)}\r\n`));
+        return 1;
+      });
+    }
     const from = /\$tmp_file_path = \[System\.IO\.Path\]::GetFullPath\("([^"]+)"\)/.exec(script)?.[1];
     const to = /\$dest_file_path = \[System\.IO\.Path\]::GetFullPath\("([^"]+)"/.exec(script)?.[1];
     if (from !== undefined && script.includes("Remove-Item $tmp_file_path")) {
@@ -295,8 +353,21 @@ export class RemoteShells {
         const found = /^(@?)([A-Za-z]:\\.*)$/.exec(word);
         return found === null ? word : `${found[1] ?? ""}${this.#path(found[2] ?? "")}`;
       });
+    if (this.oldCurl && words.includes("--cacert")) {
+      running.stderr.push(Buffer.from("curl: (4) schannel: CA cert support not built in\r\n"));
+      return Promise.resolve(4);
+    }
+    const paced = this.rate === null ? mapped : ["--limit-rate", this.rate, ...mapped];
+    // A file that has reached its limit cannot be written any more, as on a full drive.
+    const limited =
+      this.largestFile === null
+        ? []
+        : ["-c", `trap "" XFSZ; ulimit -f ${Math.floor(this.largestFile / 512)}; exec curl "$@"`, "curl"];
     return new Promise((resolve, reject) => {
-      const child = spawn("curl", ["-q", ...mapped], { cwd: this.#jail.folder, stdio: ["ignore", "pipe", "pipe"] });
+      const child = spawn(limited.length === 0 ? "curl" : "sh", [...limited, "-q", ...paced], {
+        cwd: this.#jail.folder,
+        stdio: ["ignore", "pipe", "pipe"],
+      });
       running.child = child;
       const keep = (name: "stdout" | "stderr") => (piece: Buffer) => {
         running[name].push(piece);
@@ -308,6 +379,22 @@ export class RemoteShells {
       child.on("close", (code) => resolve(code ?? 1));
     });
   }
+}
+
+/** The commands of a line: an `&` ends one, unless it stands in quotes or in brackets that a command begins with. */
+function inTurn(line: string): string[] {
+  const commands = [""];
+  let quoted = false;
+  let depth = 0;
+  for (const char of line) {
+    const current = commands.at(-1) ?? "";
+    if (char === '"') quoted = !quoted;
+    if (!quoted && char === "(" && (depth > 0 || current.trim() === "")) depth += 1;
+    if (!quoted && char === ")" && depth > 0) depth -= 1;
+    if (!quoted && depth === 0 && char === "&") commands.push("");
+    else commands[commands.length - 1] = current + char;
+  }
+  return commands.map((each) => each.trim()).filter(Boolean);
 }
 
 /** Words as cmd.exe hands them on: quotes group, and are gone. */
@@ -323,4 +410,11 @@ function expand(path: string): string {
 /** Without the switches. */
 function operands(words: readonly string[]): string[] {
   return words.filter((word) => !word.startsWith("/"));
+}
+
+function rot(path: string): void {
+  const bytes = readFileSync(path);
+  const last = bytes.length - 1;
+  bytes[last] = 255 - (bytes[last] ?? 0);
+  writeFileSync(path, bytes);
 }

@@ -104,10 +104,22 @@ export class HypervSimulator implements AsyncDisposable {
     return (await this.shells.handle(call)) ?? this.#enumerations.handle(call);
   }
 
-  /** As a restart of the WinRM service does. */
+  /** All connections end, and with them who had signed in on each. */
   dropConnections(): void {
     this.#http.dropConnections();
     this.#https.dropConnections();
+  }
+
+  /** Shells do not outlive the service. */
+  restartWinRm(): void {
+    this.dropConnections();
+    this.shells.forget();
+  }
+
+  /** The next requests end with their connection, unanswered. */
+  breakNext(requests: number): void {
+    this.#http.breakNext = requests;
+    this.#https.breakNext = requests;
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

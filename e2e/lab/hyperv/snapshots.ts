@@ -2,6 +2,7 @@
 import { execFileSync } from "node:child_process";
 import { randomUUID } from "node:crypto";
 import { rmSync } from "node:fs";
+import { setTimeout as delay } from "node:timers/promises";
 import type { Instance } from "./cim-store.ts";
 import type { Method, MethodArguments } from "./enumerations.ts";
 import { Refusal } from "./jobs.ts";
@@ -22,6 +23,22 @@ export class Snapshots {
       [`${service}.CreateSnapshot`, async (_service, input) => this.#create(input)],
       [`${service}.DestroySnapshot`, async (_service, input) => this.#destroy(input)],
     ]);
+  }
+
+  /** A checkpoint that a person makes. */
+  async take(id: string, name: string): Promise<void> {
+    const known = new Set(this.#machines.store.all("Msvm_VirtualSystemSettingData"));
+    const input = new Map([
+      ["AffectedSystem", [{ namespace: "", className: "Msvm_ComputerSystem", keys: { Name: id } }]],
+    ]);
+    this.#create(input);
+    for (;;) {
+      await delay(20);
+      const made = this.#machines.store.all("Msvm_VirtualSystemSettingData").find((each) => !known.has(each));
+      if (made === undefined) continue;
+      made.values["ElementName"] = name;
+      return;
+    }
   }
 
   #disks(instanceId: string): readonly Instance[] {

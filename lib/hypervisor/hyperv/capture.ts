@@ -2,13 +2,14 @@
  * Where a disk's bytes are to be read. A machine that is off lends its file; of one that runs a checkpoint is made, and
  * the file that it froze is read. What lies in a chain of checkpoints is merged by the host into one file first.
  */
+import type { DiskStream } from "#lib/disk/disk-stream.ts";
 import type { Vm, VmDisk } from "#lib/domain/inventory.ts";
 import { AppError } from "#lib/errors.ts";
-import type { CimRef } from "#lib/wire/wsman/cim.ts";
+import { type CimRef, number, text } from "#lib/wire/wsman/cim.ts";
 import { embeddedInstance } from "#lib/wire/wsman/embedded.ts";
 import type { ResourceRef } from "../adapter.ts";
 import { type HypervSession, V2 } from "./session.ts";
-import { planSnapshot } from "./snapshots.ts";
+import { type CaptureSnapshots, planSnapshot } from "./snapshots.ts";
 
 const IMAGES_CLASS = "Msvm_ImageManagementService";
 const IMAGES: CimRef = { namespace: V2, className: IMAGES_CLASS, keys: { CreationClassName: IMAGES_CLASS } };
@@ -66,4 +67,52 @@ export async function mergeChain(
     `Merging ${from}`,
     signal,
   );
+}
+
+/**
+ * Answers what tells, when all has been read, whether it was of one moment: throws `vm.running` when a machine that was
+ * off was started meanwhile, `vm.not-found` when it was removed, `disk.not-found` when its checkpoint was.
+ */
+export async function watchOver(
+  session: HypervSession,
+  snapshots: CaptureSnapshots,
+  { vm, snapshot }: CapturePlan,
+  tag: string,
+  signal?: AbortSignal,
+): Promise<() => Promise<void>> {
+  const doing = `Reading a disk of ${vm.name}`;
+  const state = async (): Promise<string> => {
+    const wql = `SELECT Name, EnabledState, TimeOfLastStateChange FROM Msvm_ComputerSystem WHERE Name = '${vm.ref}'`;
+    const [machine] = await session.query(V2, wql, doing, signal);
+    if (machine === undefined)
+      throw new AppError("not-found", "vm.not-found", `${vm.name} was removed while its disk was read.`, {
+        hint: "Nothing of the unfinished copy is kept.",
+      });
+    return `${number(machine, "EnabledState")} ${text(machine, "TimeOfLastStateChange")}`;
+  };
+  const before = await state();
+  return async () => {
+    const now = await state();
+    if (snapshot === null && now !== before)
+      throw new AppError("conflict", "vm.running", `${vm.name} was started while its disk was read.`, {
+        hint: "Leave it switched off until its disk has been read, or capture it while it runs.",
+      });
+    if (snapshot !== null && (await snapshots.find(vm.ref, tag, doing, signal)) === undefined)
+      throw new AppError("conflict", "disk.not-found", `${snapshot.label} was removed while its disk was read.`, {
+        hint: "Nothing of the unfinished copy is kept.",
+      });
+  };
+}
+
+/** The stream, and `check` before its end is told. */
+export function checked(stream: DiskStream, check: () => Promise<void>): DiskStream {
+  return {
+    size: stream.size,
+    order: stream.order,
+    async *pieces(signal) {
+      yield* stream.pieces(signal);
+      await check();
+    },
+    [Symbol.asyncDispose]: () => stream[Symbol.asyncDispose](),
+  };
 }

@@ -1,4 +1,7 @@
-/** Command lines of cmd.exe. What is put in is checked rather than escaped: cmd has no escape that always works. */
+/**
+ * Command lines of cmd.exe, which WinRS runs them in: a `cmd /c` of their own would leave the `&` to the outer one. What is put in is checked rather than escaped: cmd
+ * has no escape that always works.
+ */
 import { AppError } from "#lib/errors.ts";
 
 /** In quotes. Throws `host.bad-path` for what cmd would take for something else: quotes, percent signs, control characters. */
@@ -19,12 +22,16 @@ const echoed = (line: string): string => {
 
 /** A short text file; the lines are base64 and plain words. */
 export const writeLines = (path: string, lines: readonly string[]): string =>
-  `cmd /c (${lines.map(echoed).join("& ")})> ${quoted(path)}`;
+  `(${lines.map(echoed).join("& ")})> ${quoted(path)}`;
 
-export const makeFolder = (path: string): string => `cmd /c mkdir ${quoted(path)}`;
-export const list = (path: string): string => `cmd /c dir /b /a ${quoted(path)}`;
-export const remove = (path: string): string => `cmd /c del /f /q ${quoted(path)}`;
-export const rename = (from: string, to: string): string => `cmd /c move /y ${quoted(from)} ${quoted(to)}`;
+/** One after another, whatever the ones before have come to; the exit code is the last one's. */
+export const inTurn = (...commands: readonly string[]): string => commands.join("& ");
+
+export const makeFolder = (path: string): string => `mkdir ${quoted(path)}`;
+/** Names what is there; the exit code depends on the order. */
+export const list = (paths: readonly string[]): string => `dir /b /a ${paths.map(quoted).join(" ")}`;
+export const remove = (paths: readonly string[]): string => `del /f /q ${paths.map(quoted).join(" ")}`;
+export const rename = (from: string, to: string): string => `move /y ${quoted(from)} ${quoted(to)}`;
 export const hashFile = (path: string): string => `certutil.exe -hashfile ${quoted(path)} SHA256`;
 
 export interface Transfer {
@@ -34,9 +41,12 @@ export interface Transfer {
   readonly header: string;
 }
 
-/** `--ssl-no-revoke`: a certificate of its own has nobody who could revoke it, and Schannel would insist. */
+/**
+ * `--ssl-no-revoke`: a certificate of its own has nobody who could revoke it, and Schannel would insist. No proxy that the
+ * account may have been given stands between the host and this console.
+ */
 const curl = (transfer: Transfer): string =>
-  `curl.exe -q -sS --fail --ssl-no-revoke --connect-timeout 20 --speed-limit 1 --speed-time 60 --cacert ${quoted(transfer.certificate)} -H ${quoted(`@${transfer.header}`)}`;
+  `curl.exe -q -sS --fail --noproxy "*" --ssl-no-revoke --connect-timeout 20 --speed-limit 1 --speed-time 60 --cacert ${quoted(transfer.certificate)} -H ${quoted(`@${transfer.header}`)}`;
 
 /** Goes on where an earlier attempt ended. */
 export const fetchFile = (transfer: Transfer, path: string): string =>

@@ -1,9 +1,14 @@
 /**
- * The way for hosts without curl.exe (Windows Server 2016): .NET fetches the file, trusting the one certificate that the
- * console made for this transfer. Windows PowerShell 5.1, which these hosts have; too short a script to need a file.
+ * The way for hosts without a curl.exe that can do it (Windows Server 2016, early 2019): .NET fetches the file, trusting
+ * the one certificate that the console made for this transfer. Windows PowerShell 5.1, which these hosts have; too short
+ * a script to need a file. The check of the certificate is C#, for it runs where PowerShell has no runspace.
  */
 
-const single = (text: string): string => `'${text.replaceAll("'", "''")}'`;
+/** Exit code for a full drive, curl's own for a file that cannot be written. */
+export const NO_SPACE = 23;
+
+/** PowerShell takes typographic quotes for plain ones. */
+const single = (text: string): string => `'${text.replaceAll(/['\u2018\u2019\u201a\u201b]/g, "$&$&")}'`;
 
 export interface ScriptTransfer {
   readonly url: string;
@@ -14,15 +19,29 @@ export interface ScriptTransfer {
   readonly path: string;
 }
 
+const CHECK =
+  "using System;using System.Net.Security;using System.Security.Cryptography;" +
+  "public static class Pin{public static RemoteCertificateValidationCallback Of(string f){return (s,c,h,e)=>{" +
+  "using(var a=SHA256.Create())return BitConverter.ToString(a.ComputeHash(c.GetRawCertData()))" +
+  '.Replace("-","").ToLowerInvariant()==f;};}}';
+
+/** -2147024784: ERROR_DISK_FULL. */
 function frame({ url, token, fingerprint }: ScriptTransfer, body: string): string {
   return `$ErrorActionPreference='Stop'
+try{
+Add-Type ${single(CHECK)}
 [Net.ServicePointManager]::SecurityProtocol='Tls12'
-$sha=[Security.Cryptography.SHA256]::Create()
-[Net.ServicePointManager]::ServerCertificateValidationCallback={param($s,$c,$h,$e) -join($sha.ComputeHash($c.GetRawCertData())|%{$_.ToString('x2')}) -eq ${single(fingerprint)}}
+[Net.ServicePointManager]::ServerCertificateValidationCallback=[Pin]::Of(${single(fingerprint)})
 $r=[Net.HttpWebRequest]::Create(${single(url)})
+$r.Proxy=$null
 $r.Headers.Add('Authorization',${single(`Bearer ${token}`)})
 $r.ReadWriteTimeout=60000
-${body}`;
+${body}
+}catch{
+$e=$_.Exception
+[Console]::Error.WriteLine($e.Message)
+while($e){if($e.HResult -eq -2147024784){exit ${NO_SPACE}};$e=$e.InnerException}
+exit 1}`;
 }
 
 /** Appends to what an earlier attempt left. */

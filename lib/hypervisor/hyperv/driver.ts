@@ -6,10 +6,11 @@ import type { HypervisorDriver } from "../adapter.ts";
 import { HypervAdapter } from "./hyperv-adapter.ts";
 import { HypervSession } from "./session.ts";
 
-export const hypervDriver: HypervisorDriver<HypervConnection, HostSecret> = {
+/** `stuckAfter`: milliseconds that a job of the host may stand still. */
+export const makeHypervDriver = (stuckAfter?: number): HypervisorDriver<HypervConnection, HostSecret> => ({
   id: "hyperv",
   async open(connection, secret, signal) {
-    const session = new HypervSession(connection, secret);
+    const session = new HypervSession(connection, secret, stuckAfter);
     try {
       return await HypervAdapter.open(session, signal);
     } catch (error) {
@@ -22,4 +23,6 @@ export const hypervDriver: HypervisorDriver<HypervConnection, HostSecret> = {
     if (connection.transport === "http") return null;
     return { kind: "tls-certificate", fingerprint: await readCertificate(connection.host, connection.port, signal) };
   },
-};
+});
+
+export const hypervDriver = makeHypervDriver();

@@ -4,41 +4,32 @@ import type { HostCapabilities } from "#lib/domain/capabilities.ts";
 import type { DiskFormatId } from "#lib/domain/disk-format.ts";
 import type { PowerAction } from "#lib/domain/hardware.ts";
 import type { InventoryChange, InventoryItem, Vm } from "#lib/domain/inventory.ts";
-import { canPower } from "#lib/domain/vm-rules.ts";
 import { openForwardBytes } from "#lib/disk/forward/open-forward.ts";
 import { AppError } from "#lib/errors.ts";
-import { number, text, texts } from "#lib/wire/wsman/cim.ts";
+import { text, texts } from "#lib/wire/wsman/cim.ts";
 import type { DiskSpec, HostDisk, HypervisorAdapter, PulledDisk, ResourceRef, VmSpec } from "../adapter.ts";
 import { Told } from "../told.ts";
-import { mergeChain, planCapture } from "./capture.ts";
+import { checked, mergeChain, planCapture, watchOver } from "./capture.ts";
 import { defineVm, SERVICE } from "./define-vm.ts";
+import { FileTransfer } from "./file-transfer.ts";
 import { HostFiles } from "./host-files.ts";
-import { formatOf } from "./map-vm.ts";
+import { formatOf, REALIZED } from "./map-vm.ts";
+import { changePower, untilOff } from "./power.ts";
 import { capabilitiesOf, type HypervHost, readHost, readNetworks, readPools } from "./read-host.ts";
 import { DiskSizes, readStamps, readVms } from "./read-vms.ts";
-import { type HypervSession, V2 } from "./session.ts";
-import { makeSnapshot, removeSnapshot } from "./snapshots.ts";
+import { type HypervSession, systemRef, V2 } from "./session.ts";
+import { CaptureSnapshots } from "./snapshots.ts";
 
 /** Two time stamps a machine. */
 const LOOK_MS = 2000;
 /** Drives, switches, the host itself, what the guests tell. */
 const THOROUGH_MS = 60_000;
-const STOP_MS = 60_000;
-
-const STATE: Partial<Record<PowerAction, number>> = { start: 2, stop: 3, reboot: 10, reset: 11, pause: 9, resume: 2 };
-const DOING: Record<PowerAction, string> = {
-  start: "Starting",
-  shutdown: "Shutting down",
-  stop: "Turning off",
-  reboot: "Restarting",
-  reset: "Resetting",
-  pause: "Pausing",
-  resume: "Resuming",
-};
 
 export class HypervAdapter implements HypervisorAdapter {
   readonly #session: HypervSession;
   readonly #files: HostFiles;
+  readonly #transfer: FileTransfer;
+  readonly #snapshots: CaptureSnapshots;
   readonly #sizes = new DiskSizes();
   #host: HypervHost;
   #capabilities: HostCapabilities;
@@ -46,6 +37,8 @@ export class HypervAdapter implements HypervisorAdapter {
   private constructor(session: HypervSession, host: HypervHost) {
     this.#session = session;
     this.#files = new HostFiles(session);
+    this.#transfer = new FileTransfer(session, this.#files);
+    this.#snapshots = new CaptureSnapshots(session);
     this.#host = host;
     this.#capabilities = capabilitiesOf(host);
   }
@@ -113,59 +106,7 @@ export class HypervAdapter implements HypervisorAdapter {
   }
 
   async power(ref: string, action: PowerAction, signal?: AbortSignal): Promise<void> {
-    const vm = await this.vm(ref, signal);
-    const allowed = canPower(vm, action);
-    if (allowed !== true) throw new AppError("conflict", "host.refused", allowed.reason);
-    const doing = `${DOING[action]} ${vm.name}`;
-    const state = STATE[action];
-    if (state === undefined) return this.#shutDown(vm, doing, signal);
-    await this.#session.invoke(
-      {
-        namespace: V2,
-        className: "Msvm_ComputerSystem",
-        keys: { CreationClassName: "Msvm_ComputerSystem", Name: ref },
-      },
-      "RequestStateChange",
-      { RequestedState: state },
-      doing,
-      signal,
-    );
-  }
-
-  /** Only a guest that has the integration services can be asked. */
-  async #shutDown(vm: Vm, doing: string, signal?: AbortSignal): Promise<void> {
-    const [component] = await this.#session.query(
-      V2,
-      `SELECT * FROM Msvm_ShutdownComponent WHERE SystemName = '${vm.ref}'`,
-      doing,
-      signal,
-    );
-    if (component === undefined || !texts(component, "OperationalStatus").includes("2")) {
-      throw new AppError(
-        "unprocessable",
-        "host.refused",
-        `${vm.name} does not listen: its integration services do not run.`,
-        {
-          hint: "Wait until the guest is up, shut it down from within, or turn it off.",
-        },
-      );
-    }
-    await this.#session.invoke(
-      {
-        namespace: V2,
-        className: "Msvm_ShutdownComponent",
-        keys: {
-          CreationClassName: "Msvm_ShutdownComponent",
-          DeviceID: text(component, "DeviceID") ?? "",
-          SystemCreationClassName: "Msvm_ComputerSystem",
-          SystemName: vm.ref,
-        },
-      },
-      "InitiateShutdown",
-      { Force: true, Reason: "Supravisor" },
-      doing,
-      signal,
-    );
+    return changePower(this.#session, await this.vm(ref, signal), action, signal);
   }
 
   async planCapture(vmRef: string, diskId: string, tag: string, signal?: AbortSignal): Promise<readonly ResourceRef[]> {
@@ -174,11 +115,12 @@ export class HypervAdapter implements HypervisorAdapter {
   }
 
   async openDisk(vmRef: string, diskId: string, tag: string, signal?: AbortSignal): Promise<HostDisk> {
-    const { vm, disk, snapshot, merged, keys } = planCapture(await this.vm(vmRef, signal), diskId, tag);
+    const plan = planCapture(await this.vm(vmRef, signal), diskId, tag);
+    const { vm, disk, merged, keys } = plan;
+    const check = await watchOver(this.#session, this.#snapshots, plan, tag, signal);
     let path = disk.source;
-    if (snapshot !== null) {
-      const frozen = await makeSnapshot(this.#session, vm.ref, vm.name, tag, signal);
-      const there = frozen.get(disk.id);
+    if (plan.snapshot !== null) {
+      const there = (await this.#snapshots.make(vm.ref, vm.name, tag, signal)).get(disk.id);
       if (there === undefined || there === "")
         throw new AppError(
           "unprocessable",
@@ -191,17 +133,24 @@ export class HypervAdapter implements HypervisorAdapter {
       await mergeChain(this.#session, path, merged.ref, signal);
       path = merged.ref;
     }
-    return this.#read(path, keys.ref, formatOf(path) ?? "vhdx", signal);
+    return this.#read(path, keys.ref, formatOf(path) ?? "vhdx", check, signal);
   }
 
   async openResource(resource: ResourceRef, format: DiskFormatId, signal?: AbortSignal): Promise<HostDisk> {
     if (!(await this.#files.exists(resource.ref, signal)))
       throw new AppError("not-found", "disk.not-found", `${resource.label} is not on the host.`);
-    return this.#read(resource.ref, resource.ref, format, signal);
+    return this.#read(resource.ref, resource.ref, format, async () => undefined, signal);
   }
 
-  async #read(path: string, keys: string, format: DiskFormatId, signal?: AbortSignal): Promise<HostDisk> {
-    const sending = await this.#files.send(path, keys, signal);
+  /** `check` throws when what was read is not of one moment; it has the last word. */
+  async #read(
+    path: string,
+    keys: string,
+    format: DiskFormatId,
+    check: () => Promise<void>,
+    signal?: AbortSignal,
+  ): Promise<HostDisk> {
+    const sending = await this.#transfer.send(path, keys, signal);
     try {
       const image = await openForwardBytes(format, sending.bytes, {
         name: path,
@@ -209,7 +158,7 @@ export class HypervAdapter implements HypervisorAdapter {
       });
       return {
         access: "once",
-        stream: image,
+        stream: checked(image, check),
         async [Symbol.asyncDispose]() {
           await sending[Symbol.asyncDispose]();
           await image[Symbol.asyncDispose]();
@@ -242,7 +191,7 @@ export class HypervAdapter implements HypervisorAdapter {
     const resource = await this.planDisk(spec, signal);
     return {
       resource,
-      pull: (file, stop) => this.#files.fetch(resource.ref, file, stop ?? signal ?? new AbortController().signal),
+      pull: (file, stop) => this.#transfer.fetch(resource.ref, file, stop ?? signal ?? new AbortController().signal),
     };
   }
 
@@ -265,19 +214,27 @@ export class HypervAdapter implements HypervisorAdapter {
     return vm?.tag === tag ? vm : undefined;
   }
 
+  /** Machines of that name, the oldest first. */
   async #named(name: string, signal?: AbortSignal): Promise<readonly string[]> {
     const found = await this.#session.query(
       V2,
-      `SELECT * FROM Msvm_ComputerSystem WHERE ElementName = '${name.replaceAll("\\", "\\\\").replaceAll("'", "\\'")}'`,
+      `SELECT * FROM Msvm_VirtualSystemSettingData WHERE ElementName = '${name.replaceAll("\\", "\\\\").replaceAll("'", "\\'")}' AND VirtualSystemType = '${REALIZED}'`,
       `Looking for a VM ${name}`,
       signal,
     );
-    return found.map((each) => text(each, "Name") ?? "");
+    return found
+      .map((each) => ({ id: text(each, "VirtualSystemIdentifier") ?? "", at: text(each, "CreationTime") ?? "" }))
+      .sort((a, b) => (a.at === b.at ? (a.id < b.id ? -1 : 1) : a.at < b.at ? -1 : 1))
+      .map(({ id }) => id);
   }
 
   async createVm(spec: VmSpec, tag: string, signal?: AbortSignal): Promise<Vm> {
     const same = await this.#tagged(tag, signal);
-    if (same !== undefined) return same;
+    if (same !== undefined) {
+      if (isWhole(same, spec)) return same;
+      // An earlier attempt ended half-way.
+      await this.remove(this.planVm(spec, tag), signal);
+    }
     if ((await this.#named(spec.name, signal)).length > 0) throw nameTaken(spec.name);
     const id = await defineVm({
       session: this.#session,
@@ -286,9 +243,9 @@ export class HypervAdapter implements HypervisorAdapter {
       tag,
       ...(signal === undefined ? {} : { signal }),
     });
-    // Hyper-V takes a name twice. Of two that were made at once, the one with the lower number stays.
-    const others = (await this.#named(spec.name, signal)).filter((each) => each !== id);
-    if (others.some((other) => other < id)) {
+    // Hyper-V takes a name twice. Of two that were made at once the older one stays: whoever came later sees it here.
+    const [oldest] = await this.#named(spec.name, signal);
+    if (oldest !== undefined && oldest !== id) {
       await this.remove(this.planVm(spec, tag), signal);
       throw nameTaken(spec.name);
     }
@@ -297,42 +254,18 @@ export class HypervAdapter implements HypervisorAdapter {
 
   async remove(resource: ResourceRef, signal?: AbortSignal): Promise<void> {
     if (resource.kind === "disk") return this.#files.removeAll(resource.ref, signal);
-    if (resource.kind === "snapshot") return removeSnapshot(this.#session, resource, signal);
+    if (resource.kind === "snapshot") return this.#snapshots.remove(resource, signal);
     const vm = await this.#tagged(resource.ref, signal);
     if (vm === undefined) return;
-    if (vm.state !== "stopped" && vm.state !== "suspended") await this.power(vm.ref, "stop", signal);
-    await this.#settled(vm.ref, signal);
+    if (vm.state !== "stopped" && vm.state !== "suspended") await changePower(this.#session, vm, "stop", signal);
+    await untilOff(this.#session, vm, signal);
     await this.#session.invoke(
       SERVICE,
       "DestroySystem",
-      {
-        AffectedSystem: {
-          namespace: V2,
-          className: "Msvm_ComputerSystem",
-          keys: { CreationClassName: "Msvm_ComputerSystem", Name: vm.ref },
-        },
-      },
+      { AffectedSystem: systemRef(vm.ref) },
       `Removing ${vm.name}`,
       signal,
     );
-  }
-
-  /** Waits until the machine is off or saved. */
-  async #settled(ref: string, signal?: AbortSignal): Promise<void> {
-    const until = Date.now() + STOP_MS;
-    for (;;) {
-      const [machine] = await this.#session.query(
-        V2,
-        `SELECT * FROM Msvm_ComputerSystem WHERE Name = '${ref}'`,
-        `Waiting for ${ref}`,
-        signal,
-      );
-      const state = number(machine, "EnabledState");
-      if (machine === undefined || state === 3 || state === 6) return;
-      if (Date.now() > until)
-        throw new AppError("unavailable", "host.timeout", `${text(machine, "ElementName")} does not stop.`);
-      await delay(300, undefined, signal === undefined ? {} : { signal });
-    }
   }
 
   [Symbol.asyncDispose](): Promise<void> {
@@ -344,4 +277,12 @@ function nameTaken(name: string): AppError {
   return new AppError("conflict", "vm.exists", `There is a VM “${name}” on this host already.`, {
     hint: "Choose another name.",
   });
+}
+
+function isWhole(vm: Vm, spec: VmSpec): boolean {
+  const sources = vm.disks.map((disk) => disk.source?.toLowerCase());
+  return (
+    spec.disks.every(({ resource }) => sources.includes(resource.ref.toLowerCase())) &&
+    vm.nics.filter((nic) => nic.networkRef !== null).length >= spec.nics.length
+  );
 }

@@ -1,7 +1,7 @@
 /** How a method of Hyper-V ends: at once, or with a job that is followed. Source: Msvm_ConcreteJob, JobState. */
 import { setTimeout as delay } from "node:timers/promises";
 import { AppError } from "#lib/errors.ts";
-import { type CimInstance, number, reference, text } from "#lib/wire/wsman/cim.ts";
+import { type CimInstance, type CimRef, number, reference, text } from "#lib/wire/wsman/cim.ts";
 import type { HypervSession } from "./session.ts";
 
 const STARTED = 4096;
@@ -9,8 +9,8 @@ const POLL_MS = 150;
 const SLOWEST_POLL_MS = 1500;
 const COMPLETED = 7;
 const WITH_WARNINGS = 32768;
-/** Merging a large checkpoint takes its time; a job that says nothing new for so long has died. */
-const STUCK_MS = 10 * 60_000;
+const TERMINATE = 4;
+const TERMINATE_MS = 1000;
 
 const RETURN_VALUE: Readonly<Record<number, string>> = {
   32768: "it failed on the host",
@@ -29,7 +29,10 @@ function refused(doing: string, why: string, code = "host.refused"): AppError {
   return new AppError("unprocessable", code, `${doing} failed: ${why}`);
 }
 
-/** Throws `host.refused` with the host's own words, `host.forbidden`, `host.timeout` for a job that stands still. */
+/**
+ * Throws `host.refused` with the host's own words, `host.forbidden`, `host.timeout` for a job that stands still. An abort
+ * ends the job as well, where the host lets it be ended.
+ */
 export async function followJob(
   session: HypervSession,
   output: CimInstance,
@@ -44,6 +47,20 @@ export async function followJob(
   }
   const job = reference(output, "Job");
   if (job === null) throw refused(doing, "the host started a job and did not say which.");
+  try {
+    await untilDone(session, job, doing, signal);
+  } catch (error) {
+    if (signal?.aborted === true) {
+      await session
+        .start(job, "RequestStateChange", { RequestedState: TERMINATE }, doing, AbortSignal.timeout(TERMINATE_MS))
+        // Some jobs go on to their end; what they make is in the ledger.
+        .catch(() => undefined);
+    }
+    throw error;
+  }
+}
+
+async function untilDone(session: HypervSession, job: CimRef, doing: string, signal?: AbortSignal): Promise<void> {
   const id = (job.keys["InstanceID"] ?? "").replaceAll("'", "");
   let wait = POLL_MS;
   let percent = -1;
@@ -68,11 +85,11 @@ export async function followJob(
     if (reached !== percent) {
       percent = reached;
       movedAt = Date.now();
-    } else if (Date.now() - movedAt > STUCK_MS) {
+    } else if (Date.now() - movedAt > session.stuckAfter) {
       throw new AppError(
         "unavailable",
         "host.timeout",
-        `${doing}: the host's job has stood at ${percent} % for ten minutes.`,
+        `${doing}: the host's job stands at ${percent} % and gets no further.`,
         {
           hint: "Look at the host's Hyper-V-VMMS event log.",
         },

@@ -1,7 +1,9 @@
 /** The host itself, its volumes and switches, and what it can take. */
 import type { HostCapabilities } from "#lib/domain/capabilities.ts";
 import type { HostFacts, Network, StoragePool } from "#lib/domain/inventory.ts";
-import { number, text, texts } from "#lib/wire/wsman/cim.ts";
+import { AppError } from "#lib/errors.ts";
+import { type CimInstance, number, text, texts } from "#lib/wire/wsman/cim.ts";
+import { WsmanFault } from "#lib/wire/wsman/fault.ts";
 import { CIMV2, type HypervSession } from "./session.ts";
 
 const GiB = 1024 ** 3;
@@ -24,7 +26,7 @@ export async function readHost(session: HypervSession, signal?: AbortSignal): Pr
   const [computer] = await session.query(CIMV2, "SELECT * FROM Win32_ComputerSystem", doing, signal);
   const [system] = await session.query(CIMV2, "SELECT * FROM Win32_OperatingSystem", doing, signal);
   const [processor] = await session.query(CIMV2, "SELECT * FROM Win32_Processor", doing, signal);
-  const [service] = await session.all("Msvm_VirtualSystemManagementServiceSettingData", doing, signal);
+  const service = await readService(session, doing, signal);
   const name = text(computer, "Name") ?? session.connection.host;
   const free = number(system, "FreePhysicalMemory");
   return {
@@ -44,6 +46,29 @@ export async function readHost(session: HypervSession, signal?: AbortSignal): Pr
     computerName: name,
     defaultFolder: (text(service, "DefaultVirtualHardDiskPath") ?? "C:\\ProgramData\\Hyper-V").replace(/\\+$/, ""),
   };
+}
+
+/**
+ * Who may not use Hyper-V is told of nothing by it, without an error. Throws `host.no-hyperv`, `host.forbidden`.
+ */
+async function readService(session: HypervSession, doing: string, signal?: AbortSignal): Promise<CimInstance> {
+  let found: readonly CimInstance[];
+  try {
+    found = await session.all("Msvm_VirtualSystemManagementServiceSettingData", doing, signal);
+  } catch (error) {
+    const fault = error instanceof AppError ? error.cause : null;
+    if (!(fault instanceof WsmanFault) || fault.subcode !== "DestinationUnreachable") throw error;
+    throw new AppError("unprocessable", "host.no-hyperv", `${session.connection.host} has no Hyper-V.`, {
+      hint: "Add the Hyper-V role (Windows Server) or feature (Windows 10 and 11), and restart the host.",
+      cause: error,
+    });
+  }
+  const [service] = found;
+  if (service === undefined)
+    throw new AppError("unprocessable", "host.forbidden", `${session.connection.host} lets this account see no VMs.`, {
+      hint: "Put the account into the group Hyper-V Administrators.",
+    });
+  return service;
 }
 
 /** A pool is a drive; its `path` is the folder on it that new disks go into. */

@@ -4,12 +4,20 @@ import type { HostSecret } from "#lib/domain/connection.ts";
 import { AppError } from "#lib/errors.ts";
 import type { CimInstance, CimRef } from "#lib/wire/wsman/cim.ts";
 import type { WsmanTarget } from "#lib/wire/wsman/connection.ts";
-import { asAppError } from "#lib/wire/wsman/fault.ts";
+import { asAppError, WsmanFault } from "#lib/wire/wsman/fault.ts";
 import { type MethodInput, WsmanClient } from "#lib/wire/wsman/wsman-client.ts";
 import { followJob } from "./job.ts";
 
 export const V2 = "root/virtualization/v2";
 export const CIMV2 = "root/cimv2";
+/** Merging a large checkpoint takes its time; a job that says nothing new for so long has died. */
+const STUCK_MS = 10 * 60_000;
+
+export const systemRef = (id: string): CimRef => ({
+  namespace: V2,
+  className: "Msvm_ComputerSystem",
+  keys: { CreationClassName: "Msvm_ComputerSystem", Name: id },
+});
 
 export function targetOf(connection: HypervConnection, secret: HostSecret | null): WsmanTarget {
   const { host, port, user } = connection;
@@ -36,9 +44,12 @@ export class HypervSession implements AsyncDisposable {
   readonly #target: WsmanTarget;
   readonly #control: WsmanClient;
   readonly connection: HypervConnection;
+  /** Milliseconds that a job may stand still. */
+  readonly stuckAfter: number;
 
-  constructor(connection: HypervConnection, secret: HostSecret | null) {
+  constructor(connection: HypervConnection, secret: HostSecret | null, stuckAfter = STUCK_MS) {
     this.connection = connection;
+    this.stuckAfter = stuckAfter;
     this.#target = targetOf(connection, secret);
     this.#control = new WsmanClient(this.#target);
   }
@@ -53,21 +64,38 @@ export class HypervSession implements AsyncDisposable {
     return new WsmanClient(this.#target);
   }
 
+  /** Asked a second time when the connection broke meanwhile: reading twice does no harm, and signs in anew. */
   async query(namespace: string, wql: string, doing: string, signal?: AbortSignal): Promise<CimInstance[]> {
-    const found: CimInstance[] = [];
-    try {
-      for await (const instance of this.#control.query(namespace, wql, signal)) found.push(instance);
-    } catch (error) {
-      throw asAppError(error, doing);
+    for (let attempt = 0; ; attempt++) {
+      const found: CimInstance[] = [];
+      try {
+        for await (const instance of this.#control.query(namespace, wql, signal)) found.push(instance);
+        return found;
+      } catch (error) {
+        if (attempt === 0 && error instanceof AppError && error.code === "host.unreachable") continue;
+        throw asAppError(error, doing);
+      }
     }
-    return found;
+  }
+
+  /** Of a part of Windows that a host need not have, or that the account need not see. */
+  async queryIfThere(namespace: string, wql: string, doing: string, signal?: AbortSignal): Promise<CimInstance[]> {
+    try {
+      return await this.query(namespace, wql, doing, signal);
+    } catch (error) {
+      if (error instanceof AppError && error.cause instanceof WsmanFault) return [];
+      throw error;
+    }
   }
 
   async all(className: string, doing: string, signal?: AbortSignal): Promise<CimInstance[]> {
     return this.query(V2, `SELECT * FROM ${className}`, doing, signal);
   }
 
-  /** Runs a method to its end, a job that it starts included. Throws `host.refused` and the connection's errors. */
+  /**
+   * Runs a method to its end, a job that it starts included. Throws `host.refused` and the connection's errors: it is
+   * not repeated when the connection broke, for nobody knows what the host had done by then.
+   */
   async invoke(
     ref: CimRef,
     method: string,
@@ -75,14 +103,24 @@ export class HypervSession implements AsyncDisposable {
     doing: string,
     signal?: AbortSignal,
   ): Promise<CimInstance> {
-    let output: CimInstance;
+    const output = await this.start(ref, method, input, doing, signal);
+    await followJob(this, output, doing, signal);
+    return output;
+  }
+
+  /** What the method answers; its job is not waited for. */
+  async start(
+    ref: CimRef,
+    method: string,
+    input: MethodInput,
+    doing: string,
+    signal?: AbortSignal,
+  ): Promise<CimInstance> {
     try {
-      output = await this.#control.invoke(ref, method, input, signal);
+      return await this.#control.invoke(ref, method, input, signal);
     } catch (error) {
       throw asAppError(error, doing);
     }
-    await followJob(this, output, doing, signal);
-    return output;
   }
 
   [Symbol.asyncDispose](): Promise<void> {

@@ -1,12 +1,13 @@
 /** Checkpoints that captures need: made, found again by their name, merged away. */
 import { setTimeout as delay } from "node:timers/promises";
 import { AppError } from "#lib/errors.ts";
+import { abortable } from "#lib/wire/abortable.ts";
 import { type CimInstance, type CimRef, text, texts } from "#lib/wire/wsman/cim.ts";
 import { embeddedInstance } from "#lib/wire/wsman/embedded.ts";
 import type { ResourceRef } from "../adapter.ts";
 import { SERVICE } from "./define-vm.ts";
 import { CAPTURE_NAME } from "./map-vm.ts";
-import { type HypervSession, V2 } from "./session.ts";
+import { type HypervSession, systemRef, V2 } from "./session.ts";
 
 const CLASS = "Msvm_VirtualSystemSnapshotService";
 const SNAPSHOTS: CimRef = { namespace: V2, className: CLASS, keys: { CreationClassName: CLASS } };
@@ -14,9 +15,12 @@ const SETTING = "Msvm_VirtualSystemSettingData";
 /** Kind of checkpoint: the guest's own snapshot where it can, its memory not. */
 const FULL = 2;
 const APPLICATION_CONSISTENT = 1;
-const APPEARS_MS = 60_000;
+const GONE_MS = 60_000;
+/** Guests take their time to come to rest; a checkpoint that nobody waits for any more is named all the same. */
+const MAKING_MS = 10 * 60_000;
 
 const nameOf = (tag: string): string => `${CAPTURE_NAME} ${tag}`;
+const idOf = (snapshot: CimInstance | undefined): string => text(snapshot, "InstanceID") ?? "";
 
 export const planSnapshot = (vmId: string, vmName: string, tag: string): ResourceRef => ({
   kind: "snapshot",
@@ -24,35 +28,56 @@ export const planSnapshot = (vmId: string, vmName: string, tag: string): Resourc
   label: `the checkpoint of ${vmName}`,
 });
 
-const snapshotsOf = async (session: HypervSession, vmId: string, doing: string, signal?: AbortSignal) =>
-  (await session.query(V2, `SELECT * FROM ${SETTING} WHERE VirtualSystemIdentifier = '${vmId}'`, doing, signal)).filter(
-    (each) => text(each, "VirtualSystemType")?.includes(":Snapshot:") === true,
-  );
+export class CaptureSnapshots {
+  readonly #session: HypervSession;
+  /** Checkpoints that are being made and have no name of ours yet, by ResourceRef.ref. */
+  readonly #making = new Map<string, Promise<unknown>>();
 
-/** The paths of the disks as they were, by the place of each in the machine. */
-export async function makeSnapshot(
-  session: HypervSession,
-  vmId: string,
-  vmName: string,
-  tag: string,
-  signal?: AbortSignal,
-): Promise<ReadonlyMap<string, string>> {
-  const doing = `Making a checkpoint of ${vmName}`;
-  const find = async (test: (each: CimInstance) => boolean) =>
-    (await snapshotsOf(session, vmId, doing, signal)).find(test);
-  let snapshot = await find((each) => text(each, "ElementName") === nameOf(tag));
-  if (snapshot === undefined) {
-    const before = new Set((await snapshotsOf(session, vmId, doing, signal)).map((each) => text(each, "InstanceID")));
+  constructor(session: HypervSession) {
+    this.#session = session;
+  }
+
+  async #of(vmId: string, doing: string, signal?: AbortSignal): Promise<CimInstance[]> {
+    const wql = `SELECT * FROM ${SETTING} WHERE VirtualSystemIdentifier = '${vmId}'`;
+    const found = await this.#session.query(V2, wql, doing, signal);
+    return found.filter((each) => text(each, "VirtualSystemType")?.includes(":Snapshot:") === true);
+  }
+
+  async find(vmId: string, tag: string, doing: string, signal?: AbortSignal): Promise<CimInstance | undefined> {
+    return (await this.#of(vmId, doing, signal)).find((each) => text(each, "ElementName") === nameOf(tag));
+  }
+
+  /** The paths of the disks as they were, by the place of each in the machine. Throws `vm.no-snapshot`. */
+  async make(vmId: string, vmName: string, tag: string, signal?: AbortSignal): Promise<ReadonlyMap<string, string>> {
+    const doing = `Making a checkpoint of ${vmName}`;
+    let snapshot = await this.find(vmId, tag, doing, signal);
+    if (snapshot === undefined) {
+      const key = planSnapshot(vmId, vmName, tag).ref;
+      const making = this.#create(vmId, tag, doing, AbortSignal.timeout(MAKING_MS)).finally(() =>
+        this.#making.delete(key),
+      );
+      this.#making.set(key, making);
+      snapshot = await abortable(making, signal);
+    }
+    const id = idOf(snapshot);
+    const disks = await this.#session.query(
+      V2,
+      `SELECT * FROM Msvm_StorageAllocationSettingData WHERE InstanceID LIKE '${id}%'`,
+      doing,
+      signal,
+    );
+    return new Map(disks.map((disk) => [idOf(disk).slice(id.length + 1), texts(disk, "HostResource")[0] ?? ""]));
+  }
+
+  /** The host chooses a checkpoint's first name: until it has ours, it must not be left alone. */
+  async #create(vmId: string, tag: string, doing: string, signal: AbortSignal): Promise<CimInstance> {
+    const before = new Set((await this.#of(vmId, doing, signal)).map(idOf));
     try {
-      await session.invoke(
+      await this.#session.invoke(
         SNAPSHOTS,
         "CreateSnapshot",
         {
-          AffectedSystem: {
-            namespace: V2,
-            className: "Msvm_ComputerSystem",
-            keys: { CreationClassName: "Msvm_ComputerSystem", Name: vmId },
-          },
+          AffectedSystem: systemRef(vmId),
           SnapshotSettings: embeddedInstance("Msvm_VirtualSystemSnapshotSettingData", {
             ConsistencyLevel: ["uint16", APPLICATION_CONSISTENT],
           }),
@@ -68,59 +93,42 @@ export async function makeSnapshot(
         cause: error,
       });
     }
-    snapshot = await find((each) => !before.has(text(each, "InstanceID")));
+    const snapshot = (await this.#of(vmId, doing, signal)).find((each) => !before.has(idOf(each)));
     if (snapshot === undefined) throw new AppError("unavailable", "host.protocol", `${doing}: the host made none.`);
-    // From now on it is known by the ledger's name.
-    await session.invoke(
+    await this.#session.invoke(
       SERVICE,
       "ModifySystemSettings",
       {
         SystemSettings: embeddedInstance(SETTING, {
-          InstanceID: ["string", text(snapshot, "InstanceID") ?? ""],
+          InstanceID: ["string", idOf(snapshot)],
           ElementName: ["string", nameOf(tag)],
         }),
       },
       doing,
       signal,
     );
+    return snapshot;
   }
-  const id = text(snapshot, "InstanceID") ?? "";
-  const disks = await session.query(
-    V2,
-    `SELECT * FROM Msvm_StorageAllocationSettingData WHERE InstanceID LIKE '${id}%'`,
-    doing,
-    signal,
-  );
-  return new Map(
-    disks.map((disk) => [(text(disk, "InstanceID") ?? "").slice(id.length + 1), texts(disk, "HostResource")[0] ?? ""]),
-  );
-}
 
-/** Gone already is fine. Waits until the machine runs on its own disks again. */
-export async function removeSnapshot(
-  session: HypervSession,
-  resource: ResourceRef,
-  signal?: AbortSignal,
-): Promise<void> {
-  const [vmId = "", tag = ""] = resource.ref.split("/");
-  const doing = `Removing ${resource.label}`;
-  const ours = async () =>
-    (await snapshotsOf(session, vmId, doing, signal)).find((each) => text(each, "ElementName") === nameOf(tag));
-  const snapshot = await ours();
-  if (snapshot === undefined) return;
-  await session.invoke(
-    SNAPSHOTS,
-    "DestroySnapshot",
-    {
-      AffectedSnapshot: { namespace: V2, className: SETTING, keys: { InstanceID: text(snapshot, "InstanceID") ?? "" } },
-    },
-    doing,
-    signal,
-  );
-  const until = Date.now() + APPEARS_MS;
-  while ((await ours()) !== undefined) {
-    if (Date.now() > until)
-      throw new AppError("unavailable", "host.timeout", `${doing}: it is still there a minute later.`);
-    await delay(500, undefined, signal === undefined ? {} : { signal });
+  /** Gone already is fine. Waits until the host no longer lists it. */
+  async remove(resource: ResourceRef, signal?: AbortSignal): Promise<void> {
+    const [vmId = "", tag = ""] = resource.ref.split("/");
+    const doing = `Removing ${resource.label}`;
+    await abortable(this.#making.get(resource.ref)?.catch(() => undefined) ?? Promise.resolve(), signal);
+    const snapshot = await this.find(vmId, tag, doing, signal);
+    if (snapshot === undefined) return;
+    await this.#session.invoke(
+      SNAPSHOTS,
+      "DestroySnapshot",
+      { AffectedSnapshot: { namespace: V2, className: SETTING, keys: { InstanceID: idOf(snapshot) } } },
+      doing,
+      signal,
+    );
+    const until = Date.now() + GONE_MS;
+    while ((await this.find(vmId, tag, doing, signal)) !== undefined) {
+      if (Date.now() > until)
+        throw new AppError("unavailable", "host.timeout", `${doing}: it is still there a minute later.`);
+      await delay(500);
+    }
   }
 }

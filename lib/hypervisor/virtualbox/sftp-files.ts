@@ -2,7 +2,8 @@
 import type { SFTPWrapper, Stats } from "ssh2";
 import type { ByteSource } from "#lib/disk/io.ts";
 import { AppError } from "#lib/errors.ts";
-import { abortable, ask, isNoSuchFile, sftpError } from "#lib/wire/ssh/sftp.ts";
+import { abortable } from "#lib/wire/abortable.ts";
+import { ask, isNoSuchFile, sftpError } from "#lib/wire/ssh/sftp.ts";
 import { sftpSink } from "#lib/wire/ssh/sftp-sink.ts";
 import { sftpSource } from "#lib/wire/ssh/sftp-source.ts";
 import type { HostFiles, MachineOs } from "./host-machine.ts";

@@ -2,7 +2,8 @@
 import type { SFTPWrapper } from "ssh2";
 import type { ByteSink } from "#lib/disk/io.ts";
 import { AppError } from "#lib/errors.ts";
-import { abortable, ask, sftpError } from "./sftp.ts";
+import { abortable } from "../abortable.ts";
+import { ask, sftpError } from "./sftp.ts";
 
 /** Every server takes requests of this size. */
 const REQUEST = 32 * 1024;

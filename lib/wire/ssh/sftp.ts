@@ -59,14 +59,3 @@ export function sftpError(error: unknown, doing: string): Error {
     hint: "Check the network and try again; nothing of it is kept.",
   });
 }
-
-/** The work goes on when nobody waits any more. */
-export function abortable<T>(work: Promise<T>, signal: AbortSignal | undefined): Promise<T> {
-  if (signal === undefined) return work;
-  return new Promise((resolve, reject) => {
-    const onAbort = (): void => reject(signal.reason);
-    if (signal.aborted) onAbort();
-    signal.addEventListener("abort", onAbort, { once: true });
-    work.then(resolve, reject).finally(() => signal.removeEventListener("abort", onAbort));
-  });
-}

@@ -30,7 +30,12 @@ export class Incoming {
    * 409 for a body that does not go on where the last one ended.
    */
   async take(request: IncomingMessage, from: number, total: number): Promise<number> {
-    if (this.#request !== null || this.#settled !== null) return 409;
+    if (this.#settled !== null) return 409;
+    if (this.#request !== null) {
+      // The peer began anew: what it had before is dead, though this side has not heard of it.
+      this.#request.destroy();
+      return 409;
+    }
     if (from !== this.#received || (this.#length !== null && this.#length !== total)) return 409;
     this.#length = total;
     this.#request = request;

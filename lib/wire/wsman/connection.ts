@@ -6,6 +6,7 @@ import { connect as connectTcp, type Socket } from "node:net";
 import type { TLSSocket } from "node:tls";
 import { Client } from "undici";
 import { AppError } from "#lib/errors.ts";
+import { abortable } from "../abortable.ts";
 import { answerChallenge, firstMessage } from "../ntlm/client.ts";
 import type { SealedChannel } from "../ntlm/sealed-channel.ts";
 import { openTls } from "../tls/open-tls.ts";
@@ -95,7 +96,8 @@ export class WsmanConnection implements AsyncDisposable {
   post(message: string, signal?: AbortSignal): Promise<WsmanAnswer> {
     const turn = this.#turn.then(() => this.#post(message, signal));
     this.#turn = turn.catch(() => undefined);
-    return turn;
+    // The one before may take a minute.
+    return abortable(turn, signal);
   }
 
   async #post(message: string, signal: AbortSignal | undefined): Promise<WsmanAnswer> {

@@ -1,4 +1,5 @@
 /** One program run on the host through WinRS, with what it wrote and its exit code. Source: [MS-WSMV] 3.1.4.5 to 3.1.4.11. */
+import { setTimeout as delay } from "node:timers/promises";
 import { AppError } from "#lib/errors.ts";
 import { all, at, textAt } from "../soap/element.ts";
 import { xml } from "../soap/xml-text.ts";
@@ -11,6 +12,11 @@ const MOST_OUTPUT = 64 * 1024;
 /** Seconds of one wait for output. */
 const WAIT = 20;
 const CLOSE_MS = 10_000;
+/** After an abort nobody waits: a program that the host was not told about ends with its shell's idle time. */
+const QUICK_CLOSE_MS = 800;
+/** A shell outlives its connection. So often it is asked for again, each time after twice as long. */
+const RECONNECTS = 5;
+const RECONNECT_MS = 250;
 
 export interface ProgramOutcome {
   readonly exitCode: number;
@@ -46,13 +52,15 @@ export async function runProgram(
     try {
       return await collect(client, selectors, commandId, signal, onOutput);
     } catch (error) {
-      await terminate(client, selectors, commandId);
+      await terminate(client, selectors, commandId, closing(signal));
       throw error;
     }
   } finally {
-    await closeShell(client, selectors);
+    await closeShell(client, selectors, closing(signal));
   }
 }
+
+const closing = (signal: AbortSignal): AbortSignal => AbortSignal.timeout(signal.aborted ? QUICK_CLOSE_MS : CLOSE_MS);
 
 async function openShell(client: WsmanClient, signal: AbortSignal): Promise<string> {
   const body = await client.send(
@@ -81,6 +89,7 @@ async function collect(
   onOutput: (text: string) => void,
 ): Promise<ProgramOutcome> {
   const written = { stdout: "", stderr: "" };
+  let lost = 0;
   for (;;) {
     signal.throwIfAborted();
     const body = await client
@@ -94,12 +103,17 @@ async function collect(
         },
         signal,
       )
-      .catch((error: unknown) => {
+      .catch(async (error: unknown) => {
         // Nothing was written for a while; the program still runs.
         if (isTimeOut(error)) return null;
-        throw error;
+        signal.throwIfAborted();
+        if (!(error instanceof AppError) || error.code !== "host.unreachable" || lost === RECONNECTS) throw error;
+        await delay(RECONNECT_MS * 2 ** lost, undefined, { signal }).catch(() => signal.throwIfAborted());
+        lost += 1;
+        return null;
       });
     if (body === null) continue;
+    lost = 0;
     const answer = at(body, "ReceiveResponse");
     for (const stream of all(answer, "Stream")) {
       const name = stream.attributes?.["Name"] === "stderr" ? "stderr" : "stdout";
@@ -115,7 +129,12 @@ async function collect(
 }
 
 /** The host is told even when the caller's own signal is what ended the waiting. */
-async function terminate(client: WsmanClient, selectors: { readonly ShellId: string }, commandId: string) {
+async function terminate(
+  client: WsmanClient,
+  selectors: { readonly ShellId: string },
+  commandId: string,
+  signal: AbortSignal,
+): Promise<void> {
   await client
     .send(
       {
@@ -124,15 +143,19 @@ async function terminate(client: WsmanClient, selectors: { readonly ShellId: str
         selectors,
         body: xml`<r:Signal xmlns:r="${NS.shell}" CommandId="${commandId}"><r:Code>${NS.shell}/signal/terminate</r:Code></r:Signal>`,
       },
-      AbortSignal.timeout(CLOSE_MS),
+      signal,
     )
     // The host ends the program with its shell, too.
     .catch(() => undefined);
 }
 
-async function closeShell(client: WsmanClient, selectors: { readonly ShellId: string }): Promise<void> {
+async function closeShell(
+  client: WsmanClient,
+  selectors: { readonly ShellId: string },
+  signal: AbortSignal,
+): Promise<void> {
   await client
-    .send({ action: `${NS.transfer}/Delete`, resource: CMD, selectors, body: null }, AbortSignal.timeout(CLOSE_MS))
+    .send({ action: `${NS.transfer}/Delete`, resource: CMD, selectors, body: null }, signal)
     // A shell that nobody uses ends by itself after the host's idle time.
     .catch(() => undefined);
 }

@@ -1,0 +1,71 @@
+/** The transfers that a host without curl does by .NET, done by Node: the same requests, the same pinned certificate. */
+import { createHash } from "node:crypto";
+import { createReadStream, createWriteStream, existsSync, statSync } from "node:fs";
+import { request } from "node:https";
+import { pipeline } from "node:stream/promises";
+import type { TLSSocket } from "node:tls";
+
+export interface NetTransfer {
+  readonly url: string;
+  readonly token: string;
+  /** SHA-256 of the certificate, 64 hex digits. */
+  readonly fingerprint: string;
+  readonly path: string;
+  /** Null: fetch; else the byte that sending begins at. */
+  readonly from: number | null;
+}
+
+/** Null: another script. */
+export function readScript(script: string): NetTransfer | null {
+  const quoted = (before: string): string | null =>
+    new RegExp(`${before}'((?:[^']|'')*)'`).exec(script)?.[1]?.replaceAll(/(['\u2018\u2019])\1/g, "$1") ?? null;
+  const url = quoted("\\[Net\\.HttpWebRequest\\]::Create\\(");
+  const token = quoted("'Authorization',")?.replace(/^Bearer /, "");
+  const fingerprint = quoted("\\[Pin\\]::Of\\(");
+  const path = quoted("\\[IO\\.File\\]::Open\\(");
+  if (url === null || token === undefined || fingerprint === null || path === null) return null;
+  const from = /ContentLength=\$f\.Length-(\d+)/.exec(script)?.[1];
+  return { url, token, fingerprint, path, from: from === undefined ? null : Number(from) };
+}
+
+/** Answers the exit code. */
+export async function transfer({ url, token, fingerprint, path, from }: NetTransfer): Promise<number> {
+  const have = from ?? (existsSync(path) ? statSync(path).size : 0);
+  const total = from === null ? 0 : statSync(path).size;
+  const headers: Record<string, string | number> = { authorization: `Bearer ${token}` };
+  if (from === null && have > 0) headers["range"] = `bytes=${have}-`;
+  if (from !== null) {
+    headers["content-length"] = total - from;
+    headers["content-range"] = `bytes ${from}-${total - 1}/${total}`;
+  }
+  return new Promise((resolve, reject) => {
+    const asking = request(url, {
+      method: from === null ? "GET" : "PUT",
+      headers,
+      rejectUnauthorized: false,
+      agent: false,
+    });
+    asking.once("error", reject);
+    asking.once("socket", (socket) =>
+      socket.once("secureConnect", () => {
+        const { raw } = (socket as TLSSocket).getPeerCertificate();
+        if (createHash("sha256").update(raw).digest("hex") !== fingerprint)
+          return void asking.destroy(
+            new Error("Could not establish trust relationship for the SSL/TLS secure channel."),
+          );
+        if (from === null) asking.end();
+        else pipeline(createReadStream(path, { start: from }), asking).catch(reject);
+      }),
+    );
+    asking.once("response", (response) => {
+      const status = response.statusCode ?? 0;
+      if (status >= 300) return reject(new Error(`The remote server returned an error: (${status}).`));
+      if (from !== null) {
+        response.resume();
+        response.once("end", () => resolve(0));
+        return;
+      }
+      pipeline(response, createWriteStream(path, { flags: "a" })).then(() => resolve(0), reject);
+    });
+  });
+}

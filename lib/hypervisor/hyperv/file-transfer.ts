@@ -1,0 +1,229 @@
+/** The host fetches and sends files itself, told so through remote shells: by curl.exe, or else by .NET. */
+import { X509Certificate } from "node:crypto";
+import type { OutgoingFile } from "#lib/disk/outgoing-file.ts";
+import { AppError } from "#lib/errors.ts";
+import { Incoming } from "#lib/wire/transfer-host/incoming.ts";
+import { type TransferAddress, TransferHost } from "#lib/wire/transfer-host/transfer-host.ts";
+import type { ProgramOutcome } from "#lib/wire/wsman/remote-shell.ts";
+import * as command from "./command-line.ts";
+import { fetchScript, NO_SPACE, powershell, sendScript } from "./download-script.ts";
+import { HashedFile } from "./hashed-file.ts";
+import { CERTIFICATE, HEADER, type HostFiles, isCut, PARTIAL, pause, refused, words } from "./host-files.ts";
+import type { HypervSession } from "./session.ts";
+
+const CLOSE_MS = 30_000;
+/** A copy of a large disk over a slow line; whoever waits has a signal. */
+const TRANSFER_MS = 7 * 24 * 3600_000;
+const ATTEMPTS_WITHOUT_PROGRESS = 5;
+/** Twice as long each time nothing moved. */
+const RETRY_MS = 250;
+/** cmd.exe: no such program. */
+const NO_PROGRAM = 9009;
+/** curl: an option that it does not know, or that it was not built with (7.55 on Server 2019 takes no CA file). */
+const TOO_OLD: readonly number[] = [2, 4];
+
+const PORTS = /^(\d{1,5})(?:-(\d{1,5}))?$/;
+
+/** `SUPRAVISOR_TRANSFER_PORTS`, e.g. `20000-20049`: what a firewall lets hosts reach. Any free port when it is unset. */
+function transferPorts(): readonly [number, number] {
+  const found = PORTS.exec(process.env["SUPRAVISOR_TRANSFER_PORTS"] ?? "");
+  if (found === null) return [0, 0];
+  const from = Number(found[1]);
+  return [from, Number(found[2] ?? from)];
+}
+
+/** One piece of work, as often as it has to be begun. */
+interface Attempts {
+  readonly doing: string;
+  commandLine(useScript: boolean): string;
+  /** Bytes. */
+  moved(): number;
+  done(): boolean;
+  /** Why this side cannot go on; null while it can. */
+  failure(): unknown;
+}
+
+export class FileTransfer {
+  readonly #session: HypervSession;
+  readonly #files: HostFiles;
+
+  constructor(session: HypervSession, files: HostFiles) {
+    this.#session = session;
+    this.#files = files;
+  }
+
+  /** `first`: commands that are run before. */
+  async #open(
+    path: string,
+    address: TransferAddress,
+    certificate: string,
+    first: readonly string[],
+    signal?: AbortSignal,
+  ) {
+    const doing = `Preparing ${path}`;
+    const files = { certificate: `${path}${CERTIFICATE}`, header: `${path}${HEADER}` };
+    const commands = [
+      ...first,
+      command.writeLines(files.certificate, certificate.trim().split(/\r?\n/)),
+      command.writeLines(files.header, [`Authorization: Bearer ${address.token}`]),
+    ];
+    const outcome = await this.#files.repeat(command.inTurn(...commands), doing, signal);
+    if (outcome.exitCode !== 0) throw refused(doing, outcome);
+    return {
+      transfer: { url: address.url, ...files },
+      script: {
+        url: address.url,
+        token: address.token,
+        fingerprint: new X509Certificate(certificate).fingerprint256.replaceAll(":", "").toLowerCase(),
+        path,
+      },
+    };
+  }
+
+  async #close(path: string): Promise<void> {
+    const both = command.remove([`${path}${CERTIFICATE}`, `${path}${HEADER}`]);
+    // What stays behind is the ledger's to remove, and of no use to anybody: its address is closed.
+    await this.#files.run(both, `Removing ${path}`, AbortSignal.timeout(CLOSE_MS)).catch(() => undefined);
+  }
+
+  async #listen(): Promise<TransferHost> {
+    const { callback } = this.#session.connection;
+    const local = this.#session.localAddress?.replace(/^::ffff:/, "") ?? "127.0.0.1";
+    return TransferHost.listen(callback ?? local, transferPorts());
+  }
+
+  /**
+   * Runs a program until it has done its work; a cut connection is taken up again while something moves.
+   * Throws `host.transfer-failed`, `host.no-downloader`, `pool.full`.
+   */
+  async #persist(work: Attempts, signal: AbortSignal): Promise<void> {
+    const { doing } = work;
+    let useScript = false;
+    let idle = 0;
+    for (;;) {
+      const before = work.moved();
+      let outcome: ProgramOutcome | null = null;
+      let why: string;
+      try {
+        outcome = await this.#files.run(work.commandLine(useScript), doing, signal, TRANSFER_MS);
+        why = words(outcome);
+      } catch (error) {
+        if (!isCut(error)) throw error;
+        why = error instanceof Error ? error.message : "";
+      }
+      const failure = work.failure();
+      if (failure !== null) throw failure;
+      if (outcome?.exitCode === 0 && work.done()) return;
+      if (outcome?.exitCode === NO_PROGRAM && useScript) {
+        throw new AppError(
+          "unprocessable",
+          "host.no-downloader",
+          `${doing}: the host has no curl.exe that can do it, nor PowerShell.`,
+          {
+            hint: "Windows Server 2022 and later bring curl.exe along; on older ones a current curl.exe in the PATH will do.",
+          },
+        );
+      }
+      if (outcome !== null && !useScript && (outcome.exitCode === NO_PROGRAM || TOO_OLD.includes(outcome.exitCode))) {
+        useScript = true;
+        continue;
+      }
+      if (outcome?.exitCode === NO_SPACE) {
+        throw new AppError("unprocessable", "pool.full", `${doing}: the host cannot write the file. ${why}`, {
+          hint: "Free space on the drive, or choose another one.",
+        });
+      }
+      idle = work.moved() > before ? 0 : idle + 1;
+      if (idle === ATTEMPTS_WITHOUT_PROGRESS) {
+        throw new AppError("unavailable", "host.transfer-failed", `${doing} failed: ${why}`, {
+          hint:
+            "The host must be able to connect to this console: check the firewall, SUPRAVISOR_TRANSFER_PORTS, and the " +
+            "address in the host's connection.",
+        });
+      }
+      await pause(RETRY_MS * 2 ** idle, signal);
+    }
+  }
+
+  /** The host fetches the file, and shows by its SHA-256 that it has it. Throws `verify.mismatch` and what `read` throws. */
+  async fetch(path: string, file: OutgoingFile, signal: AbortSignal): Promise<void> {
+    const folder = path.slice(0, path.lastIndexOf("\\"));
+    const partial = `${path}${PARTIAL}`;
+    // What an earlier attempt left goes: what is hashed here begins at the beginning.
+    const first = [command.makeFolder(folder), command.remove([partial])];
+    const hashed = new HashedFile(file);
+    await using host = await this.#listen();
+    const address = host.offer(hashed, signal);
+    try {
+      const { transfer, script } = await this.#open(path, address, host.certificate, first, signal);
+      await this.#persist(
+        {
+          doing: `Sending ${path}`,
+          commandLine: (useScript) =>
+            useScript ? powershell(fetchScript({ ...script, path: partial })) : command.fetchFile(transfer, partial),
+          moved: () => hashed.passed,
+          done: () => hashed.passed === file.length,
+          failure: () => hashed.failure,
+        },
+        signal,
+      );
+      const found = await this.#files.hash(partial, signal);
+      const sent = hashed.digest();
+      if (found !== sent) {
+        throw new AppError("unprocessable", "verify.mismatch", `What arrived as ${path} is not what was sent.`, {
+          hint: "Check the host's storage, and what stands between it and this console.",
+          details: { expected: sent, found },
+        });
+      }
+      await this.#files.rename(partial, path, signal);
+    } finally {
+      address.close();
+      await this.#close(path);
+    }
+  }
+
+  /**
+   * The host sends the file. `keys` names the two small files that the transfer needs there. Disposing it ends the
+   * sending.
+   */
+  async send(
+    path: string,
+    keys: string,
+    signal?: AbortSignal,
+  ): Promise<{ bytes: AsyncIterable<Uint8Array> } & AsyncDisposable> {
+    const stop = new AbortController();
+    const both = signal === undefined ? stop.signal : AbortSignal.any([signal, stop.signal]);
+    const host = await this.#listen();
+    const incoming = new Incoming(path);
+    const address = host.accept(incoming);
+    let sending: Promise<void> = Promise.resolve();
+    const close = async (): Promise<void> => {
+      stop.abort(new AppError("cancelled", "cancelled", `Reading ${path} was ended.`));
+      incoming.close();
+      address.close();
+      await sending;
+      await host[Symbol.asyncDispose]();
+      await this.#close(keys);
+    };
+    try {
+      const { transfer, script } = await this.#open(keys, address, host.certificate, [], both);
+      sending = this.#persist(
+        {
+          doing: `Reading ${path}`,
+          commandLine: (useScript) =>
+            useScript
+              ? powershell(sendScript({ ...script, path }, incoming.received))
+              : command.sendFile(transfer, path, incoming.received),
+          moved: () => incoming.received,
+          done: () => incoming.complete,
+          failure: () => null,
+        },
+        both,
+      ).catch((error: unknown) => incoming.fail(signal?.aborted === true ? signal.reason : error));
+      return { bytes: incoming.bytes(), [Symbol.asyncDispose]: close };
+    } catch (error) {
+      await close();
+      throw error;
+    }
+  }
+}
