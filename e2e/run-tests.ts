@@ -28,14 +28,14 @@ const STEPS: readonly StepSpec[] = [
       "--reporter=json",
       `--outputFile.json=${join(outDir, "vitest.json")}`,
     ],
-    timeoutMinutes: 15,
+    timeoutMinutes: 45,
     needsLab: true,
     counts: () => vitestCounts("vitest.json"),
   },
   {
     name: "browser",
     command: ["playwright", "test", "--config", "e2e/playwright.config.ts"],
-    timeoutMinutes: 12,
+    timeoutMinutes: 20,
     counts: playwrightCounts,
   },
 ];

@@ -32,7 +32,9 @@ export function IdentityDialog({
         `ssh-keyscan -p ${port || "22"} ${address} | ssh-keygen -lf -`,
         "for key in /etc/ssh/ssh_host_*_key.pub; do ssh-keygen -lf $key; done",
       ]
-    : [`openssl x509 -noout -fingerprint -sha256 -in /etc/pki/libvirt/servercert.pem`];
+    : [
+        `openssl s_client -connect ${address}:${port || "443"} </dev/null 2>/dev/null | openssl x509 -noout -fingerprint -sha256`,
+      ];
   return (
     <Dialog
       open
@@ -66,9 +68,7 @@ export function IdentityDialog({
         </div>
         <div>
           <p className="mb-1 text-ink-2">
-            {ssh
-              ? "From a machine that you trust on the same network, or on the host's own console:"
-              : "On the host's own console:"}
+            From a machine that you trust on the same network, or on the host&apos;s own console:
           </p>
           <ul className="space-y-1">
             {commands.map((command) => (
