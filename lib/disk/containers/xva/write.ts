@@ -9,7 +9,7 @@ import { encodeTarHeader, TAR_BLOCK, tarPadding } from "../tar/header.ts";
 import { blockChecksum, CHECKSUM_FILE, type BlockChecksum } from "./checksum.ts";
 import { diskRefs, machineRecords } from "./records.ts";
 
-const XvaOptions = z.strictObject({
+export const XvaOptions = z.strictObject({
   /** SHA-1 is read by every version of XenServer; XXH64 by XCP-ng 8.3, XenServer 8 and newer, and faster. */
   checksum: z.enum(["sha1", "xxh64"]).default("sha1"),
 });

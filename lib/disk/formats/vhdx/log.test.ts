@@ -5,18 +5,17 @@ import { convertFile } from "../../file-conversion.ts";
 import { outcome } from "../../testing/hostile.ts";
 import { expectSameDisk } from "../../testing/same-disk.ts";
 import { Scratch } from "../../testing/scratch.ts";
-import { crc32c } from "./crc32c.ts";
+import {
+  crashedVhdx,
+  VHDX_LOG_AT as LOG_AT,
+  VHDX_LOG_GUID as LOG_GUID,
+  VHDX_TABLE_AT as BAT_AT,
+  vhdxLogEntry as logEntry,
+} from "../../testing/vhdx-log.ts";
 
-const KIB = 1024;
 const MIB = 1_048_576;
 const scratch = new Scratch();
 afterAll(() => scratch[Symbol.dispose]());
-
-const LOG_AT = MIB;
-const BAT_AT = 3 * MIB;
-const LOG_GUID = Buffer.from("00112233445566778899aabbccddeeff", "hex");
-
-type Change = { readonly at: number; readonly page: Buffer } | { readonly at: number; readonly clear: number };
 
 let clean: Buffer;
 beforeAll(async () => {
@@ -25,55 +24,7 @@ beforeAll(async () => {
   clean = readFileSync(scratch.path("clean.vhdx"));
 });
 
-/** A log entry, written down from the specification a second time. */
-function logEntry(sequence: bigint, tail: number, changes: readonly Change[], fileLength: number): Buffer {
-  const pages = changes.filter((c) => "page" in c);
-  const head = Buffer.alloc(4096);
-  const length = 4096 * (1 + pages.length);
-  head.write("loge", 0, "latin1");
-  head.writeUInt32LE(length, 8);
-  head.writeUInt32LE(tail, 12);
-  head.writeBigUInt64LE(sequence, 16);
-  head.writeUInt32LE(changes.length, 24);
-  LOG_GUID.copy(head, 32);
-  head.writeBigUInt64LE(BigInt(fileLength), 48);
-  head.writeBigUInt64LE(BigInt(fileLength), 56);
-  const sectors: Buffer[] = [];
-  changes.forEach((change, i) => {
-    const pos = 64 + i * 32;
-    head.writeBigUInt64LE(BigInt(change.at), pos + 16);
-    head.writeBigUInt64LE(sequence, pos + 24);
-    if ("clear" in change) {
-      head.write("zero", pos, "latin1");
-      head.writeBigUInt64LE(BigInt(change.clear), pos + 8);
-      return;
-    }
-    head.write("desc", pos, "latin1");
-    change.page.copy(head, pos + 4, 4092, 4096);
-    change.page.copy(head, pos + 8, 0, 8);
-    const sector = Buffer.from(change.page);
-    sector.write("data", 0, "latin1");
-    sector.writeUInt32LE(Number(sequence / 2n ** 32n), 4);
-    sector.writeUInt32LE(Number(sequence % 2n ** 32n), 4092);
-    sectors.push(sector);
-  });
-  const entry = Buffer.concat([head, ...sectors]);
-  entry.writeUInt32LE(crc32c(entry, 4), 4);
-  return entry;
-}
-
-/** The clean image with these entries in its log, each at its offset in the log (which is a ring). */
-function crashed(entries: readonly (readonly [number, Buffer])[]): Buffer {
-  const image = Buffer.from(clean);
-  for (const [at, entry] of entries) {
-    for (let i = 0; i < entry.length; i += 4096) entry.copy(image, LOG_AT + ((at + i) % MIB), i, i + 4096);
-  }
-  for (const at of [64 * KIB, 128 * KIB]) {
-    LOG_GUID.copy(image, at + 48);
-    image.writeUInt32LE(crc32c(image.subarray(at, at + 4096), 4), at + 4);
-  }
-  return image;
-}
+const crashed = (entries: readonly (readonly [number, Buffer])[]) => crashedVhdx(clean, entries);
 
 /** The block table with two blocks exchanged. */
 function swappedTable(a: number, b: number): Buffer {
