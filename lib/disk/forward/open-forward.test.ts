@@ -1,4 +1,5 @@
-import { readFileSync, writeFileSync } from "node:fs";
+import { randomBytes } from "node:crypto";
+import { readFileSync, truncateSync, writeFileSync } from "node:fs";
 import { mkdtemp, readdir } from "node:fs/promises";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import type { DiskFormatId } from "#lib/domain/disk-format.ts";
@@ -83,6 +84,29 @@ describe("by qemu-img", () => {
     );
     const { stream } = await toRaw(readFileSync(scratch.path(`c.${type}`)));
     expect(stream.image).toBeNull();
+  });
+
+  it("a streamOptimized VMDK whose end only its tables tell, and one of them without a grain", async () => {
+    for (const [name, noise] of [
+      ["noise", randomBytes(6 * MIB)],
+      ["empty", Buffer.alloc(0)],
+    ] as const) {
+      writeFileSync(scratch.path(`${name}.raw`), noise);
+      truncateSync(scratch.path(`${name}.raw`), 40 * MIB);
+      const options = ["-O", "vmdk", "-o", "subformat=streamOptimized", "-f", "raw"];
+      scratch.qemuImg("convert", ...options, `${name}.raw`, `${name}.vmdk`);
+      const bytes = readFileSync(scratch.path(`${name}.vmdk`));
+      await using stream = await openForwardBytes(null, pipe(bytes));
+      await using sink = await createFileSink(scratch.path(`${name}.out`), { durable: false });
+      await convertStream({ stream, to: "raw", sink });
+      scratch.qemuImg("compare", "-f", "raw", "-F", "raw", `${name}.raw`, `${name}.out`);
+      if (noise.length === 0) continue;
+      await using cut = await openForwardBytes(null, pipe(bytes.subarray(0, bytes.length - 70_000)));
+      await using half = await createFileSink(scratch.path(`${name}.half`), { durable: false });
+      await expect(convertStream({ stream: cut, to: "raw", sink: half })).rejects.toMatchObject({
+        code: "image.truncated",
+      });
+    }
   });
 
   it("blocks in another order than the disk's come in the file's order", async () => {

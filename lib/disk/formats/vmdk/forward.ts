@@ -24,6 +24,10 @@ import { descriptorDetails, parentLink } from "./descriptor-facts.ts";
 import { checkHeader, readEmbedded } from "./sparse.ts";
 
 const inflateAsync = promisify(inflate);
+/** What a grain's marker and another one have in common: a sector number, a length, the first word behind them. */
+const MARKER_BYTES = 16;
+/** Tables looked through at a time. */
+const TABLE_STEP = 65_536;
 /** Grains being unpacked while one is taken. */
 const AHEAD = 16;
 /** Tables of one marker: those of a 62 TiB disk's directory have 8 MiB. */
@@ -101,10 +105,10 @@ async function* packedGrains(
 ): AsyncIterable<PackedGrain> {
   const { name, bytes } = image;
   const grainBytes = header.grainSize * SECTOR;
-  const marker = Buffer.alloc(SECTOR);
+  const last = await lastGrainByTables(image, header, from, signal);
+  const marker = Buffer.alloc(MARKER_BYTES);
   let next = 0;
-  for (let at = from; ; ) {
-    // Markers begin sectors, so their sector is there whole.
+  for (let at = from; last === null || at <= last; ) {
     await bytes.read(at, marker, signal);
     const lba = marker.readBigUInt64LE(0);
     const length = marker.readUInt32LE(8);
@@ -128,10 +132,39 @@ async function* packedGrains(
     next = sector + header.grainSize;
     const packed = Buffer.allocUnsafe(length);
     const here = marker.copy(packed, 0, GRAIN_MARKER_BYTES);
-    if (here < length) await bytes.read(at + SECTOR, packed.subarray(here), signal);
+    if (here < length) await bytes.read(at + MARKER_BYTES, packed.subarray(here), signal);
     yield { at, offset: sector * SECTOR, packed };
     at += Math.ceil((GRAIN_MARKER_BYTES + length) / SECTOR) * SECTOR;
   }
+}
+
+/**
+ * QEMU writes tables before the grains and no mark after the last one: where that one lies only its tables say. Byte of
+ * its marker, -1 when there is none; null where the end is marked. Entries of directories point into the tables'
+ * own sectors, those of grains behind them.
+ */
+async function lastGrainByTables(
+  { bytes }: ImageFile,
+  header: SparseHeader,
+  from: number,
+  signal: AbortSignal | undefined,
+): Promise<number | null> {
+  if (header.directoryOffset === null) return null;
+  const starts = [header.directoryOffset, header.redundantOffset].filter((sector) => sector > 0);
+  const first = Math.min(...starts) * SECTOR;
+  if (starts.length === 0 || first >= from) return null;
+  const overhead = from / SECTOR;
+  const part = Buffer.alloc(Math.min(TABLE_STEP, from - first));
+  let last = 0;
+  for (let at = first; at < from; at += part.length) {
+    const piece = part.subarray(0, Math.min(part.length, from - at));
+    await bytes.read(at, piece, signal);
+    for (let pos = 0; pos + 4 <= piece.length; pos += 4) {
+      const sector = piece.readUInt32LE(pos);
+      if (sector >= overhead && sector > last) last = sector;
+    }
+  }
+  return last === 0 ? -1 : last * SECTOR;
 }
 
 async function unpack(name: string, header: SparseHeader, { at, offset, packed }: PackedGrain): Promise<DiskPiece> {
