@@ -14,10 +14,27 @@ export type Located =
   | { readonly kind: "zero"; readonly length: number }
   | { readonly kind: "read"; readonly length: number; readonly packed?: Packed };
 
-/** Bytes of the disk that lie compressed in one file, in parts: how much of the disk, and where each part begins. */
+/** Bytes of the disk that lie compressed in one file. */
 export interface Packed {
   readonly bytes: ByteSource;
-  readonly parts: readonly { readonly length: number; readonly at: number }[];
+  readonly form: PackedForm;
+  readonly parts: readonly PackedPart[];
+}
+
+/**
+ * `deflate`: RFC 1951. `zstd`: one frame. `grain`: the disk's sector (64 bits), the length of what follows (32 bits),
+ * then RFC 1950. Numbers are little-endian, and after each of them other bytes may follow.
+ */
+export type PackedForm = "deflate" | "zstd" | "grain";
+
+/** Of a packed granule: how much of the disk that is, and where the granule begins in the file. */
+export interface PackedPart {
+  readonly length: number;
+  readonly at: number;
+  /** Bytes of the file from there on that hold it, if it is not damaged; more than that may be in it. */
+  readonly size: number;
+  /** The part is the granule, neither its end nor its beginning is missing. */
+  readonly whole: boolean;
 }
 
 export interface BlockSource extends AsyncDisposable {

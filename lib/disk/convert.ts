@@ -3,7 +3,8 @@ import type { DiskFormatId } from "#lib/domain/disk-format.ts";
 import { AppError } from "#lib/errors.ts";
 import type { BlockSource } from "./block-source.ts";
 import { copyPlan, lendsFile } from "./copy/copy-plan.ts";
-import { FingerprintFeed, overheard } from "./fingerprint-feed.ts";
+import { LeafDigests } from "./copy/leaf-digests.ts";
+import { FingerprintFeed } from "./fingerprint-feed.ts";
 import type { DiskFormat } from "./format.ts";
 import type { ByteSink } from "./io.ts";
 import { type PlacedBytes, requireSeekable, writePlaced } from "./placed.ts";
@@ -96,40 +97,45 @@ async function oneFile(
     await sink.commit(plan.length, signal);
     return { fileLength: plan.length, ...copied };
   }
+  if (!("plan" in target)) {
+    const digests = print ? new LeafDigests() : undefined;
+    const { fileLength, moved } = await packed(target, request, digests);
+    await request.beforeCommit?.(signal);
+    await sink.commit(fileLength, signal);
+    return { fileLength, moved, fingerprint: digests?.finish(disk.size) ?? null };
+  }
+  const { plan } = target;
   await using feed = print ? new FingerprintFeed(disk, signal) : null;
-  const { fileLength, moved } =
-    "plan" in target
-      ? {
-          fileLength: target.plan.length,
-          ...(await writePlan({
-            plan: target.plan,
-            disk,
-            sink,
-            ...(feed === null ? {} : { onDiskBytes: (offset, bytes) => feed.take(offset, bytes) }),
-            ...more,
-          })),
-        }
-      : await packed(target, request, feed);
+  const { moved } = await writePlan({
+    plan,
+    disk,
+    sink,
+    ...(feed === null ? {} : { onDiskBytes: (offset, bytes) => feed.take(offset, bytes) }),
+    ...more,
+  });
   const fingerprint = feed === null ? null : await feed.finish();
   await request.beforeCommit?.(signal);
-  await sink.commit(fileLength, signal);
-  return { fileLength, fingerprint, moved };
+  await sink.commit(plan.length, signal);
+  return { fileLength: plan.length, fingerprint, moved };
 }
 
 /** Compressed targets: forward to any sink, or to one that can go back. */
 type Packed =
-  | { readonly stream: (disk: BlockSource) => AsyncIterable<Uint8Array> }
-  | { readonly label: string; readonly place: (disk: BlockSource) => AsyncIterable<PlacedBytes> };
+  | { readonly stream: (disk: BlockSource, digests?: LeafDigests) => AsyncIterable<Uint8Array> }
+  | {
+      readonly label: string;
+      readonly place: (disk: BlockSource, digests?: LeafDigests) => AsyncIterable<PlacedBytes>;
+    };
 
-async function packed(target: Packed, request: ConvertDiskOptions, feed: FingerprintFeed | null) {
+async function packed(target: Packed, request: ConvertDiskOptions, digests: LeafDigests | undefined) {
   const { disk, sink, signal, onProgress } = request;
   const total = disk.size;
   let done = 0;
   let moved = 0;
-  const heard = feed === null ? disk : overheard(disk, feed);
   const watched: BlockSource = {
     size: disk.size,
-    read: (offset, into, stop) => heard.read(offset, into, stop),
+    read: (offset, into, stop) => disk.read(offset, into, stop),
+    ...(disk.locate === undefined ? {} : { locate: disk.locate.bind(disk) }),
     // Whoever opened the disk closes it.
     [Symbol.asyncDispose]: async () => undefined,
     async *extents(stop) {
@@ -152,8 +158,8 @@ async function packed(target: Packed, request: ConvertDiskOptions, feed: Fingerp
   if ("place" in target) requireSeekable(sink, target.label);
   const written =
     "place" in target
-      ? await writePlaced({ pieces: target.place(watched), ...more })
-      : await writeStream({ stream: target.stream(watched), ...more });
+      ? await writePlaced({ pieces: target.place(watched, digests), ...more })
+      : await writeStream({ stream: target.stream(watched, digests), ...more });
   onProgress?.({ done: total, total, moved });
   return written;
 }
@@ -189,13 +195,13 @@ async function layOut(
   }
   if (format.place !== undefined) {
     const place = format.place.bind(format);
-    return { label: format.label, place: (source) => place(source, options, signal) };
+    return { label: format.label, place: (source, digests) => place(source, options, signal, digests) };
   }
   if (format.stream === undefined) {
     throw new AppError("invalid", "options.invalid", `${format.label} cannot be written that way.`);
   }
   const stream = format.stream.bind(format);
-  return { stream: (source) => stream(source, options, signal) };
+  return { stream: (source, digests) => stream(source, options, signal, digests) };
 }
 
 /** Throws `options.invalid` (invalid) with the first thing that is wrong. */

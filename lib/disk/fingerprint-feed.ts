@@ -78,25 +78,3 @@ export class FingerprintFeed implements AsyncDisposable {
     await this.#cursor[Symbol.asyncDispose]();
   }
 }
-
-/** The same disk, of which `feed` sees every read. Reads are taken in the order of the calls. */
-export function overheard(disk: BlockSource, feed: FingerprintFeed): BlockSource {
-  let turn: Promise<void> = Promise.resolve();
-  return {
-    size: disk.size,
-    extents: (signal) => disk.extents(signal),
-    read(offset, into, signal) {
-      const before = turn;
-      const read = disk.read(offset, into, signal);
-      const done = (async () => {
-        const [outcome] = await Promise.allSettled([read, before]);
-        if (outcome.status === "rejected") throw outcome.reason;
-        await feed.take(offset, into);
-      })();
-      turn = done.catch(() => undefined);
-      return done;
-    },
-    // Whoever opened the disk closes it.
-    [Symbol.asyncDispose]: async () => undefined,
-  };
-}

@@ -3,6 +3,7 @@ import type { z } from "zod";
 import type { DiskFormatId } from "#lib/domain/disk-format.ts";
 import type { BlockLayout } from "./block-layout.ts";
 import type { BlockSource } from "./block-source.ts";
+import type { LeafDigests } from "./copy/leaf-digests.ts";
 import type { DiskStream } from "./disk-stream.ts";
 import type { ImageFile } from "./io.ts";
 import type { PlacedBytes } from "./placed.ts";
@@ -70,9 +71,9 @@ export interface DiskFormat<Options = unknown> {
   refer?(file: ReferredFile, options: Options): FilePlan | null;
   /**
    * Compressed targets: a forward-only stream, length unknown before its end. A piece holds until the one after the
-   * next is asked for.
+   * next is asked for. `digests` takes those of the disk's leaves on the way.
    */
-  stream?(disk: BlockSource, options: Options, signal?: AbortSignal): AsyncIterable<Uint8Array>;
+  stream?(disk: BlockSource, options: Options, signal?: AbortSignal, digests?: LeafDigests): AsyncIterable<Uint8Array>;
   /** Compressed targets whose head is written last, for a sink that can go back. */
-  place?(disk: BlockSource, options: Options, signal?: AbortSignal): AsyncIterable<PlacedBytes>;
+  place?(disk: BlockSource, options: Options, signal?: AbortSignal, digests?: LeafDigests): AsyncIterable<PlacedBytes>;
 }

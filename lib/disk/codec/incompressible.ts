@@ -1,5 +1,5 @@
 /** Encrypted or already packed content: a codec would take its full time to win nothing. */
-import { deflate } from "./codec.ts";
+import { deflate } from "./pack.ts";
 
 const PARTS = 4;
 const PART = 1024;
@@ -13,7 +13,7 @@ const counts = new Uint32Array(256);
  * The byte statistics of a sample are nearly free and rule out most granules; a quick compression of the sample
  * decides. Never true for fewer bytes than four samples.
  */
-export function looksIncompressible(granule: Uint8Array): boolean | Promise<boolean> {
+export function looksIncompressible(granule: Uint8Array): boolean {
   if (granule.length < 4 * SAMPLE) return false;
   const stride = Math.floor(granule.length / PARTS);
   for (let i = 0; i < PARTS; i++) sample.set(granule.subarray(i * stride, i * stride + PART), i * PART);
@@ -23,6 +23,5 @@ export function looksIncompressible(granule: Uint8Array): boolean | Promise<bool
   let squares = 0;
   for (const count of counts) squares += count * count;
   if (squares > (SAMPLE * SAMPLE) / 256 + 3 * SAMPLE) return false;
-  // Small enough to be packed here and now: nobody changes the sample meanwhile.
-  return deflate(sample, shrunk, { wrapper: "raw", level: 1, windowBits: 15 }).then((length) => length === 0);
+  return deflate(sample, shrunk, "raw", 1) === 0;
 }

@@ -1,5 +1,5 @@
-import { closeSync, openSync, readFileSync, truncateSync } from "node:fs";
-import { afterAll, expect, it } from "vitest";
+import { closeSync, openSync, readFileSync, truncateSync, writeFileSync } from "node:fs";
+import { afterAll, describe, expect, it } from "vitest";
 import type { DiskFormatId } from "#lib/domain/disk-format.ts";
 import type { BlockSource } from "../block-source.ts";
 import { convertDisk, convertWithoutFingerprint, parseOptions } from "../convert.ts";
@@ -169,6 +169,71 @@ it("a source that is cut meanwhile, a full disk and a cancel end it", async () =
     await expect(convertWithoutFingerprint({ disk, to: "raw", sink: file, ...stop })).rejects.toThrow("enough");
   }
   expect(() => readFileSync(target)).toThrow("ENOENT");
+});
+
+const PACKED: readonly [string, DiskFormatId, Record<string, unknown>][] = [
+  ["qcow2 by zlib", "qcow2", { compression: "zlib" }],
+  ["qcow2 by zlib, small clusters", "qcow2", { compression: "zlib", cluster_size: 512 }],
+  ["qcow2 by zstd", "qcow2", { compression: "zstd" }],
+  ["streamOptimized VMDK", "vmdk", { subformat: "streamOptimized" }],
+];
+
+describe.each(PACKED)("packed granules of a %s", (name, format, options) => {
+  const packed = scratch.path(`packed ${name}.${format}`);
+  const text = scratch.path(`text ${name}.raw`);
+  // No granule at the disk's end is cut: those the disk reads itself.
+  const content = Buffer.concat([
+    Buffer.alloc(3 * MIB),
+    Buffer.alloc(2 * MIB, "packed "),
+    readFileSync(source),
+  ]).subarray(0, 8 * MIB);
+  const write = async (from: string, to: DiskFormatId, given: Record<string, unknown>, target: string) => {
+    await using opened = await openInspection(from, from === text ? { from: "raw" } : {});
+    await using sink = await createFileSink(target, { overwrite: true });
+    return await convertDisk({ disk: opened.disk, to, options: given, sink });
+  };
+
+  it("are unpacked by the threads alone, whatever they are written to", async () => {
+    writeFileSync(text, content);
+    const { fingerprint } = await write(text, format, options, packed);
+    await using opened = await openInspection(packed);
+    const { disk } = opened;
+    const unread: BlockSource = {
+      size: disk.size,
+      extents: (signal) => disk.extents(signal),
+      locate: (offset, limit, signal) => disk.locate?.(offset, limit, signal) ?? { kind: "read", length: limit },
+      read: () => Promise.reject(new Error("was read")),
+      [Symbol.asyncDispose]: async () => undefined,
+    };
+    for (const [to, given] of [["raw", {}] as const, ...PACKED.map(([, ...rest]) => rest)]) {
+      const target = scratch.path(`unpacked ${name}.${to}`);
+      {
+        await using sink = await createFileSink(target, { overwrite: true });
+        expect((await convertDisk({ disk: unread, to, options: given, sink })).fingerprint).toBe(fingerprint);
+      }
+      await using back = await openInspection(target, to === "raw" ? { from: "raw" } : {});
+      const bytes = Buffer.alloc(content.length);
+      await back.disk.read(0, bytes);
+      expect(bytes.equals(content)).toBe(true);
+    }
+  });
+
+  it("that are damaged end it with the byte where they lie", async () => {
+    await using opened = await openInspection(packed);
+    const found = await opened.disk.locate?.(4 * MIB, 65_536);
+    const at = found?.kind === "read" ? (found.packed?.parts[0]?.at ?? 0) : 0;
+    expect(at).toBeGreaterThan(0);
+    const image = readFileSync(packed);
+    writeFileSync(packed, image.fill(0xff, at + 12, at + 40));
+    for (const [to, given] of [["raw", {}] as const, ["qcow2", { compression: "zstd" }] as const]) {
+      const target = scratch.path(`never ${name}.${to}`);
+      await expect(write(packed, to, given, target)).rejects.toMatchObject({
+        code: "image.corrupt",
+        details: { offset: at },
+      });
+      expect(() => readFileSync(target)).toThrow("ENOENT");
+    }
+  });
 });
 
 it("the files of a pair are lent as others are; a target whose writes are watched is not", async () => {

@@ -1,8 +1,5 @@
 /** Carries out a plan into a file of this machine, by threads that read, hash and write on their own. */
-import type { AppError } from "#lib/errors.ts";
 import type { BlockSource } from "../block-source.ts";
-import { fileError } from "../files/file-error.ts";
-import { shortRead } from "../files/file-source.ts";
 import { fingerprintDisk } from "../fingerprint.ts";
 import { LEAF_BYTES } from "../fingerprint-tree.ts";
 import type { ByteSink, HeldFile } from "../io.ts";
@@ -11,10 +8,11 @@ import { SHORTEST_GAP } from "../plan-chunks.ts";
 import type { TransferProgress } from "../write-plan.ts";
 import { dataParts } from "../zeros.ts";
 import { Cloner } from "./cloner.ts";
-import { CopyThreads } from "./copy-threads.ts";
+import { CopyThreads, WRITING_THREADS } from "./copy-threads.ts";
 import { FileLender } from "./file-lender.ts";
 import { LeafDigests } from "./leaf-digests.ts";
-import type { Leaf, LeafFailure, Piece } from "./leaf-job.ts";
+import type { Leaf, LeafAnswer } from "./leaf-job.ts";
+import { leafError, locateLeaf, needsReading, readUnfetched, withoutPacked } from "./leaf-pieces.ts";
 import { copyItems, type Stretch } from "./leaves.ts";
 
 /** Leaves sent to a thread at once. */
@@ -52,15 +50,17 @@ export async function copyPlan(options: CopyPlanOptions): Promise<Copied> {
 }
 
 interface Flying {
-  readonly indexes: readonly number[];
+  readonly leaves: readonly Leaf[];
   readonly hashed: boolean;
   readonly slot: Buffer | null;
   readonly answer: ReturnType<CopyThreads["run"]>;
 }
 
+type Landed = Extract<LeafAnswer, { kind: "done" }>;
+
 class Copy implements AsyncDisposable {
   readonly #options: CopyPlanOptions;
-  readonly #threads = new CopyThreads();
+  readonly #threads = new CopyThreads(WRITING_THREADS);
   readonly #target: HeldFile;
   readonly #lender = new FileLender();
   readonly #cloner: Cloner | null;
@@ -115,33 +115,12 @@ class Copy implements AsyncDisposable {
   }
 
   async #take(index: number, stretches: readonly Stretch[]): Promise<void> {
-    const pieces: Piece[] = [];
-    let unread = false;
-    for (const stretch of stretches) {
-      for (let done = 0; done < stretch.length; ) {
-        const from = stretch.offset + done;
-        const limit = stretch.length - done;
-        const found = this.#options.disk.locate?.(from, limit, this.#options.signal);
-        const place = (found instanceof Promise ? await found : found) ?? { kind: "read" as const, length: limit };
-        const held = place.kind === "file" ? this.#lender.hold(place.bytes) : null;
-        if (place.kind !== "zero") {
-          if (held === null) unread = true;
-          pieces.push({
-            offset: from - index * LEAF_BYTES,
-            length: place.length,
-            fd: held?.fd ?? -1,
-            at: held !== null && place.kind === "file" ? place.at : from,
-            to: stretch.to < 0 ? -1 : stretch.to + done,
-            apart: stretch.apart && done === 0,
-          });
-        }
-        done += place.length;
-      }
-    }
-    if (unread) {
+    const { disk, signal } = this.#options;
+    const leaf = await locateLeaf(disk, this.#lender, index, stretches, signal);
+    if (needsReading(leaf)) {
       await this.#send();
-      await this.#readAndSend({ index, pieces });
-    } else if (this.#batch.push({ index, pieces }) === BATCH) await this.#send();
+      await this.#readAndSend(leaf);
+    } else if (this.#batch.push(leaf) === BATCH) await this.#send();
   }
 
   async #send(): Promise<void> {
@@ -156,27 +135,24 @@ class Copy implements AsyncDisposable {
   async #readAndSend(leaf: Leaf): Promise<void> {
     await this.#room();
     const slot = await this.#slot();
+    this.#fly([leaf], slot, this.#readAndPost(leaf, slot));
+  }
+
+  async #readAndPost(leaf: Leaf, slot: Buffer): Flying["answer"] {
     const { disk, signal } = this.#options;
-    const reads = leaf.pieces
-      .filter((piece) => piece.fd < 0)
-      .map(({ at, offset, length }) => disk.read(at, slot.subarray(offset, offset + length), signal));
-    const answer = (async () => {
-      // All of them, even after a failure: the memory is used again.
-      for (const result of await Promise.allSettled(reads)) if (result.status === "rejected") throw result.reason;
-      return await this.#post([leaf], slot);
-    })();
-    this.#fly([leaf], slot, answer);
+    await readUnfetched(disk, leaf, slot, signal);
+    return await this.#post([leaf], slot);
   }
 
   #post(leaves: readonly Leaf[], slot: Buffer | null): Flying["answer"] {
     const hash = this.#options.fingerprint && this.#inOrder;
-    return this.#threads.run({ target: this.#target.fd, hash, leaves, slot });
+    return this.#threads.run({ work: { kind: "write", target: this.#target.fd }, hash, leaves, slot });
   }
 
   #fly(leaves: readonly Leaf[], slot: Buffer | null, answer: Flying["answer"]): void {
     answer.catch(() => undefined);
     const hashed = this.#options.fingerprint && this.#inOrder;
-    this.#flying.push({ indexes: leaves.map(({ index }) => index), hashed, slot, answer });
+    this.#flying.push({ leaves, hashed, slot, answer });
   }
 
   async #room(): Promise<void> {
@@ -200,22 +176,29 @@ class Copy implements AsyncDisposable {
     const next = this.#flying.shift();
     if (next === undefined) return;
     const answer = await next.answer;
-    if (answer.kind === "failed") throw this.#error(answer.failure);
+    if (answer.kind === "done") this.#count(next, answer);
+    else if (answer.failure.doing === "unpack") await this.#again(next);
+    else throw leafError(answer.failure, this.#lender, this.#target.name);
     if (next.slot !== null) this.#free.push(next.slot);
-    this.#moved += answer.moved;
-    if (next.hashed)
-      for (const [i, index] of next.indexes.entries()) this.#digests.take(index, answer.digests[i] ?? null);
     const { disk, onProgress } = this.#options;
-    const done = Math.min(disk.size, ((next.indexes.at(-1) ?? 0) + 1) * LEAF_BYTES);
+    const done = Math.min(disk.size, ((next.leaves.at(-1)?.index ?? 0) + 1) * LEAF_BYTES);
     onProgress?.({ done, total: disk.size, moved: this.#moved });
   }
 
-  #error({ doing, fd, at, length, code, message }: LeafFailure): AppError {
-    const cause = Object.assign(new Error(message), { code });
-    if (doing === "write") return fileError(cause, `Writing ${this.#target.name} at byte ${at}`);
-    const { name, size } = this.#lender.whose(fd) ?? { name: "the source", size: at };
-    if (doing === "read") return fileError(cause, `Reading ${name} at byte ${at}`);
-    return shortRead(name, size, at, length);
+  #count({ leaves, hashed }: Pick<Flying, "leaves" | "hashed">, { moved, digests }: Landed): void {
+    this.#moved += moved;
+    if (hashed) for (const [i, { index }] of leaves.entries()) this.#digests.take(index, digests[i] ?? null);
+  }
+
+  /** The disk itself reads what a thread could not unpack, or says what is wrong with it. */
+  async #again({ leaves, hashed }: Flying): Promise<void> {
+    const memory = Buffer.from(new SharedArrayBuffer(LEAF_BYTES));
+    for (const packed of leaves) {
+      const leaf = withoutPacked(packed);
+      const answer = await this.#readAndPost(leaf, memory);
+      if (answer.kind === "failed") throw leafError(answer.failure, this.#lender, this.#target.name);
+      this.#count({ leaves: [leaf], hashed }, answer);
+    }
   }
 
   /** Nothing is read or written any more when this returns. */

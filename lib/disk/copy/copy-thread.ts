@@ -1,43 +1,24 @@
 /**
- * A thread that copies leaves: read, hash, find zeros, write. All calls are synchronous, since nobody waits on this
- * thread for anything else, and the bytes stay in the core's own cache between the four.
+ * A thread that copies leaves: read, unpack, hash, find zeros, write or pack. All calls are synchronous, since nobody
+ * waits on this thread for anything else, and the bytes stay in the core's own cache between them.
  */
 import { hash } from "node:crypto";
-import { readSync, writeSync } from "node:fs";
+import { writeSync } from "node:fs";
 import { parentPort } from "node:worker_threads";
+import { packGranule, type Packing } from "../codec/pack-granule.ts";
 import { LEAF_BYTES } from "../fingerprint-tree.ts";
-import { dataParts, isZero } from "../zeros.ts";
 import { SHORTEST_GAP } from "../plan-chunks.ts";
-import type { Leaf, LeafAnswer, LeafFailure, LeafJob, Piece } from "./leaf-job.ts";
+import { dataParts, isZero } from "../zeros.ts";
+import { attempt, Failed, fillLeaf } from "./fill-leaf.ts";
+import type { Leaf, LeafAnswer, LeafJob } from "./leaf-job.ts";
 
-const own = Buffer.alloc(LEAF_BYTES);
+let own = Buffer.alloc(LEAF_BYTES);
 
-class Failed extends Error {
-  readonly failure: LeafFailure;
-
-  constructor(failure: LeafFailure) {
-    super(failure.message);
-    this.failure = failure;
-  }
-}
-
-function attempt(doing: "read" | "write", fd: number, at: number, length: number, call: () => number): number {
-  try {
-    return call();
-  } catch (error) {
-    const code = error instanceof Error && "code" in error ? String(error.code) : "";
-    throw new Failed({ doing, fd, at, length, code, message: error instanceof Error ? error.message : String(error) });
-  }
-}
-
-function readPiece({ fd, at, offset, length }: Piece, leaf: Buffer): void {
-  for (let done = 0; done < length; ) {
-    const from = at + done;
-    const rest = length - done;
-    const count = attempt("read", fd, from, rest, () => readSync(fd, leaf, offset + done, rest, from));
-    if (count === 0) throw new Failed({ doing: "end", fd, at: from, length: rest, code: "", message: "" });
-    done += count;
-  }
+/** That of the job, or this thread's own. */
+function memoryOf({ slot }: LeafJob, bytes: number): Buffer {
+  if (slot !== null) return Buffer.from(slot.buffer, slot.byteOffset, slot.length);
+  if (own.length < bytes) own = Buffer.alloc(bytes);
+  return own.subarray(0, bytes);
 }
 
 function writeAll(fd: number, bytes: Buffer, at: number): void {
@@ -46,17 +27,6 @@ function writeAll(fd: number, bytes: Buffer, at: number): void {
     const rest = bytes.length - done;
     done += attempt("write", fd, to, rest, () => writeSync(fd, bytes, done, rest, to));
   }
-}
-
-/** Puts the leaf's bytes into `buffer`, zeros where no piece says anything. */
-function fill(leaf: Leaf, buffer: Buffer): void {
-  let end = 0;
-  for (const piece of leaf.pieces) {
-    if (piece.offset > end) buffer.fill(0, end, piece.offset);
-    if (piece.fd >= 0) readPiece(piece, buffer);
-    end = piece.offset + piece.length;
-  }
-  buffer.fill(0, end);
 }
 
 /** Writes what goes to one place at once: neighbours in the target, with gaps that are not worth a hole. */
@@ -83,24 +53,64 @@ function write(leaf: Leaf, buffer: Buffer, target: number): number {
   return moved;
 }
 
-function run(job: LeafJob): LeafAnswer {
+interface Done {
+  readonly moved: number;
+  readonly digests: readonly (Uint8Array | null)[];
+  readonly lengths: Uint32Array;
+}
+
+const NO_LENGTHS = new Uint32Array(0);
+
+function writeLeaves(job: LeafJob, target: number): Done {
   let moved = 0;
   const digests: (Uint8Array | null)[] = [];
-  const buffer = job.slot === null ? own : Buffer.from(job.slot.buffer, job.slot.byteOffset, job.slot.length);
+  const buffer = memoryOf(job, LEAF_BYTES);
   for (const leaf of job.leaves) {
-    fill(leaf, buffer);
+    fillLeaf(leaf, buffer);
     const zero = isZero(buffer);
     // A piece of zeros only is left out of the target: what is not written there reads as zeros.
-    if (!zero) moved += write(leaf, buffer, job.target);
+    if (!zero) moved += write(leaf, buffer, target);
     if (job.hash) digests.push(zero ? null : hash("sha256", buffer, "buffer"));
   }
-  return { id: job.id, kind: "done", moved, digests };
+  return { moved, digests, lengths: NO_LENGTHS };
+}
+
+/** Neighbours of one unit, whose other leaves are zeros. */
+function packUnit(job: LeafJob, packing: Packing, out: Uint8Array): Done {
+  const digests: (Uint8Array | null)[] = [];
+  const unit = Math.max(LEAF_BYTES, packing.granule);
+  const buffer = memoryOf(job, unit);
+  const perUnit = unit / LEAF_BYTES;
+  let end = 0;
+  for (const leaf of job.leaves) {
+    const at = (leaf.index % perUnit) * LEAF_BYTES;
+    buffer.fill(0, end, at);
+    end = at + LEAF_BYTES;
+    const part = buffer.subarray(at, end);
+    fillLeaf(leaf, part);
+    if (job.hash) digests.push(isZero(part) ? null : hash("sha256", part, "buffer"));
+  }
+  buffer.fill(0, end);
+  const lengths = new Uint32Array(unit / packing.granule);
+  let moved = 0;
+  for (let i = 0; i < lengths.length; i++) {
+    const granule = buffer.subarray(i * packing.granule, (i + 1) * packing.granule);
+    const length = packGranule(packing, granule, out.subarray(moved));
+    lengths[i] = length;
+    moved += length;
+  }
+  return { moved, digests, lengths };
+}
+
+function run(job: LeafJob): Done {
+  const { work } = job;
+  return work.kind === "write" ? writeLeaves(job, work.target) : packUnit(job, work.packing, work.out);
 }
 
 parentPort?.on("message", (job: LeafJob) => {
   let answer: LeafAnswer;
   try {
-    answer = run(job);
+    answer = { id: job.id, kind: "done", ...run(job) };
   } catch (error) {
     if (!(error instanceof Failed)) throw error;
     answer = { id: job.id, kind: "failed", failure: error.failure };

@@ -5,7 +5,9 @@ import { startLeanThread } from "./lean-thread.ts";
 import type { LeafAnswer, LeafJob } from "./leaf-job.ts";
 
 /** More of them wait for one another: a file takes one writer at a time. */
-const MOST_THREADS = 4;
+export const WRITING_THREADS = 4;
+/** Each takes some megabytes. */
+export const PACKING_THREADS = 8;
 /** ms that a thread without work is kept. */
 const IDLE_MS = 5000;
 
@@ -81,8 +83,9 @@ export class CopyThreads implements AsyncDisposable {
   readonly #running = new Set<Promise<unknown>>();
   #nextId = 0;
 
-  constructor() {
-    const wanted = Math.max(1, Math.min(availableParallelism(), MOST_THREADS));
+  /** One a core, but no more than `most`. */
+  constructor(most: number) {
+    const wanted = Math.max(1, Math.min(availableParallelism(), most));
     const warm = [...idle].slice(0, wanted).map((thread) => thread.wake());
     this.#threads = [...warm, ...Array.from({ length: wanted - warm.length }, () => new CopyThread())];
   }

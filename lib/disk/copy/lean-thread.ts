@@ -14,10 +14,10 @@ const OURS = /from "(\.{1,2}\/[^"]+\.ts)"/g;
 function leanModule(file: URL): URL {
   let lean = stripped.get(file.href);
   if (lean === undefined) {
-    const code = withoutTypes(readFileSync(file, "utf8")).replace(
-      OURS,
-      (_, path: string) => `from ${JSON.stringify(leanModule(new URL(path, file)).href)}`,
-    );
+    const code = withoutTypes(readFileSync(file, "utf8"))
+      .replace(OURS, (_, path: string) => `from ${JSON.stringify(leanModule(new URL(path, file)).href)}`)
+      // Packages are found from where the module lies.
+      .replaceAll("import.meta.url", JSON.stringify(file.href));
     lean = new URL(`data:text/javascript;base64,${Buffer.from(code).toString("base64")}`);
     stripped.set(file.href, lean);
   }

@@ -6,7 +6,7 @@
 import { createHash, randomBytes, randomUUID } from "node:crypto";
 import { AppError } from "#lib/errors.ts";
 import type { BlockSource } from "../../block-source.ts";
-import { FingerprintFeed, overheard } from "../../fingerprint-feed.ts";
+import { LeafDigests } from "../../copy/leaf-digests.ts";
 import type { ByteSink } from "../../io.ts";
 import { formatOf } from "../../registry.ts";
 import { writeStream } from "../../write-plan.ts";
@@ -149,11 +149,11 @@ interface PackDisk {
 async function packDisk({ disk, options, algorithm, into, onDone, signal }: PackDisk): Promise<PackedDisk> {
   const format = formatOf("vmdk");
   const parsed = format.options.parse(options);
-  await using feed = new FingerprintFeed(disk, signal);
-  const heard = overheard(disk, feed);
+  const digests = new LeafDigests();
   const watched: BlockSource = {
     size: disk.size,
-    read: (offset, bytes, stop) => heard.read(offset, bytes, stop),
+    read: (offset, bytes, stop) => disk.read(offset, bytes, stop),
+    ...(disk.locate === undefined ? {} : { locate: disk.locate.bind(disk) }),
     async *extents(stop) {
       for await (const extent of disk.extents(stop)) {
         yield extent;
@@ -174,11 +174,11 @@ async function packDisk({ disk, options, algorithm, into, onDone, signal }: Pack
   };
   if (format.stream === undefined) throw new AppError("internal", "image.not-streamable", "VMDK cannot be streamed.");
   const { fileLength } = await writeStream({
-    stream: format.stream(watched, parsed, signal),
+    stream: format.stream(watched, parsed, signal, digests),
     sink,
     ...(signal === undefined ? {} : { signal }),
   });
-  const fingerprint = await feed.finish();
+  const fingerprint = digests.finish(disk.size);
   onDone(disk.size);
   return { length: fileLength, digest: hash.digest("hex"), fingerprint };
 }

@@ -5,22 +5,19 @@
  */
 import { AppError } from "#lib/errors.ts";
 import type { BlockSource } from "../../block-source.ts";
-import { deflate, zstd } from "../../codec/codec.ts";
-import { looksIncompressible } from "../../codec/incompressible.ts";
+import type { Packing } from "../../codec/pack-granule.ts";
+import type { LeafDigests } from "../../copy/leaf-digests.ts";
 import { tooLarge } from "../../image-error.ts";
 import { packedRuns } from "../../packed-feed.ts";
 import type { PlacedBytes } from "../../placed.ts";
-import { isZero } from "../../zeros.ts";
 import { encodeHeader } from "./encode-header.ts";
 import { Gather } from "./gather.ts";
 import { GrowingFile, MAX_REFTABLE_BYTES } from "./growing-file.ts";
 import { COMPRESSED_HIGH, COPIED_HIGH, REFCOUNT_BYTES, TWO_32 } from "./layout.ts";
-import { type Packing, packingOf, type Qcow2Options } from "./options.ts";
+import { packingOf, type Qcow2Options } from "./options.ts";
 import { l1Entries } from "./tables.ts";
 
 const SECTOR = 512;
-/** QEMU keeps no more of what it has unpacked. */
-const WINDOW_BITS = 12;
 const GATHER_BYTES = 1024 * 1024;
 
 /** Throws `image.too-large-for-format`, and what the disk throws. */
@@ -28,9 +25,10 @@ export async function* packQcow2(
   disk: BlockSource,
   options: Qcow2Options,
   signal?: AbortSignal,
+  digests?: LeafDigests,
 ): AsyncIterable<PlacedBytes> {
-  const packing = packingOf(options);
-  if (packing === null) {
+  const chosen = packingOf(options);
+  if (chosen === null) {
     throw new AppError("internal", "image.not-streamable", "A QCOW2 that is not compressed is planned.");
   }
   const clusterBytes = options.cluster_size;
@@ -51,9 +49,14 @@ export async function* packQcow2(
     }
     used = false;
   };
-  const feed = { granule: clusterBytes, perTable, pack: packer(packing, clusterBytes) };
+  const packing: Packing = {
+    granule: clusterBytes,
+    codec: chosen.compression === "zstd" ? "zstd" : "deflate",
+    level: chosen.level,
+    hopeless: "keep",
+  };
   const most = (MAX_REFTABLE_BYTES / 8) * (clusterBytes / REFCOUNT_BYTES) * clusterBytes;
-  for await (const { first, granules } of packedRuns(disk, feed, signal)) {
+  for await (const { first, granules } of packedRuns(disk, { packing, perTable, digests }, signal)) {
     const index = Math.floor(first / perTable);
     if (index !== tableIndex) leaveTable();
     tableIndex = index;
@@ -85,26 +88,9 @@ export async function* packQcow2(
       clusterBytes,
       size: disk.size,
       l1Entries: entries,
-      compression: packing.compression,
+      compression: chosen.compression,
       ...tail,
     }),
-  };
-}
-
-/** null: zeros. A whole cluster: to be stored. Anything shorter: packed. */
-function packer({ compression, level }: Packing, clusterBytes: number) {
-  return async (bytes: Buffer, room: Buffer): Promise<Buffer | null> => {
-    if (isZero(bytes)) return null;
-    const shorter = room.subarray(0, clusterBytes - 1);
-    let length = 0;
-    // zstd finds out by itself what does not compress, nearly as fast.
-    if (compression === "zstd") length = await zstd(bytes, shorter, level);
-    else {
-      const guess = looksIncompressible(bytes);
-      const hopeless = typeof guess === "boolean" ? guess : await guess;
-      if (!hopeless) length = await deflate(bytes, shorter, { wrapper: "raw", level, windowBits: WINDOW_BITS });
-    }
-    return length === 0 ? bytes : room.subarray(0, length);
   };
 }
 

@@ -72,8 +72,12 @@ export class Qcow2Disk implements BlockSource {
     const { length } = run;
     if (run.kind === "data") return { kind: "file", length, bytes: this.#data.bytes, at: run.at };
     if (run.kind === "packed") {
-      const parts = run.clusters.map(({ at }, i) => ({ length: this.#partLength(offset, length, i), at }));
-      return { kind: "read", length, packed: { bytes: this.#file.bytes, parts } };
+      const parts = run.clusters.map(({ at, size }, i) => {
+        const part = this.#partLength(offset, length, i);
+        return { length: part, at, size, whole: part === this.#header.clusterBytes };
+      });
+      const form = this.#header.compression === "zstd" ? "zstd" : "deflate";
+      return { kind: "read", length, packed: { bytes: this.#file.bytes, form, parts } };
     }
     const below = run.kind === "absent" ? Math.min(length, (this.#backing?.size ?? 0) - offset) : 0;
     if (this.#backing === null || below <= 0) return { kind: "zero", length };

@@ -23,7 +23,7 @@ export const Qcow2Options = z
     compression_type: z.enum(["zlib", "zstd"]).optional(),
     /**
      * 1 is fast, the highest (9 for zlib, 19 for zstd) is small. When absent: zstd 3, as small as qemu-img's; zlib 4,
-     * which takes two thirds of the time of qemu-img's 6 and makes files about 2 % larger.
+     * smaller than qemu-img's in a quarter of its time where libdeflate does it, about as large where zlib does.
      */
     compression_level: z.coerce.number().int().min(1).max(19).optional(),
     /** metadata: every cluster has its place in the file from the beginning, zeros are holes of the file. */
@@ -48,13 +48,13 @@ export const Qcow2Options = z
   });
 export type Qcow2Options = z.infer<typeof Qcow2Options>;
 
-export interface Packing {
+export interface ChosenPacking {
   readonly compression: Compression;
   readonly level: number;
 }
 
 /** null: not compressed. */
-export function packingOf(options: Qcow2Options): Packing | null {
+export function packingOf(options: Qcow2Options): ChosenPacking | null {
   const chosen = options.compression ?? options.compression_type ?? "none";
   if (chosen === "none") return null;
   return { compression: chosen, level: options.compression_level ?? (chosen === "zlib" ? 4 : 3) };

@@ -1,6 +1,6 @@
 /** A stream-optimized extent: every grain is a zlib stream behind a marker that tells its place and length. */
-import type { BlockSource, Extent } from "../../block-source.ts";
-import { inflate } from "../../codec/codec.ts";
+import type { BlockSource, Extent, Located, PackedPart } from "../../block-source.ts";
+import { inflate } from "../../codec/unpack.ts";
 import { requireBytes, type NamedBytes } from "../../fields.ts";
 import { corrupt } from "../../image-error.ts";
 import { type Locate, MappedDisk, requireInside } from "../../mapped-disk.ts";
@@ -60,6 +60,29 @@ export class CompressedDisk implements BlockSource {
       }
       await this.#fill(window, signal);
     }
+  }
+
+  /** Grains that can be read with one another, each of them whole or the first or last one cut. */
+  async locate(offset: number, limit: number, signal?: AbortSignal): Promise<Located> {
+    requireInside(this, offset, limit);
+    const { bytes } = this.#file;
+    const parts: PackedPart[] = [];
+    let done = 0;
+    while (done < limit && done < WINDOW_BYTES) {
+      const skip = (offset + done) % this.#grainBytes;
+      const length = Math.min(this.#grainBytes - skip, limit - done);
+      const found = this.#locate(offset + done - skip, 1, false, signal);
+      const { at } = found instanceof Promise ? await found : found;
+      if (at === null) {
+        if (done === 0) return { kind: "zero", length };
+        break;
+      }
+      // What does not compress is a little longer than itself.
+      const size = Math.min(this.#grainBytes + SECTOR, bytes.size - at);
+      parts.push({ length, at, size, whole: length === this.#grainBytes });
+      done += length;
+    }
+    return { kind: "read", length: done, packed: { bytes, form: "grain", parts } };
   }
 
   async #fill(window: readonly Wanted[], signal: AbortSignal | undefined): Promise<void> {

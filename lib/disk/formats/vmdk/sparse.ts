@@ -66,6 +66,7 @@ function inflated(map: MappedDisk, disk: CompressedDisk): Layer {
     size: disk.size,
     extents: (signal) => disk.extents(signal),
     read: (offset, into, signal) => disk.read(offset, into, signal),
+    locate: (offset, limit, signal) => disk.locate(offset, limit, signal),
     held: (offset, limit, signal) => map.held(offset, limit, signal),
     [Symbol.asyncDispose]: () => disk[Symbol.asyncDispose](),
   };
