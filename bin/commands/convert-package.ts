@@ -17,7 +17,7 @@ import { formatBytes } from "#lib/format/bytes.ts";
 import { inspectGuest } from "#lib/guest/inspect.ts";
 import { interruptSignal } from "../terminal/interrupt.ts";
 import { UsageError } from "../terminal/print-error.ts";
-import { progressBar } from "../terminal/progress-bar.ts";
+import { progressOf, type ProgressWords } from "../terminal/progress.ts";
 
 /** What the person said of the machine, as text. */
 export interface MachineWords {
@@ -29,7 +29,7 @@ export interface MachineWords {
   readonly nic?: string;
 }
 
-export interface PackRequest extends MachineWords {
+export interface PackRequest extends MachineWords, ProgressWords {
   readonly sources: readonly string[];
   /** `-` is standard output. */
   readonly target: string;
@@ -38,7 +38,6 @@ export interface PackRequest extends MachineWords {
   readonly disk: string | null;
   readonly options: Record<string, unknown>;
   readonly overwrite: boolean;
-  readonly json: boolean;
 }
 
 export function isPackageKind(text: string): text is PackageKind {
@@ -141,7 +140,7 @@ export async function convertToPackage(request: PackRequest): Promise<void> {
   for (const path of sources) opened.push(await openSource(path, request, stack, signal));
   const images = opened.flatMap(({ disks }) => disks);
   const machine = await machineOf(request, opened, signal);
-  const bar = progressBar(`Packing ${CONTAINER_LABEL[to]}`);
+  const bar = progressOf(request, `Packing ${CONTAINER_LABEL[to]}`);
   const started = Date.now();
   await using sink =
     target === "-" ? createStreamSink(process.stdout) : await createFileSink(target, { overwrite: request.overwrite });
@@ -159,7 +158,7 @@ export async function convertToPackage(request: PackRequest): Promise<void> {
   const seconds = (Date.now() - started) / 1000;
   // Standard output is the file itself then.
   const out = target === "-" ? process.stderr : process.stdout;
-  if (request.json) {
+  if (request.json === true) {
     out.write(`${JSON.stringify({ sources, target, format: to, machine, seconds, ...outcome })}\n`);
     return;
   }

@@ -53,6 +53,18 @@ it("resume: the same words once more; --json prints one line on standard output"
   expect(shell("convert disk.qcow2 x.raw --to raw --compress lzma").status).toBe(2);
 });
 
+it("a package heeds --progress and --json as an image does", () => {
+  const quiet = shell("convert disk.qcow2 q.ova --to ova --progress none");
+  expect(quiet).toMatchObject({ status: 0, stderr: "" });
+  const told = shell("convert disk.qcow2 - --to xva --json > told.xva");
+  const lines = told.stderr
+    .trim()
+    .split("\n")
+    .map((line) => JSON.parse(line) as Record<string, unknown>);
+  expect(lines[0]).toHaveProperty("progress");
+  expect(lines.at(-1)).toMatchObject({ format: "xva", fingerprints: [expect.stringMatching(/^sv1:/)] });
+});
+
 it("the options in the documentation are the options that there are", () => {
   const text = readFileSync(new URL("../../docs/convert.md", import.meta.url), "utf8");
   for (const option of [

@@ -6,8 +6,7 @@ import { DISK_FORMATS, DiskFormatId } from "#lib/domain/disk-format.ts";
 import { formatBytes } from "#lib/format/bytes.ts";
 import { interruptSignal } from "../terminal/interrupt.ts";
 import { UsageError } from "../terminal/print-error.ts";
-import { progressLines } from "../terminal/progress-lines.ts";
-import { progressBar } from "../terminal/progress-bar.ts";
+import { progressOf } from "../terminal/progress.ts";
 import { convertToPackage, isPackageKind, machineOptions, type MachineWords } from "./convert-package.ts";
 
 /** `--option k=v`, given any number of times. Numbers and booleans become such; sizes keep their letter. */
@@ -78,7 +77,7 @@ export function registerConvert(program: Command): void {
     const sources = files.slice(0, -1);
     const [source] = sources;
     if (target === undefined || source === undefined) throw new UsageError("convert takes a source and a target.");
-    const { to, from, disk, option, force, json } = options;
+    const { to, from, disk, option, force } = options;
     if (isPackageKind(to)) {
       await convertToPackage({
         ...options,
@@ -89,7 +88,6 @@ export function registerConvert(program: Command): void {
         disk: disk ?? null,
         options: option,
         overwrite: force ?? false,
-        json: json ?? false,
       });
       return;
     }
@@ -148,14 +146,6 @@ async function convertToImage(
     `${seconds.toFixed(1)} s`,
   ];
   out.write(`${target}: ${facts.join(", ")}\n`);
-}
-
-function progressOf({ progress, json }: ConvertOptions, label: string) {
-  const how = progress ?? (json === true ? "json" : "bar");
-  if (how === "json") return progressLines();
-  if (how === "bar") return progressBar(label);
-  if (how === "none") return { update: () => undefined, end: () => undefined };
-  throw new UsageError(`--progress takes bar, json or none, not “${how}”.`);
 }
 
 function note(text: string, json: boolean): void {

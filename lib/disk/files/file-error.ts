@@ -5,8 +5,11 @@ function codeOf(error: unknown): string {
   return error instanceof Error && "code" in error && typeof error.code === "string" ? error.code : "";
 }
 
+/** Of a file that was not finished: removed, or kept for the next attempt. */
+type Leftover = "nothing" | "all";
+
 /** `doing` begins the sentence: `Reading /x/y.vmdk`. Codes: io.not-found, io.denied, io.exists, io.no-space, io.failed. */
-export function fileError(error: unknown, doing: string): AppError {
+export function fileError(error: unknown, doing: string, left: Leftover = "nothing"): AppError {
   if (error instanceof AppError) return error;
   const code = codeOf(error);
   switch (code) {
@@ -30,7 +33,10 @@ export function fileError(error: unknown, doing: string): AppError {
     case "EDQUOT":
       return new AppError("unprocessable", "io.no-space", `${doing} failed: no space is left there.`, {
         cause: error,
-        hint: "Free some space or choose another place; nothing of the unfinished file is left.",
+        hint:
+          left === "nothing"
+            ? "Free some space or choose another place; nothing of the unfinished file is left."
+            : "Free some space and begin again: what was written is kept, and it goes on from there.",
       });
     case "EPIPE":
       return new AppError("unavailable", "io.reader-gone", `${doing} failed: whoever was reading has gone.`, {

@@ -3,6 +3,7 @@ import { existsSync, mkdirSync, readFileSync, readdirSync, statSync, writeFileSy
 import { join } from "node:path";
 import { afterAll, expect, it } from "vitest";
 import { Scratch } from "../testing/scratch.ts";
+import { fileError } from "./file-error.ts";
 import { createFileSink } from "./file-sink.ts";
 
 const scratch = new Scratch();
@@ -77,4 +78,26 @@ it("a full medium says so, and is left as it was", async () => {
   } finally {
     asRoot("umount", folder);
   }
+});
+
+it("never replaces a folder or a device, and says which folder is missing", async () => {
+  mkdirSync(scratch.path("folder"));
+  for (const overwrite of [true, false]) {
+    await expect(createFileSink(scratch.path("folder"), { overwrite })).rejects.toMatchObject({
+      code: "io.not-a-file",
+      message: expect.stringContaining("is a folder"),
+    });
+    await expect(createFileSink("/dev/null", { overwrite })).rejects.toMatchObject({ code: "io.not-a-file" });
+  }
+  await expect(createFileSink(scratch.path("none/x.raw"))).rejects.toMatchObject({
+    code: "io.not-found",
+    message: expect.stringContaining(`no folder ${scratch.path("none")}`),
+  });
+  expect(statSync("/dev/null").isCharacterDevice()).toBe(true);
+});
+
+it("a full disk: the hint tells whether anything is left", () => {
+  const full = Object.assign(new Error("full"), { code: "ENOSPC" });
+  expect(fileError(full, "Writing x").hint).toContain("nothing of the unfinished file is left");
+  expect(fileError(full, "Writing x", "all").hint).toContain("what was written is kept");
 });

@@ -137,7 +137,7 @@ export async function takeName(temp: string, final: string, overwrite: boolean):
   } catch (error) {
     if (!isCode(error, "EPERM", "ENOTSUP", "EOPNOTSUPP", "ENOSYS", "EMLINK")) throw error;
     // File systems without links (FAT, some network ones).
-    await refuseExisting(final);
+    await refuseTarget(final, false);
     await rename(temp, final);
   }
 }
@@ -151,30 +151,47 @@ export async function syncFolder(folder: string): Promise<void> {
   }
 }
 
-export async function refuseExisting(path: string): Promise<void> {
-  const there = await stat(path).then(
-    () => true,
-    () => false,
-  );
-  if (there) {
-    throw new AppError("conflict", "io.exists", `${path} exists already.`, {
-      hint: "Choose another name, or say that it may be replaced.",
-    });
+/** Throws `io.exists` for what may not be replaced, `io.not-a-file` for what never is: a folder, a device, a pipe. */
+export async function refuseTarget(path: string, overwrite: boolean): Promise<void> {
+  const there = await stat(path).catch(() => null);
+  if (there === null) return;
+  if (!there.isFile()) {
+    throw new AppError(
+      "invalid",
+      "io.not-a-file",
+      `${path} is ${there.isDirectory() ? "a folder" : "no plain file"}.`,
+      {
+        hint: "Name a file to write.",
+      },
+    );
   }
+  if (overwrite) return;
+  throw new AppError("conflict", "io.exists", `${path} exists already.`, {
+    hint: "Choose another name, or say that it may be replaced.",
+  });
+}
+
+/** What the operating system says to a new file: that there is no such file can only be about its folder. */
+export function creationError(error: unknown, final: string): AppError {
+  if (!isCode(error, "ENOENT", "ENOTDIR")) return fileError(error, `Creating ${final}`);
+  return new AppError("not-found", "io.not-found", `Creating ${final} failed: there is no folder ${dirname(final)}.`, {
+    hint: "Make the folder first, or choose another one.",
+    cause: error,
+  });
 }
 
 /**
- * Throws AppError `io.exists` (now or at commit), `io.not-found` (no such folder), `io.denied`, `io.no-space`,
+ * Throws AppError `io.exists` (now or at commit), `io.not-a-file`, `io.not-found` (no such folder), `io.denied`, `io.no-space`,
  * `io.failed`. Disposing without commit removes what was written.
  */
 export async function createFileSink(finalPath: string, options: FileSinkOptions = {}): Promise<ByteSink> {
   const final = resolvePath(finalPath);
-  if (options.overwrite !== true) await refuseExisting(final);
+  await refuseTarget(final, options.overwrite === true);
   const temp = join(dirname(final), `.${basename(final).slice(0, 200)}.${randomBytes(6).toString("hex")}.part`);
   const flags = constants.O_WRONLY | constants.O_CREAT | constants.O_EXCL;
   const fd = await new Promise<number>((resolve, reject) =>
     open(temp, flags, 0o640, (error, opened) =>
-      error === null ? resolve(opened) : reject(fileError(error, `Creating ${final}`)),
+      error === null ? resolve(opened) : reject(creationError(error, final)),
     ),
   );
   return new FileSink(fd, temp, final, options);

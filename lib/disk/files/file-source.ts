@@ -154,7 +154,7 @@ export async function openFileSource(path: string, options: OpenFileOptions = {}
     const size = stats.isFile() ? stats.size : device ? deviceSize(fd, stats) : null;
     if (size === null || !Number.isSafeInteger(size)) {
       throw new AppError("invalid", "io.not-a-file", `${path} is neither a file nor a disk.`, {
-        hint: "Name the image file itself.",
+        hint: stats.isFIFO() ? "Send it to standard input, and name - as the source." : "Name the image file itself.",
       });
     }
     return new FileSource(fd, size, path, stats.isFile() ? "file" : "device");

@@ -43,7 +43,7 @@ export class Journal implements AsyncDisposable {
       await file.datasync();
       return new Journal(path, file);
     } catch (error) {
-      throw fileError(error, `Writing ${path}`);
+      throw fileError(error, `Writing ${path}`, "all");
     }
   }
 
@@ -53,7 +53,7 @@ export class Journal implements AsyncDisposable {
       await this.#file.appendFile(lineOf(checkpoint));
       await this.#file.datasync();
     } catch (error) {
-      throw fileError(error, `Writing ${this.#path}`);
+      throw fileError(error, `Writing ${this.#path}`, "all");
     }
   }
 

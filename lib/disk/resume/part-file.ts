@@ -4,7 +4,7 @@ import { type FileHandle, open, readFile, unlink, writeFile } from "node:fs/prom
 import { basename, dirname, join, resolve } from "node:path";
 import { AppError } from "#lib/errors.ts";
 import { fileError, isCode } from "../files/file-error.ts";
-import { refuseExisting, syncFolder, takeName } from "../files/file-sink.ts";
+import { creationError, refuseTarget, syncFolder, takeName } from "../files/file-sink.ts";
 
 export class PartFile implements AsyncDisposable {
   readonly journalPath: string;
@@ -27,7 +27,7 @@ export class PartFile implements AsyncDisposable {
   /** Throws `io.exists`, `io.busy` while another process writes it, `io.*`. */
   static async open(path: string, overwrite: boolean): Promise<PartFile> {
     const final = resolve(path);
-    if (!overwrite) await refuseExisting(final);
+    await refuseTarget(final, overwrite);
     const lock = `${partPath(final)}.lock`;
     await takeLock(lock, final);
     try {
@@ -35,7 +35,7 @@ export class PartFile implements AsyncDisposable {
       return new PartFile(file, final, overwrite);
     } catch (error) {
       await unlink(lock).catch(() => undefined);
-      throw fileError(error, `Creating ${final}`);
+      throw creationError(error, final);
     }
   }
 
@@ -45,7 +45,7 @@ export class PartFile implements AsyncDisposable {
         done += (await this.#file.write(bytes, done, bytes.length - done, offset + done)).bytesWritten;
       }
     } catch (error) {
-      throw fileError(error, `Writing ${this.#final} at byte ${offset}`);
+      throw fileError(error, `Writing ${this.#final} at byte ${offset}`, "all");
     }
   }
 
@@ -74,7 +74,7 @@ export class PartFile implements AsyncDisposable {
   /** What was written is on the medium. */
   async sync(): Promise<void> {
     await this.#file.datasync().catch((error: unknown) => {
-      throw fileError(error, `Writing ${this.#final}`);
+      throw fileError(error, `Writing ${this.#final}`, "all");
     });
   }
 
@@ -114,7 +114,7 @@ async function takeLock(path: string, final: string): Promise<void> {
       await writeFile(path, String(process.pid), { flag: "wx", mode: 0o640 });
       return;
     } catch (error) {
-      if (!isCode(error, "EEXIST")) throw fileError(error, `Creating ${final}`);
+      if (!isCode(error, "EEXIST")) throw creationError(error, final);
     }
     const owner = Number(await readFile(path, "utf8").catch(() => ""));
     if (Number.isSafeInteger(owner) && owner > 0 && isAlive(owner)) {

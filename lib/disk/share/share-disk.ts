@@ -9,7 +9,7 @@ import type { DiskFormatId } from "#lib/domain/disk-format.ts";
 import type { BlockSource } from "../block-source.ts";
 import { parseOptions } from "../convert.ts";
 import { fileError, isCode } from "../files/file-error.ts";
-import { createFileSink } from "../files/file-sink.ts";
+import { createFileSink, refuseTarget } from "../files/file-sink.ts";
 import { formatOf } from "../registry.ts";
 import { writePlan } from "../write-plan.ts";
 import { flatFile, type FlatFile } from "./flat-file.ts";
@@ -72,6 +72,7 @@ async function linkRaw(
   parseOptions(formatOf("raw"), request.options);
   // Space of its own was asked for.
   if (![undefined, false, "off"].some((off) => request.options.preallocation === off)) return null;
+  await refuseTarget(final, request.overwrite);
   const name = request.overwrite ? `${final}.${randomBytes(6).toString("hex")}.part` : final;
   try {
     await link(path, name);
