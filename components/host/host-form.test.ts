@@ -107,6 +107,49 @@ describe("toNewHost", () => {
     });
   });
 
+  it("makes what the API takes for a Hyper-V host", () => {
+    const values: Values = { ...emptyFields("hyperv", "hv"), host: "hv1.example", password: "p" };
+    expect(needsIdentity(values)).toBe(true);
+    const https = {
+      transport: "https",
+      host: "hv1.example",
+      port: 5986,
+      auth: "ntlm",
+      user: "Administrator",
+      certificate: "b".repeat(64),
+      caCertificate: null,
+      clientCertificate: null,
+      callback: null,
+    };
+    expect(NewHost.parse(toNewHost({ ...values, pin: "b".repeat(64) }))).toEqual({
+      name: "hv",
+      target: { driver: "hyperv", connection: https },
+      secret: { password: "p" },
+    });
+    // Nobody shows who he is over HTTP: there is nothing to confirm.
+    const http: Values = { ...values, transport: "http", user: "LAB\\ops", callback: " console.example " };
+    expect(needsIdentity(http)).toBe(false);
+    expect(NewHost.parse(toNewHost(http)).target.connection).toEqual({
+      transport: "http",
+      host: "hv1.example",
+      port: 5985,
+      user: "LAB\\ops",
+      callback: "console.example",
+    });
+    // A client certificate goes with its key, and with no account or password.
+    const CERTIFICATE = "-----BEGIN CERTIFICATE-----\nAA==\n-----END CERTIFICATE-----\n";
+    const mapped: Values = { ...values, auth: "certificate", clientCertificate: CERTIFICATE, clientKey: "KEY" };
+    expect(toNewHost({ ...mapped, pin: "b".repeat(64) })).toMatchObject({
+      target: { connection: { auth: "certificate", user: "", clientCertificate: CERTIFICATE.trim() } },
+      secret: { clientKey: "KEY\n" },
+    });
+    expect(wrong({ ...values, pin: "short" })).toEqual(["pin"]);
+    expect(wrong({ ...values, user: "a;b" })).toEqual(["user"]);
+    const stored = { driver: "hyperv", connection: { ...https, transport: "https", auth: "ntlm" } } as const;
+    const back = fromConnection("hv", stored, ["password"]);
+    expect(back).toMatchObject({ host: "hv1.example", port: "5986", auth: "ntlm", pin: "b".repeat(64), password: "" });
+  });
+
   it("sends only the secret of the way that is chosen", () => {
     expect(
       secretOf(form({ transport: "ssh", auth: "key", password: "old", privateKey: "KEY", passphrase: "p" })),

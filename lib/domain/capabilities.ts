@@ -14,6 +14,16 @@ const FirmwareChoice = z.object({
   label: z.string(),
   /** The host can make the guest start signed code only. */
   secureBoot: z.boolean(),
+  /** Whose signatures Secure Boot takes, in words, when that hangs on the guest; absent: there is no such choice. */
+  secureBootTrusts: z.object({ windows: z.string(), other: z.string() }).optional(),
+  /** What is less with this firmware than the host's own limits. Bytes. */
+  limits: z
+    .object({
+      maxCpus: z.number().int().positive(),
+      maxMemory: z.number().int().positive(),
+      maxBootDisk: z.number().int().positive(),
+    })
+    .optional(),
 });
 
 /** A place on the host that a VM is put into beside its storage: a folder, a resource pool, a member of a cluster. */

@@ -144,6 +144,12 @@ const withGuest = (facts: GuestFacts, more: Partial<TargetChoice> = {}): Preflig
   choice: { ...choice, ...more },
 });
 
+const gen1 = {
+  ...capabilities.firmware[0]!,
+  label: "Generation 1",
+  limits: { maxCpus: 8, maxMemory: 64 * GiB, maxBootDisk: 2048 * GiB },
+};
+
 /** A case in which the rule speaks, its severity, and what its remedy sets. */
 const FIRES: Record<string, readonly [PreflightContext, string, Record<string, unknown> | null]> = {
   "target.secure-boot-unavailable": [withChoice({ secureBoot: true }), "blocker", { secureBoot: false }],
@@ -171,6 +177,28 @@ const FIRES: Record<string, readonly [PreflightContext, string, Record<string, u
     }),
     "blocker",
     { firmware: "bios" },
+  ],
+  "target.secure-boot-trust": [
+    {
+      ...withCaps({ firmware: [{ ...gen1, secureBoot: true, secureBootTrusts: { windows: "W", other: "O" } }] }),
+      choice: { ...choice, firmware: "bios", secureBoot: true },
+    },
+    "info",
+    null,
+  ],
+  "target.firmware-limits": [
+    { ...withCaps({ firmware: [gen1, capabilities.firmware[1]!] }), choice: { ...choice, firmware: "bios", cpus: 9 } },
+    "blocker",
+    { cpus: 8 },
+  ],
+  "target.boot-disk-too-large": [
+    {
+      ...withCaps({ firmware: [gen1, capabilities.firmware[1]!] }),
+      choice: { ...choice, firmware: "bios" },
+      image: { ...good.image, disks: [{ ...good.image.disks[0]!, virtualSize: 3072 * GiB }] },
+    },
+    "blocker",
+    { firmware: "uefi" },
   ],
   "guest.firmware-mismatch": [
     withGuest(guest({ boots: { bios: true, uefi: false } })),
@@ -267,6 +295,20 @@ describe("preflight", () => {
       expect(runPreflight(after).map((each) => each.rule)).not.toContain(id);
     });
   }
+
+  it("offers the other generation, bus and all, for an image that boots with BIOS only", () => {
+    const gen2 = { ...capabilities.firmware[1]!, label: "Generation 2 (UEFI)", bootBuses: ["scsi" as const] };
+    const ctx = {
+      ...withCaps({ buses: ["scsi", "ide"], firmware: [{ ...gen1, bootBuses: ["ide"] }, gen2] }),
+      image: withGuest(guest({ boots: { bios: true, uefi: false } })).image,
+      choice: { ...choice, bus: "scsi" as const },
+    };
+    const finding = runPreflight(ctx).find(({ rule }) => rule === "guest.firmware-mismatch");
+    expect(finding).toMatchObject({
+      severity: "blocker",
+      remedy: { label: "Use Generation 1", set: { firmware: "bios", bus: "ide" } },
+    });
+  });
 
   it("blocks a host that has told nothing", () => {
     expect(runPreflight(withHost({ capabilities: null }))).toMatchObject([

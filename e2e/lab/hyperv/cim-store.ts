@@ -26,6 +26,8 @@ const same = (a: string, b: string): boolean => a.toLowerCase() === b.toLowerCas
 export class CimStore {
   readonly #classes: Readonly<Record<string, ClassDefinition>>;
   readonly #instances = new Map<string, Instance[]>();
+  /** Namespaces that this host does not have. */
+  readonly absent = new Set<string>();
 
   constructor(classes: Readonly<Record<string, ClassDefinition>>) {
     this.#classes = classes;
@@ -34,6 +36,7 @@ export class CimStore {
   /** Throws the fault of a class that is not there. */
   definition(namespace: string, className: string): { name: string; definition: ClassDefinition } {
     for (const [name, definition] of Object.entries(this.#classes)) {
+      if (this.absent.has(definition.namespace)) continue;
       if (same(name, className) && same(definition.namespace, namespace)) return { name, definition };
     }
     throw new Fault(

@@ -3,6 +3,7 @@ import type { ClassDefinition } from "./cim-store.ts";
 
 const V2 = "root/virtualization/v2";
 const CIM = "root/cimv2";
+const CLUSTER = "root/mscluster";
 const STORAGE = "root/microsoft/windows/storage";
 
 const setting = { InstanceID: "string", ElementName: "string", Caption: "string", Description: "string" } as const;
@@ -191,6 +192,25 @@ export const CLASSES = {
       Size: "uint64",
       VolumeName: "string",
     },
+  },
+  Win32_Volume: {
+    namespace: CIM,
+    keys: ["DeviceID"],
+    properties: {
+      DeviceID: "string",
+      Name: "string",
+      Label: "string",
+      FileSystem: "string",
+      DriveLetter: "string",
+      Capacity: "uint64",
+      FreeSpace: "uint64",
+    },
+  },
+  MSCluster_Cluster: { namespace: CLUSTER, keys: ["Name"], properties: { Name: "string", Fqdn: "string" } },
+  MSCluster_ResourceGroup: {
+    namespace: CLUSTER,
+    keys: ["Name"],
+    properties: { Name: "string", Id: "string", GroupType: "uint32", State: "uint32", OwnerNode: "string" },
   },
   CIM_DataFile: {
     namespace: CIM,

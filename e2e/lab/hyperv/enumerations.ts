@@ -20,7 +20,10 @@ export class Enumerations {
   readonly #store: CimStore;
   /** `Class.Method`. */
   readonly #methods: ReadonlyMap<string, Method>;
-  readonly #open = new Map<string, readonly Instance[]>();
+  readonly #open = new Map<
+    string,
+    { readonly found: readonly Instance[]; readonly write: (item: Instance) => XmlText }
+  >();
 
   constructor(store: CimStore, methods: ReadonlyMap<string, Method>) {
     this.#store = store;
@@ -55,33 +58,41 @@ export class Enumerations {
       filter !== null
         ? this.#store.query(namespace, filter)
         : this.#store.all(this.#store.definition(namespace, className).name);
+    const write = this.#writer(textAt(body, "EnumerationMode"));
     const optimized = at(body, "OptimizeEnumeration") !== undefined;
     const context = `uuid:${randomUUID().toUpperCase()}`;
     if (!optimized) {
-      this.#open.set(context, found);
+      this.#open.set(context, { found, write });
       return xml`<n:EnumerateResponse xmlns:n="${NS.enumeration}"><n:EnumerationContext>${context}</n:EnumerationContext></n:EnumerateResponse>`;
     }
     const { items, rest } = take(found, Number(textAt(body, "MaxElements") ?? 1));
-    const written = xml`<w:Items>${items.map((item) => this.#store.toXml(item))}</w:Items>`;
+    const written = xml`<w:Items>${items.map(write)}</w:Items>`;
     if (rest.length === 0) {
       return xml`<n:EnumerateResponse xmlns:n="${NS.enumeration}"><n:EnumerationContext/>${written}<w:EndOfSequence/></n:EnumerateResponse>`;
     }
-    this.#open.set(context, rest);
+    this.#open.set(context, { found: rest, write });
     return xml`<n:EnumerateResponse xmlns:n="${NS.enumeration}"><n:EnumerationContext>${context}</n:EnumerationContext>${written}</n:EnumerateResponse>`;
+  }
+
+  /** Source: DSP0226 8.7. */
+  #writer(mode: string | null): (item: Instance) => XmlText {
+    return mode === "EnumerateEPR"
+      ? (item) => xml`<a:EndpointReference>${referenceText(this.#store.ref(item))}</a:EndpointReference>`
+      : (item) => this.#store.toXml(item);
   }
 
   #pull(body: Element | undefined): XmlText {
     const context = (textAt(body, "EnumerationContext") ?? "").trim();
-    const found = this.#open.get(context);
-    if (found === undefined)
+    const open = this.#open.get(context);
+    if (open === undefined)
       throw new Fault("InvalidEnumerationContext", 2150858787, "The enumeration context is not valid.");
-    const { items, rest } = take(found, Number(textAt(body, "MaxElements") ?? 1));
-    const written = xml`<n:Items>${items.map((item) => this.#store.toXml(item))}</n:Items>`;
+    const { items, rest } = take(open.found, Number(textAt(body, "MaxElements") ?? 1));
+    const written = xml`<n:Items>${items.map(open.write)}</n:Items>`;
     if (rest.length === 0) {
       this.#open.delete(context);
       return xml`<n:PullResponse xmlns:n="${NS.enumeration}">${written}<n:EndOfSequence/></n:PullResponse>`;
     }
-    this.#open.set(context, rest);
+    this.#open.set(context, { found: rest, write: open.write });
     return xml`<n:PullResponse xmlns:n="${NS.enumeration}"><n:EnumerationContext>${context}</n:EnumerationContext>${written}</n:PullResponse>`;
   }
 

@@ -20,6 +20,8 @@ import { Snapshots } from "./snapshots.ts";
 import { virtualDiskMethods } from "./virtual-disks.ts";
 import { Fault, type WsmanCall, type WsmanReply, WsmanServer } from "./wsman-server.ts";
 
+const CLUSTER = "root/mscluster";
+
 /** Why there can be no simulator here, or null. */
 export function whyNoHyperv(): string | null {
   for (const program of ["/usr/bin/openssl", "/usr/bin/qemu-img", "/usr/bin/curl"])
@@ -60,6 +62,7 @@ export class HypervSimulator implements AsyncDisposable {
     this.machines = new Machines(this.store, this.jobs, this.jail);
     this.snapshots = new Snapshots(this.machines);
     this.shells = new RemoteShells(this.jail);
+    this.store.absent.add(CLUSTER);
     this.seeded = seedHost(this.store, this.jail);
     const methods = new Map(
       [...this.machines.methods(), ...this.snapshots.methods(), ...virtualDiskMethods(this.jail, this.jobs)].map(
@@ -102,6 +105,32 @@ export class HypervSimulator implements AsyncDisposable {
     this.calls.set(what, (this.calls.get(what) ?? 0) + 1);
     if (this.withoutRights) throw new Fault("AccessDenied", 5, "Access is denied.");
     return (await this.shells.handle(call)) ?? this.#enumerations.handle(call);
+  }
+
+  /** A node of a failover cluster, with one shared volume; machines of these names are its roles. */
+  joinCluster(name: string, roles: readonly string[]): void {
+    const { store } = this;
+    store.absent.delete(CLUSTER);
+    store.add("MSCluster_Cluster", { Name: name, Fqdn: `${name}.example` });
+    store.add("MSCluster_ResourceGroup", {
+      Name: "Cluster Group",
+      Id: "1",
+      GroupType: 1,
+      State: 0,
+      OwnerNode: "HV-LAB",
+    });
+    for (const role of roles)
+      store.add("MSCluster_ResourceGroup", { Name: role, Id: role, GroupType: 111, State: 0, OwnerNode: "HV-LAB" });
+    store.add("Win32_Volume", {
+      DeviceID: "\\\\?\\Volume{csv}\\",
+      Name: "C:\\ClusterStorage\\Volume1\\",
+      Label: "Shared",
+      FileSystem: "CSVFS",
+      DriveLetter: null,
+      Capacity: 1024 ** 4,
+      FreeSpace: 1024 ** 4 / 2,
+    });
+    this.jail.makeFolder("C:\\ClusterStorage\\Volume1");
   }
 
   /** All connections end, and with them who had signed in on each. */

@@ -1,5 +1,6 @@
 /** Msvm_ImageManagementService: what is in a disk file, read by qemu-img. */
 import { execFileSync } from "node:child_process";
+import { existsSync, statSync } from "node:fs";
 import { readEmbedded } from "#lib/wire/wsman/embedded.ts";
 import { xml } from "#lib/wire/soap/xml-text.ts";
 import type { Method, MethodArguments } from "./enumerations.ts";
@@ -9,6 +10,7 @@ import { type Jobs, Refusal } from "./jobs.ts";
 export function virtualDiskMethods(jail: Jail, jobs: Jobs): ReadonlyMap<string, Method> {
   return new Map<string, Method>([
     ["Msvm_ImageManagementService.GetVirtualHardDiskSettingData", async (_service, input) => settings(jail, input)],
+    ["Msvm_ImageManagementService.GetVirtualHardDiskState", async (_service, input) => state(jail, input)],
     ["Msvm_ImageManagementService.ConvertVirtualHardDisk", async (_service, input) => convert(jail, jobs, input)],
   ]);
 }
@@ -27,6 +29,16 @@ function convert(jail: Jail, jobs: Jobs, input: MethodArguments) {
   });
 }
 
+const property = (name: string, type: string, value: string | number) =>
+  xml`<PROPERTY NAME="${name}" TYPE="${type}"><VALUE>${value}</VALUE></PROPERTY>`;
+
+function state(jail: Jail, input: MethodArguments) {
+  const local = jail.local(String(input.get("Path")?.[0] ?? ""));
+  if (local === null || !existsSync(local)) throw new Refusal(32768, "The system cannot find the file specified.");
+  const text = xml`<INSTANCE CLASSNAME="Msvm_VirtualHardDiskState">${property("FileSize", "uint64", statSync(local).size)}${property("InUse", "boolean", "False")}</INSTANCE>`;
+  return { State: text.text, Job: null, ReturnValue: 0 };
+}
+
 function settings(jail: Jail, input: MethodArguments) {
   const path = String(input.get("Path")?.[0] ?? "");
   const local = jail.local(path);
@@ -37,14 +49,13 @@ function settings(jail: Jail, input: MethodArguments) {
     const info = JSON.parse(
       execFileSync("qemu-img", ["info", "-U", "--output=json", "-f", vhd ? "vpc" : "vhdx", local], {
         encoding: "utf8",
+        stdio: ["ignore", "pipe", "ignore"],
       }),
     ) as { "virtual-size": number };
     size = info["virtual-size"];
   } catch {
     throw new Refusal(32768, "The file or directory is corrupted and unreadable. (0x80070570).");
   }
-  const property = (name: string, type: string, value: string | number) =>
-    xml`<PROPERTY NAME="${name}" TYPE="${type}"><VALUE>${value}</VALUE></PROPERTY>`;
   const text = xml`<INSTANCE CLASSNAME="Msvm_VirtualHardDiskSettingData">${property("Path", "string", path)}${property("Type", "uint16", 3)}${property("Format", "uint16", vhd ? 2 : 3)}${property("MaxInternalSize", "uint64", size)}${property("BlockSize", "uint32", 33_554_432)}${property("LogicalSectorSize", "uint32", 512)}</INSTANCE>`;
   return { SettingData: text.text, Job: null, ReturnValue: 0 };
 }

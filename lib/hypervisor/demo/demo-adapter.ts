@@ -8,6 +8,7 @@ import { canPower } from "#lib/domain/vm-rules.ts";
 import { AppError } from "#lib/errors.ts";
 import type { DiskSpec, HostDisk, HypervisorAdapter, PushedDisk, ResourceRef, VmSpec } from "../adapter.ts";
 import { openImageDisk } from "../image-disk.ts";
+import { Told } from "../told.ts";
 import { DemoPools } from "./pools.ts";
 import type { DemoProduct } from "./products.ts";
 import { seedVms } from "./seed.ts";
@@ -95,7 +96,7 @@ export class DemoAdapter implements HypervisorAdapter {
 
   async *watch(signal: AbortSignal): AsyncIterable<InventoryChange> {
     // Begins with a full set, so nothing between inventory() and here is missed.
-    const known = new Map<string, string>();
+    const told = new Told();
     let round = 0;
     let revision = -1;
     while (!signal.aborted) {
@@ -103,20 +104,7 @@ export class DemoAdapter implements HypervisorAdapter {
       const changed = state !== null && state.revision !== revision;
       if (changed || round % POOLS_EVERY === 0) {
         revision = state?.revision ?? revision;
-        const seen = new Set<string>();
-        for await (const item of this.inventory()) {
-          const key = `${item.kind}\0${item.ref}`;
-          seen.add(key);
-          const text = JSON.stringify(item);
-          if (known.get(key) === text) continue;
-          known.set(key, text);
-          yield { type: "put", item };
-        }
-        for (const key of [...known.keys()].filter((key) => !seen.has(key))) {
-          known.delete(key);
-          const [kind, ref] = key.split("\0") as [InventoryItem["kind"], string];
-          yield { type: "gone", kind, ref };
-        }
+        yield* told.refresh(this.inventory());
       }
       round += 1;
       await delay(WATCH_MS, undefined, { signal }).catch(() => undefined);

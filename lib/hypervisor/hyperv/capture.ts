@@ -24,6 +24,9 @@ export interface CapturePlan {
   readonly keys: ResourceRef;
 }
 
+/** Of one machine. Source: "Plan for Hyper-V scalability in Windows Server". */
+const MOST_CHECKPOINTS = 50;
+
 const isChained = (path: string): boolean => /\.avhdx?$/i.test(path);
 
 /** Throws `disk.not-found`, `disk.cannot-capture`. */
@@ -32,6 +35,15 @@ export function planCapture(vm: Vm, diskId: string, tag: string): CapturePlan {
   if (disk?.source == null) throw new AppError("not-found", "disk.not-found", `${vm.name} has no disk “${diskId}”.`);
   if (disk.captureBlocker !== null) throw new AppError("unprocessable", "disk.cannot-capture", disk.captureBlocker);
   const { source } = disk;
+  if (vm.state === "running" && vm.snapshots.length >= MOST_CHECKPOINTS)
+    throw new AppError(
+      "unprocessable",
+      "vm.no-snapshot",
+      `${vm.name} has ${vm.snapshots.length} checkpoints, and may have no more.`,
+      {
+        hint: "Remove some of them, or shut the machine down and capture it then.",
+      },
+    );
   const folder = source.slice(0, source.lastIndexOf("\\"));
   const base = `${folder}\\supravisor-${tag}`;
   const still = vm.state === "stopped" || vm.state === "suspended" || vm.state === "crashed";

@@ -11,12 +11,13 @@ import type { DiskSpec, HostDisk, HypervisorAdapter, PulledDisk, ResourceRef, Vm
 import { Told } from "../told.ts";
 import { checked, mergeChain, planCapture, watchOver } from "./capture.ts";
 import { defineVm, SERVICE } from "./define-vm.ts";
+import { DiskSizes } from "./disk-sizes.ts";
 import { FileTransfer } from "./file-transfer.ts";
 import { HostFiles } from "./host-files.ts";
 import { formatOf, REALIZED } from "./map-vm.ts";
 import { changePower, untilOff } from "./power.ts";
 import { capabilitiesOf, type HypervHost, readHost, readNetworks, readPools } from "./read-host.ts";
-import { DiskSizes, readStamps, readVms } from "./read-vms.ts";
+import { readStamps, readVms } from "./read-vms.ts";
 import { type HypervSession, systemRef, V2 } from "./session.ts";
 import { CaptureSnapshots } from "./snapshots.ts";
 
@@ -69,7 +70,9 @@ export class HypervAdapter implements HypervisorAdapter {
   async #vms(id: string | null, signal?: AbortSignal, networks?: ReadonlyMap<string, string>): Promise<Vm[]> {
     const names =
       networks ?? new Map((await readNetworks(this.#session, signal)).map(({ ref, name }) => [ref, name] as const));
-    return readVms(this.#session, this.#sizes, names, id, signal);
+    const { cluster, computerName } = this.#host;
+    const around = { networks: names, cluster: cluster === null ? null : { ...cluster, node: computerName } };
+    return readVms(this.#session, this.#sizes, around, id, signal);
   }
 
   async *watch(signal: AbortSignal): AsyncIterable<InventoryChange> {
@@ -80,16 +83,14 @@ export class HypervAdapter implements HypervisorAdapter {
       while (!signal.aborted) {
         const now = await readStamps(this.#session, signal);
         if (Date.now() >= thoroughAt) {
-          const items: InventoryItem[] = [];
-          for await (const item of this.inventory(signal)) items.push(item);
-          yield* [...told.replace(items)];
+          yield* told.refresh(this.inventory(signal));
           thoroughAt = Date.now() + THOROUGH_MS;
         } else {
           for (const [id, stamp] of now) {
             if (stamps.get(id) === stamp) continue;
-            for (const vm of await this.#vms(id, signal)) yield* [...told.put(vm)];
+            for (const vm of await this.#vms(id, signal)) yield* told.put(vm);
           }
-          for (const id of stamps.keys()) if (!now.has(id)) yield* [...told.gone("vm", id)];
+          for (const id of stamps.keys()) if (!now.has(id)) yield* told.gone("vm", id);
         }
         stamps = now;
         await delay(LOOK_MS, undefined, { signal }).catch(() => undefined);

@@ -5,6 +5,7 @@ import type { Vm, VmDisk, VmNic, VmSnapshot } from "#lib/domain/inventory.ts";
 import { type CimInstance, flag, number, text, texts } from "#lib/wire/wsman/cim.ts";
 import { readEmbedded } from "#lib/wire/wsman/embedded.ts";
 import { readObjectPath } from "#lib/wire/wsman/object-path.ts";
+import { poolOf } from "./read-host.ts";
 
 export const CLASSES = [
   "Msvm_VirtualSystemSettingData",
@@ -19,6 +20,14 @@ export const CLASSES = [
 ] as const;
 export type SettingClass = (typeof CLASSES)[number];
 
+/** Bytes. */
+export interface DiskSize {
+  /** What the guest sees. */
+  readonly capacity: number;
+  /** Of the file. */
+  readonly allocated: number | null;
+}
+
 /** Everything that was read of one machine or of all. */
 export interface MachineFacts {
   readonly machines: readonly CimInstance[];
@@ -27,8 +36,11 @@ export interface MachineFacts {
   readonly addresses: readonly CimInstance[];
   /** Names of switches, by id. */
   readonly networks: ReadonlyMap<string, string>;
-  /** Bytes the guest sees, by path in lower case. */
-  readonly sizes: ReadonlyMap<string, number>;
+  readonly heartbeats: readonly CimInstance[];
+  /** By path in lower case. */
+  readonly sizes: ReadonlyMap<string, DiskSize>;
+  /** This host in its cluster: name of the cluster, names of its roles; null: it is in none. */
+  readonly cluster: { readonly name: string; readonly roles: ReadonlySet<string>; readonly node: string } | null;
 }
 
 export const REALIZED = "Microsoft:Hyper-V:System:Realized";
@@ -84,11 +96,19 @@ function mapVm(facts: MachineFacts, machine: CimInstance): Vm {
   const uptime = number(machine, "OnTimeInMilliseconds") ?? 0;
   const megabytes = number(memory, "VirtualQuantity");
   const told = guestOf(facts, id);
+  const name = text(machine, "ElementName") ?? id;
+  const { cluster } = facts;
   return {
     kind: "vm",
     ref: id,
-    name: text(machine, "ElementName") ?? id,
+    name,
     state,
+    location:
+      cluster === null
+        ? null
+        : { folder: null, cluster: cluster.roles.has(name) ? cluster.name : null, node: cluster.node },
+    tpm: flag(security, "TpmEnabled"),
+    tools: state === "running" ? heartbeatOf(facts, id) : null,
     cpus: number(processor, "VirtualQuantity"),
     memory: megabytes === null ? null : megabytes * MiB,
     firmware: uefi ? "uefi" : "bios",
@@ -99,7 +119,6 @@ function mapVm(facts: MachineFacts, machine: CimInstance): Vm {
       `Generation ${uefi ? 2 : 1}`,
       text(current, "Version") === null ? null : `version ${text(current, "Version")}`,
       flag(memory, "DynamicMemoryEnabled") === true ? "dynamic memory" : null,
-      flag(security, "TpmEnabled") === true ? "TPM" : null,
     ]
       .filter(Boolean)
       .join(", "),
@@ -128,6 +147,21 @@ function guestOf(facts: MachineFacts, id: string): ReadonlyMap<string, string> {
   return new Map(items);
 }
 
+/** OperationalStatus of Msvm_HeartbeatComponent. */
+const HEARTBEAT: Readonly<Record<string, string>> = {
+  "2": "heartbeat",
+  "3": "heartbeat, its integration services are of another version",
+  "7": "of another version",
+  "12": "heartbeat lost",
+  "13": "no heartbeat yet",
+};
+
+/** Null: the guest is not asked for one. */
+function heartbeatOf(facts: MachineFacts, id: string): string | null {
+  const component = facts.heartbeats.find((each) => text(each, "SystemName") === id);
+  return HEARTBEAT[texts(component, "OperationalStatus")[0] ?? ""] ?? null;
+}
+
 function mapDisks(facts: MachineFacts, id: string): VmDisk[] {
   const resources = ownOf(facts.settings.Msvm_ResourceAllocationSettingData, id);
   const byId = new Map(resources.map((each) => [text(each, "InstanceID"), each]));
@@ -149,10 +183,10 @@ function mapDisks(facts: MachineFacts, id: string): VmDisk[] {
         label: `${bus === "ide" ? "IDE" : "SCSI"} ${number}:${text(drive, "AddressOnParent") ?? "0"}`,
         bus,
         source,
-        storageRef: source === null ? null : (/^[A-Za-z]:/.exec(source)?.[0].toUpperCase() ?? null),
+        storageRef: source === null ? null : poolOf(source),
         format: source === null ? null : formatOf(source),
-        capacity: source === null ? null : (facts.sizes.get(source.toLowerCase()) ?? null),
-        allocated: null,
+        capacity: facts.sizes.get(source?.toLowerCase() ?? "")?.capacity ?? null,
+        allocated: facts.sizes.get(source?.toLowerCase() ?? "")?.allocated ?? null,
         readOnly: false,
         captureBlocker:
           source === null

@@ -19,6 +19,31 @@ export interface HypervHost {
   readonly computerName: string;
   /** `D:\Hyper-V\Virtual Hard Disks` */
   readonly defaultFolder: string;
+  /** Null: no node of a failover cluster. */
+  readonly cluster: Cluster | null;
+}
+
+interface Cluster {
+  readonly name: string;
+  /** Names of the machines that the cluster moves when this node fails. */
+  readonly roles: ReadonlySet<string>;
+}
+
+const CLUSTER = "root/mscluster";
+/** GroupType of a clustered role that is a virtual machine. */
+const VIRTUAL_MACHINE = 111;
+
+async function readCluster(session: HypervSession, doing: string, signal?: AbortSignal): Promise<Cluster | null> {
+  const [cluster] = await session.queryIfThere(CLUSTER, "SELECT * FROM MSCluster_Cluster", doing, signal);
+  const name = text(cluster, "Name");
+  if (name === null) return null;
+  const groups = await session.queryIfThere(
+    CLUSTER,
+    `SELECT Name, GroupType FROM MSCluster_ResourceGroup WHERE GroupType = ${VIRTUAL_MACHINE}`,
+    doing,
+    signal,
+  );
+  return { name, roles: new Set(groups.map((group) => text(group, "Name") ?? "")) };
 }
 
 export async function readHost(session: HypervSession, signal?: AbortSignal): Promise<HypervHost> {
@@ -44,6 +69,7 @@ export async function readHost(session: HypervSession, signal?: AbortSignal): Pr
     },
     build: Number(text(system, "BuildNumber") ?? 0) || 0,
     computerName: name,
+    cluster: await readCluster(session, doing, signal),
     defaultFolder: (text(service, "DefaultVirtualHardDiskPath") ?? "C:\\ProgramData\\Hyper-V").replace(/\\+$/, ""),
   };
 }
@@ -71,35 +97,55 @@ async function readService(session: HypervSession, doing: string, signal?: Abort
   return service;
 }
 
-/** A pool is a drive; its `path` is the folder on it that new disks go into. */
+/** A pool is a drive or a shared volume of a cluster; its `path` is the folder on it that new disks go into. */
 export async function readPools(
   session: HypervSession,
   host: HypervHost,
   signal?: AbortSignal,
 ): Promise<StoragePool[]> {
+  const doing = "Reading the drives";
+  const folderOn = (root: string): string =>
+    isOn(host.defaultFolder, root) ? host.defaultFolder : `${root}\\Hyper-V\\Virtual Hard Disks`;
+  const pool = (ref: string, label: string | null, drive: CimInstance, capacity: string): StoragePool => ({
+    kind: "pool",
+    ref,
+    name: label === null ? ref : `${ref} ${label}`,
+    type: (text(drive, "FileSystem") ?? "unknown").toLowerCase(),
+    capacity: number(drive, capacity),
+    free: number(drive, "FreeSpace"),
+    path: folderOn(ref),
+    active: true,
+    writable: true,
+    whyNotWritable: null,
+  });
   const drives = await session.query(
     CIMV2,
     `SELECT * FROM Win32_LogicalDisk WHERE DriveType = ${FIXED_DISK}`,
-    "Reading the drives",
+    doing,
     signal,
   );
-  return drives.map((drive) => {
-    const letter = text(drive, "DeviceID") ?? "";
-    const usual = host.defaultFolder.toLowerCase().startsWith(letter.toLowerCase());
-    const label = text(drive, "VolumeName");
-    return {
-      kind: "pool",
-      ref: letter,
-      name: label === null ? letter : `${letter} ${label}`,
-      type: (text(drive, "FileSystem") ?? "unknown").toLowerCase(),
-      capacity: number(drive, "Size"),
-      free: number(drive, "FreeSpace"),
-      path: usual ? host.defaultFolder : `${letter}\\Hyper-V\\Virtual Hard Disks`,
-      active: true,
-      writable: true,
-      whyNotWritable: null,
-    };
-  });
+  const pools = drives.map((drive) => pool(text(drive, "DeviceID") ?? "", text(drive, "VolumeName"), drive, "Size"));
+  if (host.cluster === null) return pools;
+  const shared = await session.queryIfThere(
+    CIMV2,
+    "SELECT * FROM Win32_Volume WHERE FileSystem = 'CSVFS'",
+    doing,
+    signal,
+  );
+  return [
+    ...pools,
+    ...shared.map((volume) =>
+      pool((text(volume, "Name") ?? "").replace(/\\+$/, ""), text(volume, "Label"), volume, "Capacity"),
+    ),
+  ];
+}
+
+const isOn = (path: string, root: string): boolean => path.toLowerCase().startsWith(`${root.toLowerCase()}\\`);
+
+/** The drive or shared volume that a path lies on, by the pools' refs. */
+export function poolOf(path: string): string | null {
+  const shared = /^[A-Za-z]:\\ClusterStorage\\[^\\]+/i.exec(path)?.[0];
+  return shared ?? /^[A-Za-z]:/.exec(path)?.[0].toUpperCase() ?? null;
 }
 
 export async function readNetworks(session: HypervSession, signal?: AbortSignal): Promise<Network[]> {
@@ -139,6 +185,7 @@ export function capabilitiesOf(host: HypervHost): HostCapabilities {
         bootBuses: ["ide"],
         label: "Generation 1 (BIOS)",
         secureBoot: false,
+        limits: { maxCpus: 64, maxMemory: 1 * TiB, maxBootDisk: 2 * TiB },
       },
       {
         firmware: "uefi",
@@ -147,6 +194,7 @@ export function capabilitiesOf(host: HypervHost): HostCapabilities {
         bootBuses: ["scsi"],
         label: "Generation 2 (UEFI)",
         secureBoot: true,
+        secureBootTrusts: { windows: "Microsoft Windows", other: "Microsoft UEFI Certificate Authority" },
       },
     ],
     limits: {

@@ -1,58 +1,15 @@
 /** Reads machines: all at once, class by class, or one with the same few questions. */
 import type { Vm } from "#lib/domain/inventory.ts";
 import { type CimInstance, number, text, texts } from "#lib/wire/wsman/cim.ts";
-import { readEmbedded } from "#lib/wire/wsman/embedded.ts";
+import type { DiskSizes } from "./disk-sizes.ts";
 import { CLASSES, formatOf, isMachine, mapVms, type MachineFacts, type SettingClass } from "./map-vm.ts";
 import { type HypervSession, V2 } from "./session.ts";
-
-/** Sizes of disk files, which change so seldom that asking once an hour is enough. */
-export class DiskSizes {
-  readonly #known = new Map<string, { size: number; at: number }>();
-
-  async of(
-    session: HypervSession,
-    paths: readonly string[],
-    signal?: AbortSignal,
-  ): Promise<ReadonlyMap<string, number>> {
-    const sizes = new Map<string, number>();
-    for (const path of paths) {
-      const key = path.toLowerCase();
-      const known = this.#known.get(key);
-      const size =
-        known !== undefined && Date.now() - known.at < 3_600_000 ? known.size : await diskSize(session, path, signal);
-      if (size === null) continue;
-      if (known?.size !== size) this.#known.set(key, { size, at: Date.now() });
-      sizes.set(key, size);
-    }
-    return sizes;
-  }
-}
-
-const IMAGES = "Msvm_ImageManagementService";
-
-/** Null: the host cannot read the file now. */
-async function diskSize(session: HypervSession, path: string, signal?: AbortSignal): Promise<number | null> {
-  try {
-    const output = await session.invoke(
-      { namespace: V2, className: IMAGES, keys: { CreationClassName: IMAGES } },
-      "GetVirtualHardDiskSettingData",
-      { Path: path },
-      `Reading ${path}`,
-      signal,
-    );
-    const size = Number(readEmbedded(text(output, "SettingData") ?? "<none/>")?.values.get("MaxInternalSize")?.[0]);
-    return Number.isSafeInteger(size) && size > 0 ? size : null;
-  } catch {
-    signal?.throwIfAborted();
-    return null;
-  }
-}
 
 /** One machine's classes are asked for by its id, which stands in every InstanceID. */
 export async function readVms(
   session: HypervSession,
   sizes: DiskSizes,
-  networks: ReadonlyMap<string, string>,
+  names: Pick<MachineFacts, "networks" | "cluster">,
   id: string | null,
   signal?: AbortSignal,
 ): Promise<Vm[]> {
@@ -77,7 +34,8 @@ export async function readVms(
     settings: settings as MachineFacts["settings"],
     exchange: await ask("Msvm_KvpExchangeComponent", `SystemName = '${quoted}'`),
     addresses: await ask("Msvm_GuestNetworkAdapterConfiguration", `InstanceID LIKE '%${quoted}%'`),
-    networks,
+    heartbeats: await ask("Msvm_HeartbeatComponent", `SystemName = '${quoted}'`),
+    ...names,
   };
   const paths = facts.settings.Msvm_StorageAllocationSettingData.flatMap((each) => texts(each, "HostResource"));
   return mapVms({

@@ -89,4 +89,14 @@ describe.skipIf(reason !== null)(`the simulated Hyper-V host${reason === null ? 
       "<p:VolumeName>VMs</p:VolumeName>",
     );
   });
+
+  it("is told what to do by the wsl command line", async () => {
+    const answer = await wsl(
+      "wslinvoke",
+      "http://schemas.microsoft.com/wbem/wsman/1/wmi/root/virtualization/v2/Msvm_ImageManagementService",
+      "GetVirtualHardDiskState",
+      "Path=D:\\none.vhdx",
+    );
+    expect(answer).toMatch(/ReturnValue>32768</);
+  });
 });

@@ -4,6 +4,7 @@ import type { AppError } from "#lib/errors.ts";
 import type { LibvirtClient, LibvirtEvent } from "./client.ts";
 import { asAppError } from "./libvirt-error.ts";
 import type { DomainRef } from "./types.ts";
+import { Told } from "../told.ts";
 
 /** Free space, snapshots and memory change without an event. */
 const RELIST_MS = 30_000;
@@ -41,33 +42,16 @@ export class LibvirtWatch {
       lost = error;
       this.#wake();
     });
-    const known = new Map<string, string>();
-    const put = (item: InventoryItem): InventoryChange[] => {
-      const key = `${item.kind}\0${item.ref}`;
-      const text = JSON.stringify(item);
-      if (known.get(key) === text) return [];
-      known.set(key, text);
-      return [{ type: "put", item }];
-    };
-    const gone = (kind: InventoryItem["kind"], ref: string): InventoryChange[] =>
-      known.delete(`${kind}\0${ref}`) ? [{ type: "gone", kind, ref }] : [];
-    const told = (item: InventoryItem | null, kind: InventoryItem["kind"], ref: string): InventoryChange[] =>
-      item === null ? gone(kind, ref) : put(item);
+    const known = new Told();
+    const told = (item: InventoryItem | null, kind: InventoryItem["kind"], ref: string): Iterable<InventoryChange> =>
+      item === null ? known.gone(kind, ref) : known.put(item);
     try {
       let relistAt = 0;
       while (!signal.aborted) {
         if (lost !== null) throw lost as AppError;
         if (Date.now() >= relistAt) {
           this.#events.length = 0;
-          const seen = new Set<string>();
-          for await (const item of host.inventory(signal)) {
-            seen.add(`${item.kind}\0${item.ref}`);
-            yield* put(item);
-          }
-          for (const key of [...known.keys()].filter((each) => !seen.has(each))) {
-            const [kind, ref] = key.split("\0") as [InventoryItem["kind"], string];
-            yield* gone(kind, ref);
-          }
+          yield* known.refresh(host.inventory(signal));
           relistAt = Date.now() + RELIST_MS;
         }
         const event = this.#events.shift();

@@ -2,6 +2,7 @@
 import { setTimeout as delay } from "node:timers/promises";
 import type { InventoryChange, InventoryItem } from "#lib/domain/inventory.ts";
 import { AppError } from "#lib/errors.ts";
+import { Told } from "../told.ts";
 
 /** Two lists of names and one look at each settings file. */
 const LOOK_MS = 2500;
@@ -17,7 +18,7 @@ export interface Looks {
 
 /** Begins with a full set of puts. Returns when the signal aborts; throws when the host cannot be asked twice in a row. */
 export async function* watchHost(looks: Looks, signal: AbortSignal): AsyncIterable<InventoryChange> {
-  const known = new Map<string, string>();
+  const told = new Told();
   let thoroughAt = 0;
   let failed = false;
   while (!signal.aborted) {
@@ -34,21 +35,7 @@ export async function* watchHost(looks: Looks, signal: AbortSignal): AsyncIterab
       continue;
     }
     if (thorough) thoroughAt = Date.now() + THOROUGH_MS;
-    const seen = new Set<string>();
-    for (const item of items) {
-      const key = `${item.kind}\0${item.ref}`;
-      const text = JSON.stringify(item);
-      seen.add(key);
-      if (known.get(key) === text) continue;
-      known.set(key, text);
-      yield { type: "put", item };
-    }
-    for (const key of [...known.keys()]) {
-      const [kind, ref] = key.split("\0") as [InventoryItem["kind"], string];
-      if (seen.has(key) || (!thorough && kind !== "vm")) continue;
-      known.delete(key);
-      yield { type: "gone", kind, ref };
-    }
+    yield* thorough ? told.replace(items) : told.replace(items, "vm");
     await delay(LOOK_MS, undefined, { signal }).catch(() => undefined);
   }
 }

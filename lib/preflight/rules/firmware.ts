@@ -1,5 +1,7 @@
 import type { Firmware } from "#lib/domain/hardware.ts";
+import { formatBytes } from "#lib/format/bytes.ts";
 import type { KnownContext, PreflightRule } from "../context.ts";
+import { familyOf } from "../safe-devices.ts";
 
 const other = (firmware: Firmware): Firmware => (firmware === "bios" ? "uefi" : "bios");
 const WORD: Record<Firmware, string> = { bios: "BIOS", uefi: "UEFI" };
@@ -55,6 +57,71 @@ export const firmwareRules: readonly PreflightRule[] = [
           message: why,
           source: "live host",
           remedy: { label: "Without Secure Boot", set: { secureBoot: false } },
+        },
+      ];
+    },
+  },
+  {
+    id: "target.secure-boot-trust",
+    about: "Whose signatures Secure Boot takes for this guest on this host.",
+    check: (ctx) => {
+      const offered = choiceOf(ctx);
+      if (!ctx.choice.secureBoot || offered?.secureBootTrusts === undefined) return [];
+      const trusted = offered.secureBootTrusts[familyOf(ctx.image.disks[0]?.guest) === "windows" ? "windows" : "other"];
+      return [
+        {
+          severity: "info",
+          field: "secure-boot",
+          message: `Secure Boot takes what “${trusted}” has signed: the guest's boot loader must be.`,
+          source: "live host",
+          remedy: null,
+        },
+      ];
+    },
+  },
+  {
+    id: "target.firmware-limits",
+    about: "More virtual CPUs or memory than a VM may have with the chosen firmware.",
+    check: (ctx) => {
+      const { choice } = ctx;
+      const offered = choiceOf(ctx);
+      const limits = offered?.limits;
+      if (limits === undefined) return [];
+      const { maxCpus, maxMemory } = limits;
+      const finding = (field: "cpus" | "memory", may: string, set: { cpus: number } | { memory: number }) => ({
+        severity: "blocker" as const,
+        field,
+        message: `${offered?.label ?? "This firmware"} on ${ctx.host.name} may have ${may}.`,
+        source: "live host",
+        remedy: { label: `Use ${may}`, set },
+      });
+      return [
+        ...(choice.cpus > maxCpus && choice.cpus <= ctx.host.capabilities.limits.maxCpus
+          ? [finding("cpus", `${maxCpus} virtual CPUs`, { cpus: maxCpus })]
+          : []),
+        ...(choice.memory > maxMemory && choice.memory <= ctx.host.capabilities.limits.maxMemory
+          ? [finding("memory", `${formatBytes(maxMemory)} of memory`, { memory: maxMemory })]
+          : []),
+      ];
+    },
+  },
+  {
+    id: "target.boot-disk-too-large",
+    about: "The chosen firmware cannot boot from a disk of this size on this host.",
+    check: (ctx) => {
+      const offered = choiceOf(ctx);
+      const limit = offered?.limits?.maxBootDisk;
+      const size = ctx.image.disks[0]?.virtualSize ?? 0;
+      if (limit === undefined || size <= limit) return [];
+      const to = other(ctx.choice.firmware);
+      const boots = ctx.image.disks[0]?.guest.boots;
+      return [
+        {
+          severity: "blocker",
+          field: "firmware",
+          message: `${offered?.label ?? "This firmware"} on ${ctx.host.name} boots from disks of up to ${formatBytes(limit)}; this one has ${formatBytes(size)}.`,
+          source: "live host",
+          remedy: canSwitch(ctx, to) && boots?.[to] === true ? switchTo(ctx, to) : null,
         },
       ];
     },
