@@ -11,6 +11,7 @@ import { registerLogin } from "./commands/login.ts";
 import { registerServe } from "./commands/serve.ts";
 import { registerStart } from "./commands/start.ts";
 import { registerWorker } from "./commands/worker.ts";
+import { fileError } from "#lib/disk/files/file-error.ts";
 import { productVersion } from "#lib/version.ts";
 import { printError } from "./terminal/print-error.ts";
 
@@ -20,10 +21,12 @@ const program = new Command("supravisor")
   .exitOverride()
   .showHelpAfterError("(supravisor help COMMAND tells more)");
 
-// `… | head` and the like: whoever read the results has gone, and nobody is left to tell.
+// `… | head` and the like: whoever read the results has gone, and nobody is left to tell. Whoever sends a disk there
+// listens as well, and tells.
 process.stdout.on("error", (error: NodeJS.ErrnoException) => {
-  if (error.code !== "EPIPE") throw error;
   process.exitCode = 1;
+  if (error.code === "EPIPE" || process.stdout.listenerCount("error") > 1) return;
+  printError(fileError(error, "Writing to standard output", "torn"), process.argv.includes("--json"));
 });
 
 registerStart(program);

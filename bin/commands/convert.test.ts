@@ -39,6 +39,15 @@ it("a reader that goes away: exit code 1 and a sentence, no stack", () => {
   expect(done.stderr).not.toMatch(/\n\s+at /);
 });
 
+it("standard output on a full disk: exit code 1 and a sentence, no stack", () => {
+  for (const line of ["convert disk.qcow2 - --to raw --progress none > /dev/full", "convert --help > /dev/full"]) {
+    const done = shell(line);
+    expect(done.status).toBe(1);
+    expect(done.stderr).toMatch(/no space is left there\. \[io\.no-space\]\n.*no whole file/);
+    expect(done.stderr).not.toMatch(/\n\s+at /);
+  }
+});
+
 it("resume: the same words once more; --json prints one line on standard output", () => {
   const done = shell("convert disk.qcow2 r.vdi --to vdi --resume --json --progress none");
   expect(JSON.parse(done.stdout)).toMatchObject({ target: "r.vdi", resumedAt: 0 });

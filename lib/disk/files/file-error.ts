@@ -5,8 +5,14 @@ function codeOf(error: unknown): string {
   return error instanceof Error && "code" in error && typeof error.code === "string" ? error.code : "";
 }
 
-/** Of a file that was not finished: removed, or kept for the next attempt. */
-type Leftover = "nothing" | "all";
+/** What becomes of a file that is not finished: it is removed, kept for the next attempt, or not ours to remove. */
+type Leftover = "nothing" | "all" | "torn";
+
+const AFTER_NO_SPACE = {
+  nothing: "Free some space or choose another place; nothing of the unfinished file is left.",
+  all: "Free some space and begin again: what was written is kept, and it goes on from there.",
+  torn: "Free some space or choose another place; what was sent so far is no whole file.",
+} as const satisfies Record<Leftover, string>;
 
 /** `doing` begins the sentence: `Reading /x/y.vmdk`. Codes: io.not-found, io.denied, io.exists, io.no-space, io.failed. */
 export function fileError(error: unknown, doing: string, left: Leftover = "nothing"): AppError {
@@ -33,10 +39,7 @@ export function fileError(error: unknown, doing: string, left: Leftover = "nothi
     case "EDQUOT":
       return new AppError("unprocessable", "io.no-space", `${doing} failed: no space is left there.`, {
         cause: error,
-        hint:
-          left === "nothing"
-            ? "Free some space or choose another place; nothing of the unfinished file is left."
-            : "Free some space and begin again: what was written is kept, and it goes on from there.",
+        hint: AFTER_NO_SPACE[left],
       });
     case "EPIPE":
       return new AppError("unavailable", "io.reader-gone", `${doing} failed: whoever was reading has gone.`, {

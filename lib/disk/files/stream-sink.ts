@@ -57,7 +57,7 @@ class StreamSink implements ByteSink {
   #settle(start: (done: (error?: Error | null) => void) => void, signal: AbortSignal | undefined): Promise<void> {
     return new Promise((resolve, reject) => {
       signal?.throwIfAborted();
-      if (this.#broken !== null) throw fileError(this.#broken, "Sending");
+      if (this.#broken !== null) throw fileError(this.#broken, "Sending", "torn");
       // A stream that dies does not always call back.
       const finish = (error: unknown) => {
         signal?.removeEventListener("abort", onAbort);
@@ -67,10 +67,12 @@ class StreamSink implements ByteSink {
       };
       const onAbort = () => finish(signal?.reason);
       const onClose = () =>
-        finish(fileError(this.#broken ?? Object.assign(new Error("closed"), { code: "ECONNRESET" }), "Sending"));
+        finish(
+          fileError(this.#broken ?? Object.assign(new Error("closed"), { code: "ECONNRESET" }), "Sending", "torn"),
+        );
       signal?.addEventListener("abort", onAbort, { once: true });
       this.#out.once("close", onClose);
-      start((error) => finish(error === undefined || error === null ? null : fileError(error, "Sending")));
+      start((error) => finish(error === undefined || error === null ? null : fileError(error, "Sending", "torn")));
     });
   }
 
