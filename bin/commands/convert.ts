@@ -1,3 +1,4 @@
+import { addAbortSignal } from "node:stream";
 import type { Command } from "commander";
 import { PACKAGE_WRITERS } from "#lib/disk/containers/write.ts";
 import { convertFile } from "#lib/disk/file-conversion.ts";
@@ -109,10 +110,12 @@ async function convertToImage(
   const json = options.json === true;
   const progress = progressOf(options, `Converting to ${to}`);
   const started = Date.now();
+  const signal = interruptSignal();
   const outcome = await convertFile({
     source: source === "-" ? "standard input" : source,
     target: target === "-" ? "standard output" : target,
-    ...(source === "-" ? { input: process.stdin } : {}),
+    // A wait for a pipe that says nothing ends with the signal, too.
+    ...(source === "-" ? { input: addAbortSignal(signal, process.stdin) } : {}),
     ...(target === "-" ? { sink: createStreamSink(process.stdout) } : {}),
     ...(compress === undefined ? {} : { compress }),
     to,
@@ -122,7 +125,7 @@ async function convertToImage(
     acceptDirty: options.acceptDirty ?? false,
     fingerprint: options.fingerprint,
     resume: options.resume ?? false,
-    signal: interruptSignal(),
+    signal,
     onProgress: (now) => progress.update(now),
     onSpool: (reason) => note(`The disk is kept in a temporary file meanwhile: ${reason}.`, json),
     ...(options.from === undefined ? {} : { from: parseFormat(options.from) }),

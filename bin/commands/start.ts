@@ -1,5 +1,6 @@
 import { resolve } from "node:path";
 import type { Command } from "commander";
+import { onInterrupt } from "../terminal/interrupt.ts";
 import { UsageError } from "../terminal/print-error.ts";
 
 /** `start`: the console with its embedded worker. Settings come by environment so that service managers can give them. */
@@ -27,16 +28,11 @@ export function registerStart(program: Command): void {
         ...(databaseUrl === undefined || databaseUrl === "" ? {} : { databaseUrl }),
       });
       process.stdout.write(`Supravisor is at ${server.url}\n`);
-      let closing = false;
-      const close = () => {
-        if (closing) process.exit(1);
-        closing = true;
+      onInterrupt(() => {
         server.close().then(
           () => process.exit(0),
           () => process.exit(1),
         );
-      };
-      process.on("SIGINT", close);
-      process.on("SIGTERM", close);
+      });
     });
 }

@@ -1,5 +1,6 @@
 import { resolve } from "node:path";
 import type { Command } from "commander";
+import { onInterrupt } from "../terminal/interrupt.ts";
 import { UsageError } from "../terminal/print-error.ts";
 
 /** `worker`: the same jobs on another machine against the same Postgres. */
@@ -18,16 +19,11 @@ export function registerWorker(program: Command): void {
       const { startWorker } = await import("#lib/worker/main.ts");
       const worker = await startWorker({ databaseUrl, dataDir });
       process.stdout.write("Supravisor worker is running.\n");
-      let closing = false;
-      const close = () => {
-        if (closing) process.exit(1);
-        closing = true;
+      onInterrupt(() => {
         worker.close().then(
           () => process.exit(0),
           () => process.exit(1),
         );
-      };
-      process.on("SIGINT", close);
-      process.on("SIGTERM", close);
+      });
     });
 }
