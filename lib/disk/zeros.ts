@@ -24,7 +24,9 @@ export function* dataParts(bytes: Uint8Array, at: number, gap: number): Iterable
   let end = 0;
   for (let pos = 0; pos < bytes.length; ) {
     const next = Math.min(bytes.length, pos + ZERO_BLOCK - ((at + pos) % ZERO_BLOCK));
-    if (!isZero(bytes.subarray(pos, next))) {
+    // Most blocks are told by an edge, before a view of them is made.
+    const edge = (bytes[pos] ?? 0) !== 0 || (bytes[next - 1] ?? 0) !== 0;
+    if (edge || !isZero(bytes.subarray(pos, next))) {
       if (start >= 0 && pos - end >= gap) {
         yield [start, end];
         start = pos;
