@@ -113,11 +113,14 @@ export class CimStore {
     return instance;
   }
 
-  toXml(instance: Instance): XmlText {
+  /** `columns`: what a query chose; it comes as a fragment then, without the class. */
+  toXml(instance: Instance, columns: readonly string[] | null = null): XmlText {
     const definition = this.#classes[instance.className];
     if (definition === undefined) throw new Error("no class");
     const uri = resourceUri(definition.namespace, instance.className);
+    const chosen = (name: string) => columns === null || columns.some((column) => same(column, name));
     const parts = Object.entries(definition.properties).flatMap(([name, type]) => {
+      if (!chosen(name)) return [];
       const value = instance.values[name] ?? null;
       if (value === null || (Array.isArray(value) && value.length === 0)) return [xml`<p:${name} xsi:nil="true"/>`];
       return (Array.isArray(value) ? (value as readonly Value[]) : [value as Value]).map((each) => {
@@ -127,16 +130,18 @@ export class CimStore {
         return xml`<p:${name}>${String(each)}</p:${name}>`;
       });
     });
+    if (columns !== null) return xml`<w:XmlFragment xmlns:p="${uri}">${parts}</w:XmlFragment>`;
     return xml`<p:${instance.className} xmlns:p="${uri}" xsi:type="p:${instance.className}_Type">${parts}</p:${instance.className}>`;
   }
 
   /** `SELECT … FROM Class [WHERE a = 'x' AND (…)]`. Throws the fault of a query that cannot be understood. */
-  query(namespace: string, wql: string): readonly Instance[] {
-    const found = /^\s*select\s+(?:\*|[\w\s,]+?)\s+from\s+(\w+)(?:\s+where\s+([\s\S]+))?\s*$/i.exec(wql);
-    if (found === null) throw badQuery(wql);
-    const { name } = this.definition(namespace, found[1] ?? "");
-    const test = found[2] === undefined ? () => true : condition(found[2]);
-    return this.all(name).filter(test);
+  query(namespace: string, wql: string): { found: readonly Instance[]; columns: readonly string[] | null } {
+    const parts = /^\s*select\s+(\*|[\w\s,]+?)\s+from\s+(\w+)(?:\s+where\s+([\s\S]+))?\s*$/i.exec(wql);
+    if (parts === null) throw badQuery(wql);
+    const { name } = this.definition(namespace, parts[2] ?? "");
+    const test = parts[3] === undefined ? () => true : condition(parts[3]);
+    const columns = parts[1] === "*" ? null : (parts[1] ?? "").split(",").map((column) => column.trim());
+    return { found: this.all(name).filter(test), columns };
   }
 }
 

@@ -54,11 +54,11 @@ export class Enumerations {
 
   #enumerate(namespace: string, className: string, body: Element | undefined): XmlText {
     const filter = textAt(body, "Filter");
-    const found =
+    const { found, columns } =
       filter !== null
         ? this.#store.query(namespace, filter)
-        : this.#store.all(this.#store.definition(namespace, className).name);
-    const write = this.#writer(textAt(body, "EnumerationMode"));
+        : { found: this.#store.all(this.#store.definition(namespace, className).name), columns: null };
+    const write = this.#writer(textAt(body, "EnumerationMode"), columns);
     const optimized = at(body, "OptimizeEnumeration") !== undefined;
     const context = `uuid:${randomUUID().toUpperCase()}`;
     if (!optimized) {
@@ -75,10 +75,10 @@ export class Enumerations {
   }
 
   /** Source: DSP0226 8.7. */
-  #writer(mode: string | null): (item: Instance) => XmlText {
+  #writer(mode: string | null, columns: readonly string[] | null): (item: Instance) => XmlText {
     return mode === "EnumerateEPR"
       ? (item) => xml`<a:EndpointReference>${referenceText(this.#store.ref(item))}</a:EndpointReference>`
-      : (item) => this.#store.toXml(item);
+      : (item) => this.#store.toXml(item, columns);
   }
 
   #pull(body: Element | undefined): XmlText {

@@ -14,6 +14,7 @@ import { Enumerations } from "./enumerations.ts";
 import { Jail } from "./jail.ts";
 import { Jobs } from "./jobs.ts";
 import { Machines, refusing } from "./machines.ts";
+import { HostPrograms } from "./programs.ts";
 import { RemoteShells } from "./remote-shells.ts";
 import { type Seeded, seedHost } from "./seed.ts";
 import { Snapshots } from "./snapshots.ts";
@@ -38,6 +39,7 @@ export class HypervSimulator implements AsyncDisposable {
   readonly jobs = new Jobs(this.store);
   readonly machines: Machines;
   readonly snapshots: Snapshots;
+  readonly programs: HostPrograms;
   readonly shells: RemoteShells;
   readonly seeded: Seeded;
   /** PEM file of the HTTPS listener. */
@@ -61,7 +63,8 @@ export class HypervSimulator implements AsyncDisposable {
     this.jail = new Jail(drives);
     this.machines = new Machines(this.store, this.jobs, this.jail);
     this.snapshots = new Snapshots(this.machines);
-    this.shells = new RemoteShells(this.jail);
+    this.programs = new HostPrograms(this.jail);
+    this.shells = new RemoteShells(this.programs);
     this.store.absent.add(CLUSTER);
     this.seeded = seedHost(this.store, this.jail);
     const methods = new Map(

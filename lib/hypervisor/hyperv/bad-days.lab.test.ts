@@ -37,7 +37,7 @@ async function readAll(opened: HostDisk): Promise<Buffer> {
 describe.skipIf(reason !== null)(`bad days of a Hyper-V host${reason === null ? "" : ` (skipped: ${reason})`}`, () => {
   let lab: HypervSimulator;
   let adapter: HypervisorAdapter;
-  const content = Buffer.concat([randomBytes(3 * MiB), Buffer.alloc(5 * MiB)]);
+  const content = Buffer.concat([randomBytes(2 * MiB), Buffer.alloc(6 * MiB)]);
   let vhdx: Buffer;
 
   const https = (more: Partial<HypervConnection> = {}): HypervConnection =>
@@ -118,8 +118,9 @@ describe.skipIf(reason !== null)(`bad days of a Hyper-V host${reason === null ? 
     vhdx = readFileSync(packed);
   });
   afterEach(() => {
-    Object.assign(lab.shells, { rate: null, largestFile: null, oldCurl: false, rotten: false, most: 30 });
-    lab.shells.missing.clear();
+    Object.assign(lab.programs, { rate: null, largestFile: null, oldCurl: false, rotten: false });
+    lab.shells.most = 30;
+    lab.programs.missing.clear();
     lab.jobs.failing.clear();
     lab.jobs.stuck.clear();
     lab.jobs.takes = 30;
@@ -174,22 +175,22 @@ describe.skipIf(reason !== null)(`bad days of a Hyper-V host${reason === null ? 
   });
 
   it("lets .NET carry the bytes where curl is missing or too old, and says when neither is there", async () => {
-    lab.shells.missing.add("curl");
+    lab.programs.missing.add("curl");
     const first = await disk();
     await first.pull(file());
     expect(readFileSync(lab.jail.local(first.resource.ref) ?? "").equals(vhdx)).toBe(true);
     expect((await readAll(await adapter.openResource(first.resource, "vhdx"))).equals(content)).toBe(true);
     await adapter.remove(first.resource);
-    lab.shells.missing.clear();
-    lab.shells.oldCurl = true;
+    lab.programs.missing.clear();
+    lab.programs.oldCurl = true;
     const second = await disk();
     await second.pull(file());
     await adapter.remove(second.resource);
-    lab.shells.missing.add("curl").add("powershell");
+    lab.programs.missing.add("curl").add("powershell");
     const third = await disk();
-    const from = lab.shells.ran.length;
+    const from = lab.programs.ran.length;
     expect((await told(third.pull(file()))).code).toBe("host.no-downloader");
-    const ran = lab.shells.ran.slice(from);
+    const ran = lab.programs.ran.slice(from);
     expect(ran.some((line) => line.startsWith("curl.exe"))).toBe(true);
     expect(ran.some((line) => line.startsWith("powershell.exe"))).toBe(true);
     await adapter.remove(third.resource);
@@ -198,41 +199,41 @@ describe.skipIf(reason !== null)(`bad days of a Hyper-V host${reason === null ? 
 
   describe("in the middle of a transfer", () => {
     it("goes on when the program was killed, both ways", async () => {
-      lab.shells.rate = "2M";
+      lab.programs.rate = "2M";
       const created = await disk();
-      const from = lab.shells.ran.length;
+      const from = lab.programs.ran.length;
       const sending = created.pull(file());
       await until(() => lab.shells.running > 0);
-      await delay(400);
+      await delay(300);
       lab.shells.killPrograms();
       await delay(100);
-      lab.shells.rate = null;
+      lab.programs.rate = null;
       await sending;
       expect(readFileSync(lab.jail.local(created.resource.ref) ?? "").equals(vhdx)).toBe(true);
-      expect(lab.shells.ran.slice(from).filter((line) => line.startsWith("curl.exe"))).toHaveLength(2);
+      expect(lab.programs.ran.slice(from).filter((line) => line.startsWith("curl.exe"))).toHaveLength(2);
 
-      lab.shells.rate = "2M";
+      lab.programs.rate = "2M";
       const reading = adapter.openResource(created.resource, "vhdx").then(readAll);
       await until(() => lab.shells.running > 0);
-      await delay(400);
+      await delay(300);
       lab.shells.killPrograms();
       await delay(100);
-      lab.shells.rate = null;
+      lab.programs.rate = null;
       expect((await reading).equals(content)).toBe(true);
-      const last = lab.shells.ran.filter((line) => line.startsWith("curl.exe")).at(-1) ?? "";
+      const last = lab.programs.ran.filter((line) => line.startsWith("curl.exe")).at(-1) ?? "";
       expect(Number(/ -C (\d+) -T /.exec(last)?.[1])).toBeGreaterThan(0);
       await adapter.remove(created.resource);
     });
 
     it("goes on when the connection breaks, and when WinRM restarts", async () => {
       for (const happen of [() => lab.dropConnections(), () => lab.restartWinRm()]) {
-        lab.shells.rate = "2M";
+        lab.programs.rate = "2M";
         const created = await disk();
         const sending = created.pull(file());
         await until(() => lab.shells.running > 0);
         await delay(300);
         happen();
-        lab.shells.rate = null;
+        lab.programs.rate = null;
         await sending;
         expect(readFileSync(lab.jail.local(created.resource.ref) ?? "").equals(vhdx)).toBe(true);
         await adapter.remove(created.resource);
@@ -241,7 +242,7 @@ describe.skipIf(reason !== null)(`bad days of a Hyper-V host${reason === null ? 
     });
 
     it("ends within two seconds when it is cancelled, the program on the host as well", async () => {
-      lab.shells.rate = "1M";
+      lab.programs.rate = "1M";
       const created = await disk();
       const stop = new AbortController();
       const sending = told(created.pull(file(), stop.signal));
@@ -267,18 +268,18 @@ describe.skipIf(reason !== null)(`bad days of a Hyper-V host${reason === null ? 
     });
 
     it("does not take what the storage has changed, nor more than the drive holds", async () => {
-      lab.shells.rotten = true;
+      lab.programs.rotten = true;
       const rotten = await disk();
       expect((await told(rotten.pull(file()))).code).toBe("verify.mismatch");
       expect(existsSync(lab.jail.local(rotten.resource.ref) ?? "")).toBe(false);
       await adapter.remove(rotten.resource);
-      lab.shells.rotten = false;
-      lab.shells.largestFile = 2 * MiB;
+      lab.programs.rotten = false;
+      lab.programs.largestFile = MiB;
       const full = await disk();
       expect((await told(full.pull(file()))).code).toBe("pool.full");
       await adapter.remove(full.resource);
       expect(leftovers()).toEqual([]);
-      lab.shells.largestFile = null;
+      lab.programs.largestFile = null;
       const good = await disk();
       await good.pull(file());
       await adapter.remove(good.resource);
@@ -416,7 +417,7 @@ describe.skipIf(reason !== null)(`bad days of a Hyper-V host${reason === null ? 
       expect((await adapter.vm(vm.ref)).state).toBe("running");
     });
 
-    it("signs in anew when a connection broke under a question, and does not repeat an order", async () => {
+    it("signs in anew when a connection broke, also under a question", async () => {
       const vm = await machine();
       for (const way of [http(), https()]) {
         await using open = await hypervDriver.open(way, secret());
@@ -488,7 +489,7 @@ describe.skipIf(reason !== null)(`bad days of a Hyper-V host${reason === null ? 
     }
     const vm = await machine({}, "D:\\O'Brien’s VMs (old) & co\\a disk.vhdx");
     for (const missing of ["none", "curl"]) {
-      lab.shells.missing.add(missing);
+      lab.programs.missing.add(missing);
       expect((await readAll(await adapter.openDisk(vm.ref, vm.disks[0]!.id, randomUUID()))).equals(content)).toBe(true);
     }
     const hostile = await machine({}, "D:\\100 %PATH%\\a.vhdx");
