@@ -107,6 +107,8 @@ export const PRODUCTS = {
       ...common,
       diskFormats: ["vhdx", "vhd"],
       buses: ["scsi", "ide"],
+      captureRunning: true,
+      sparseTransfer: false,
       nics: ["netvsc"],
       firmware: [
         {
