@@ -1,8 +1,19 @@
-import { eq } from "drizzle-orm";
+import { and, eq } from "drizzle-orm";
 import type { Tx } from "#lib/db/client.ts";
-import { imageDisks, imageVersions, requestTargets, type requests } from "#lib/db/schema.ts";
+import { imageDisks, imageVersions, inventoryItems, requestTargets, type requests } from "#lib/db/schema.ts";
 import { stagesOf } from "#lib/provisioning/stages.ts";
 import type { Ctx } from "../context.ts";
+
+/** A pool's ref may be an identifier that says nothing to a person. */
+async function poolName(tx: Tx, { hostId, choice }: typeof requestTargets.$inferSelect): Promise<string> {
+  const [row] = await tx
+    .select({ data: inventoryItems.data })
+    .from(inventoryItems)
+    .where(
+      and(eq(inventoryItems.hostId, hostId), eq(inventoryItems.kind, "pool"), eq(inventoryItems.ref, choice.poolRef)),
+    );
+  return row?.data.kind === "pool" ? row.data.name : choice.poolRef;
+}
 
 /** One job a target, in the transaction that decides. */
 export async function enqueueTargets(ctx: Ctx, tx: Tx, request: typeof requests.$inferSelect): Promise<void> {
@@ -28,7 +39,7 @@ export async function enqueueTargets(ctx: Ctx, tx: Tx, request: typeof requests.
       title: `Deploy ${request.plan.imageName} v${version?.number ?? "?"} to ${hostName} as ${target.choice.name}`,
       subject: { kind: "request", id: request.id },
       input: { targetId: target.id },
-      stages: stagesOf(target.choice, disk?.format ?? "raw", hostName),
+      stages: stagesOf(target.choice, disk?.format ?? "raw", hostName, await poolName(tx, target)),
       actor: ctx.actor,
     });
     await tx.update(requestTargets).set({ jobId }).where(eq(requestTargets.id, target.id));
