@@ -356,6 +356,24 @@ describe.skipIf(reason !== null)(`bad days of a Hyper-V host${reason === null ? 
       }
     });
 
+    it("touches neither of two checkpoints that appear at the same moment", async () => {
+      const vm = await machine();
+      await adapter.power(vm.ref, "start");
+      lab.jobs.takes = 400;
+      const capturing = capture(vm);
+      await until(() =>
+        lab.store.all("Msvm_ConcreteJob").some((job) => job.values["ElementName"] === "CreateSnapshot"),
+      );
+      await lab.snapshots.take(vm.ref, "a person's own");
+      const { outcome } = await capturing;
+      lab.jobs.takes = 30;
+      expect(outcome.code).toBe("vm.no-snapshot");
+      expect(outcome.text).toContain("same moment");
+      const left = (await adapter.vm(vm.ref)).snapshots.map(({ name }) => name);
+      expect(left).toHaveLength(2);
+      expect(left).toContain("a person's own");
+    });
+
     it("finds the checkpoint again after a crash, by the ledger's words alone", async () => {
       const vm = await machine();
       await adapter.power(vm.ref, "start");

@@ -93,8 +93,15 @@ export class CaptureSnapshots {
         cause: error,
       });
     }
-    const snapshot = (await this.#of(vmId, doing, signal)).find((each) => !before.has(idOf(each)));
+    const appeared = (await this.#of(vmId, doing, signal)).filter((each) => !before.has(idOf(each)));
+    const [snapshot] = appeared;
     if (snapshot === undefined) throw new AppError("unavailable", "host.protocol", `${doing}: the host made none.`);
+    // Nothing says which of two is ours, and what is named here is removed later: better to leave both.
+    if (appeared.length > 1) {
+      throw new AppError("conflict", "vm.no-snapshot", `${doing}: somebody else made one at the same moment.`, {
+        hint: `Both were left: ${appeared.map((each) => text(each, "ElementName")).join(", ")}. Remove what you do not want, then capture again.`,
+      });
+    }
     await this.#session.invoke(
       SERVICE,
       "ModifySystemSettings",
