@@ -3,11 +3,10 @@ import type { ReactNode } from "react";
 import { useFormContext, useWatch } from "react-hook-form";
 import type { DriverFields, FieldsProps } from "./forms/fields.ts";
 import type { FormDriver, HostFormFields } from "./forms/form.ts";
+import { VmwareFields, XapiFields } from "./forms/HttpsAccountFields.tsx";
 import { HypervFields } from "./forms/HypervFields.tsx";
 import { LibvirtFields } from "./forms/LibvirtFields.tsx";
 import { VirtualBoxFields } from "./forms/VirtualBoxFields.tsx";
-import { VmwareFields } from "./forms/VmwareFields.tsx";
-import { XapiFields } from "./forms/XapiFields.tsx";
 
 const FIELDS: Record<FormDriver, DriverFields> = {
   kvm: LibvirtFields,

@@ -1,10 +1,9 @@
 /** The form of every driver: whoever adds a driver adds its form here, or this does not compile. */
 import { EMPTY_FIELDS, type FormDriver, type HostDriverForm, type HostFormFields } from "./form.ts";
+import { vmwareForm, xapiForm } from "./https-account.ts";
 import { hypervForm } from "./hyperv.ts";
 import { kvmForm, xenForm } from "./libvirt.ts";
 import { virtualBoxForm } from "./virtualbox.ts";
-import { vmwareForm } from "./vmware.ts";
-import { xapiForm } from "./xapi.ts";
 
 const FORMS = {
   kvm: kvmForm,
