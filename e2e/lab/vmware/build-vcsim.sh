@@ -6,9 +6,8 @@ work=$(mktemp -d)
 trap 'chmod -R u+w "$work"; rm -rf "$work"' EXIT
 version=0.24.2-3
 # The mirror that this machine's own apt uses.
-mirror=$(grep -rhoE '^URIs: *[^ ]+/debian/?$' /etc/apt/sources.list.d/ 2>/dev/null | head -1 | sed 's/URIs: *//' || true)
-[ -n "$mirror" ] || mirror=$(grep -hoE '^deb +(\[[^]]*\] +)?[^ ]+/debian/? ' /etc/apt/sources.list 2>/dev/null | head -1 | sed -E 's/^deb +(\[[^]]*\] +)?//; s/ $//' || true)
-mirror=${mirror:-http://deb.debian.org/debian}
+mirror=${SUPRAVISOR_DEBIAN_MIRROR:-$(apt-get indextargets --format '$(REPO_URI)' 'Origin: Debian' | grep -vE -- '-security|-updates' | head -1)}
+[ -n "$mirror" ] || { echo "this machine's apt knows no Debian mirror" >&2; exit 1; }
 mkdir -p "$out" "$work"/apt/{etc/sources.list.d,etc/preferences.d,etc/apt.conf.d,lists/partial,cache/archives/partial} "$work/dl"
 echo "deb-src [signed-by=/usr/share/keyrings/debian-archive-keyring.gpg] $mirror bookworm main" >"$work/apt/etc/sources.list"
 cat >"$work/apt.conf" <<CONF

@@ -7,9 +7,9 @@ DIR=${1:?usage: build.sh DIR}
 ROOT=$DIR/root OUT=$DIR/host
 export DEBIAN_FRONTEND=noninteractive
 unset APT_CONFIG
-mirror() { grep -rhoE '^URIs: *[^ ]+/debian/?$' /etc/apt/sources.list.d/ 2>/dev/null | head -1 | sed 's/URIs: *//'; }
-MIRROR=${MIRROR:-$(mirror)}
-MIRROR=${MIRROR:-http://deb.debian.org/debian}
+# the mirror that this machine's own apt uses
+MIRROR=${SUPRAVISOR_DEBIAN_MIRROR:-$(apt-get indextargets --format '$(REPO_URI)' 'Origin: Debian' | grep -vE -- '-security|-updates' | head -1)}
+[ -n "$MIRROR" ] || { echo "this machine's apt knows no Debian mirror" >&2; exit 1; }
 mkdir -p "$OUT"
 
 if ! command -v debootstrap >/dev/null; then
