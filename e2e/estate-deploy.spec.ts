@@ -9,6 +9,7 @@ import { PEOPLE } from "./helpers/api.ts";
 import { ADMIN } from "./helpers/console.ts";
 import { convertWithQemu, guestDisk } from "./helpers/image-files.ts";
 import { uploadByPage } from "./helpers/image.ts";
+import { approveByPage, submitByPage } from "./helpers/request.ts";
 import { signIn } from "./helpers/sign-in.ts";
 import { setStage, type Stage } from "./helpers/stage.ts";
 
@@ -123,17 +124,8 @@ test("one image goes to three vendors from one screen, each with its own devices
   expect(await offered("vcenter-lab", "Network card")).toContain("VMXNET3");
   expect(await offered("xen-lab", "Disk format")).toEqual(["Raw", "VHD"]);
 
-  const submit = page.getByRole("button", { name: "Request approval" });
-  await expect(submit).toBeEnabled();
-  await submit.click();
-  await expect(page).toHaveURL(/request=/);
-  const id = new URL(page.url()).searchParams.get("request") ?? "";
-  const approver = await browser.newPage();
-  await signIn(approver, stage.console.url, ADMIN);
-  await approver.goto(`${stage.console.url}/requests/${id}`);
-  await approver.getByRole("button", { name: "Approve" }).click();
-  await approver.getByRole("button", { name: "Approve and run" }).click();
-  await approver.close();
+  const id = await submitByPage(page);
+  await approveByPage(browser, stage.console.url, id);
   for (const name of names) {
     const lane = page.locator(`[data-lane="${name}"]`);
     await expect(lane).toHaveAttribute("data-status", "succeeded", { timeout: 180_000 });

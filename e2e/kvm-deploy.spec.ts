@@ -8,6 +8,7 @@ import { PEOPLE } from "./helpers/api.ts";
 import { ADMIN } from "./helpers/console.ts";
 import { convertWithQemu, sameDisk } from "./helpers/image-files.ts";
 import { uploadByPage, type ImageAnswer } from "./helpers/image.ts";
+import { approveByPage, submitByPage } from "./helpers/request.ts";
 import { signIn } from "./helpers/sign-in.ts";
 import { setStage, type Stage } from "./helpers/stage.ts";
 
@@ -114,18 +115,8 @@ test("a streamOptimized VMDK is uploaded, requested, approved, deployed, and boo
   await card.getByLabel("VM name").fill("tiny-01");
   await card.getByLabel("Memory (MiB)").fill("256");
   await card.getByLabel("Virtual CPUs").fill("1");
-  const submit = page.getByRole("button", { name: "Request approval" });
-  await expect(submit).toBeEnabled();
-  await submit.click();
-  await expect(page).toHaveURL(/request=/);
-  const id = new URL(page.url()).searchParams.get("request") ?? "";
-
-  const approver = await browser.newPage();
-  await signIn(approver, stage.console.url, ADMIN);
-  await approver.goto(`${stage.console.url}/requests/${id}`);
-  await approver.getByRole("button", { name: "Approve" }).click();
-  await approver.getByRole("button", { name: "Approve and run" }).click();
-  await approver.close();
+  const id = await submitByPage(page);
+  await approveByPage(browser, stage.console.url, id);
 
   const lane = page.locator('[data-lane="kvm-lab"]');
   await expect(lane).toHaveAttribute("data-status", "succeeded", { timeout: 180_000 });

@@ -32,7 +32,6 @@ const PACKAGES = [
   "python3",
   "python3-os-xenapi",
   "fence-agents",
-  "xva-img",
   "debootstrap",
   "python3-libvhdi",
   "postgresql",
