@@ -11,6 +11,7 @@ import { fingerprintDisk } from "#lib/disk/fingerprint.ts";
 import { fingerprintStream } from "#lib/disk/fingerprint-stream.ts";
 import { VENDORS, type Vendor } from "#lib/domain/hardware.ts";
 import type { HostDisk, HypervisorAdapter, ResourceRef, VmSpec } from "#lib/hypervisor/adapter.ts";
+import { PRODUCTS } from "#lib/hypervisor/demo/products.ts";
 import { fillDisk } from "#lib/hypervisor/fill-disk.ts";
 import { openHost } from "#lib/hypervisor/registry.ts";
 import { captureImage } from "#lib/library/capture-image.ts";
@@ -106,6 +107,29 @@ describe("capture, convert, deploy", () => {
   for (const source of VENDORS) {
     const missing = WHY_NOT[source]();
     describe.skipIf(missing !== null)(`from ${source}${missing === null ? "" : ` (skipped: ${missing})`}`, () => {
+      it("offers what the simulated host of its vendor shows", () => {
+        const real = adapters.get(source)!.capabilities;
+        const shown = PRODUCTS[source].capabilities;
+        // A release of the peer may be too old for NVMe, and a host may lack UEFI: no other difference is one of releases.
+        const known = <T extends string>(words: readonly T[], told: readonly T[]) =>
+          words.filter((word) => word !== "nvme" || told.includes(word));
+        for (const list of ["diskFormats", "buses", "nics"] as const) {
+          expect(known<string>(shown[list], real[list]), list).toEqual(real[list]);
+        }
+        expect(shown.formatOptions).toEqual(real.formatOptions);
+        expect(Object.keys(shown.limits.maxDiskSize).sort()).toEqual(Object.keys(real.limits.maxDiskSize).sort());
+        for (const flag of ["captureRunning", "canReadBack", "sparseTransfer", "hasConsoleLog"] as const) {
+          expect(shown[flag], flag).toBe(real[flag]);
+        }
+        for (const firmware of real.firmware.filter(({ available }) => available)) {
+          const other = shown.firmware.find((each) => each.firmware === firmware.firmware);
+          expect(other?.label).toBe(firmware.label);
+          expect(known(other?.bootBuses ?? [], firmware.bootBuses)).toEqual(firmware.bootBuses);
+          expect(other?.limits).toEqual(firmware.limits);
+          expect(other?.secureBootTrusts).toEqual(firmware.secureBootTrusts);
+        }
+      });
+
       it("is captured as it is", { timeout: 60_000 }, async () => {
         const host = hosts.get(source)!;
         const truth = truths.get(source)!;

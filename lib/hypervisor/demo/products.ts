@@ -72,11 +72,13 @@ export const PRODUCTS = {
     capabilities: {
       ...common,
       diskFormats: ["vmdk"],
-      buses: ["pvscsi", "scsi", "sas", "sata", "nvme", "ide"],
+      formatOptions: { vmdk: { subformat: "streamOptimized" } },
+      captureRunning: true,
+      buses: ["pvscsi", "sas", "scsi", "sata", "nvme", "ide"],
       nics: ["vmxnet3", "e1000e", "e1000"],
       firmware: [
-        choice("uefi", "EFI", ["pvscsi", "scsi", "sas", "sata", "nvme"]),
-        choice("bios", "BIOS", ["pvscsi", "scsi", "sas", "sata", "ide"]),
+        choice("uefi", "EFI", ["pvscsi", "sas", "scsi", "sata", "nvme"]),
+        choice("bios", "BIOS", ["pvscsi", "sas", "scsi", "sata", "ide"]),
       ],
       limits: limits({
         maxCpus: 768,
@@ -190,7 +192,7 @@ export const PRODUCTS = {
       nics: ["virtio", "e1000e", "e1000", "rtl8139"],
       firmware: [
         choice("bios", "SeaBIOS", ["virtio", "virtio-scsi", "sata", "ide"]),
-        choice("uefi", "OVMF", ["virtio", "virtio-scsi", "sata"]),
+        choice("uefi", "OVMF (UEFI)", ["virtio", "virtio-scsi", "sata"]),
       ],
       limits: limits({ maxCpus: 255, maxMemory: 4 * TiB, maxDisks: 32, maxNics: 16, maxDiskSize: {} }),
     },
@@ -214,18 +216,18 @@ export const PRODUCTS = {
     capabilities: {
       ...common,
       diskFormats: ["vdi", "vmdk", "vhd"],
-      buses: ["sata", "ide", "scsi", "sas", "nvme", "virtio-scsi"],
+      buses: ["sata", "ide", "scsi", "sas", "virtio-scsi", "nvme"],
       nics: ["e1000", "virtio"],
       firmware: [
         choice("bios", "BIOS", ["sata", "ide", "scsi", "sas"]),
-        choice("uefi", "EFI", ["sata", "ide", "scsi", "sas", "nvme", "virtio-scsi"]),
+        choice("uefi", "EFI", ["sata", "ide", "nvme"]),
       ],
       limits: limits({
         maxCpus: 64,
         maxMemory: 2 * TiB,
         maxDisks: 30,
         maxNics: 8,
-        maxDiskSize: { vdi: 128 * TiB, vmdk: 2 * TiB, vhd: 2040 * GiB },
+        maxDiskSize: { vhd: 2040 * GiB },
       }),
     },
     pools: [
