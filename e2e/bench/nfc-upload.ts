@@ -1,12 +1,13 @@
 /**
  * A disk into vSphere beside the same disk written as a streamOptimized VMDK into nothing. The host is a process of its
- * own that throws the disk away, behind TLS. Bar: at least 0.8 of the engine's speed.
- * `node e2e/bench/nfc-upload.ts [MiB] [rounds]`
+ * own that throws the disk away, behind TLS. Real hosts compute elsewhere, so it gets the last processor to itself, and
+ * both runs share the others. Bar: at least 0.8 of the engine's speed. With `shared` the host takes from all of them.
+ * `node e2e/bench/nfc-upload.ts [MiB] [rounds] [shared]`
  */
-import { spawn } from "node:child_process";
+import { execFileSync, spawn } from "node:child_process";
 import { randomFillSync, randomUUID } from "node:crypto";
 import { mkdtempSync, openSync, rmSync, writeSync, closeSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { availableParallelism, tmpdir } from "node:os";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
 import { z } from "zod";
@@ -22,6 +23,8 @@ const BAR = 0.8;
 const MiB = 1024 ** 2;
 const size = Number(process.argv[2] ?? 512) * MiB;
 const rounds = Number(process.argv[3] ?? 3);
+const last = availableParallelism() - 1;
+const apart = process.argv[4] !== "shared" && last > 0;
 const options = { subformat: "streamOptimized" };
 const out = (line: string) => process.stdout.write(`${line}\n`);
 
@@ -56,6 +59,11 @@ function nowhere(): ByteSink {
   };
 }
 
+/** Later threads of a process stay where it is. */
+function pin(pid: number | undefined, processors: string): void {
+  execFileSync("taskset", ["-a", "-p", "-c", processors, String(pid)], { stdio: "ignore" });
+}
+
 /** Bytes of disk a second, and the processor's seconds in this process. */
 async function timed(work: () => Promise<unknown>): Promise<{ speed: number; cpu: number }> {
   const began = performance.now();
@@ -67,6 +75,10 @@ async function timed(work: () => Promise<unknown>): Promise<{ speed: number; cpu
 
 try {
   const { port, user, password, certificate } = await address();
+  if (apart) {
+    pin(host.pid, String(last));
+    pin(process.pid, `0-${last - 1}`);
+  }
   const connection = { transport: "https" as const, host: "127.0.0.1", port, user, certificate, caCertificate: null };
   await using adapter = await vmwareDriver.open(connection, { password });
   let pool = "";
@@ -87,7 +99,7 @@ try {
     out(`engine ${words(alone)}; upload ${words(sent)}`);
   }
   const ratio = Math.max(...upload) / Math.max(...engine);
-  out(`ratio ${ratio.toFixed(2)} (bar ${BAR})`);
+  out(`ratio ${ratio.toFixed(2)} (bar ${BAR}), the host ${apart ? "on a processor of its own" : "on the same ones"}`);
   process.exitCode = ratio >= BAR ? 0 : 1;
 } finally {
   host.kill("SIGTERM");

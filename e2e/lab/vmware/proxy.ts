@@ -3,6 +3,7 @@
  * call. What an upload brings is kept as the real file of the disk in vcsim's datastore, ExportVm and ExportSnapshot
  * give out what lies there, /folder wants a session. It injects what can go wrong. Checked by govc and pyvmomi.
  */
+import { once } from "node:events";
 import { createReadStream, mkdtempSync, rmSync } from "node:fs";
 import { rm } from "node:fs/promises";
 import type { IncomingMessage, ServerResponse } from "node:http";
@@ -569,12 +570,14 @@ class Proxy implements VsphereProxy {
       } else if ((request.method === "POST" || request.method === "PUT") && lease.kind === "import") {
         if (file.isDisk && request.headers["content-type"] !== "application/x-vnd.vmware-streamVmdk")
           return void response.writeHead(415).end();
-        await receive(
-          this.#paced(request as AsyncIterable<Buffer>),
-          this.#drops ? "/dev/null" : file.isDisk ? scratch : file.path,
-          this.#uploadLimit,
-        );
-        if (file.isDisk && !this.#drops) await unpackDisk(scratch, file.capacity, file.path);
+        if (this.#drops) {
+          request.resume();
+          await once(request, "end");
+        } else {
+          const path = file.isDisk ? scratch : file.path;
+          await receive(this.#paced(request as AsyncIterable<Buffer>), path, this.#uploadLimit);
+          if (file.isDisk) await unpackDisk(scratch, file.capacity, file.path);
+        }
         file.arrived = true;
         response.writeHead(201).end();
       } else response.writeHead(405).end();

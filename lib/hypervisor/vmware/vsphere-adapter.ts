@@ -224,7 +224,7 @@ export class VsphereAdapter implements HypervisorAdapter {
         `${this.#client.name} gave no address for the disk ${spec.name}.`,
       );
     }
-    return { resource, sink: leaseSink(lease, device, spec.virtualSize, signal) };
+    return { resource, sink: await leaseSink(lease, device, spec.virtualSize, signal) };
   }
 
   planVm(spec: VmSpec, tag: string): ResourceRef {

@@ -1,16 +1,16 @@
 /** Requests to one HTTPS server whose certificate is pinned or vouched for by a given CA. Connections are kept alive. */
-import { Readable } from "node:stream";
 import { Pool } from "undici";
 import { AppError } from "#lib/errors.ts";
 import { openTls, type TlsTarget } from "#lib/wire/tls/open-tls.ts";
+import { authorityOf } from "./authority.ts";
+import { HttpsUpload, type UploadRequest } from "./https-upload.ts";
 
 export interface HttpsRequest {
   readonly method: "GET" | "HEAD" | "POST" | "PUT" | "DELETE";
   /** With its query, escaped. */
   readonly path: string;
   readonly headers?: Readonly<Record<string, string>>;
-  /** A text goes with its length, a stream in chunks. */
-  readonly body?: string | AsyncIterable<Uint8Array>;
+  readonly body?: string;
   /** Milliseconds until the headers of the answer, and between two pieces of its body; 0: the signal alone ends it. */
   readonly timeout: number;
   readonly signal?: AbortSignal | undefined;
@@ -27,38 +27,35 @@ export interface HttpsResponse {
 }
 
 export class HttpsPeer implements AsyncDisposable {
+  readonly #target: TlsTarget;
   readonly #pool: Pool;
   readonly name: string;
 
   constructor(target: TlsTarget, options: { readonly connections?: number } = {}) {
+    this.#target = target;
     this.name = `${target.host}:${target.port}`;
-    this.#pool = new Pool(
-      `https://${target.host.includes(":") && !target.host.startsWith("[") ? `[${target.host}]` : target.host}:${target.port}`,
-      {
-        connections: options.connections ?? 8,
-        keepAliveTimeout: 30_000,
-        // Each connection proves anew who answers, before anything is sent through it.
-        connect: (_options, done) => {
-          openTls(target).then(
-            (socket) => done(null, socket),
-            (error: unknown) => done(error instanceof Error ? error : new Error(String(error)), null),
-          );
-        },
+    this.#pool = new Pool(`https://${authorityOf(target)}`, {
+      connections: options.connections ?? 8,
+      keepAliveTimeout: 30_000,
+      // Each connection proves anew who answers, before anything is sent through it.
+      connect: (_options, done) => {
+        openTls(target).then(
+          (socket) => done(null, socket),
+          (error: unknown) => done(error instanceof Error ? error : new Error(String(error)), null),
+        );
       },
-    );
+    });
   }
 
   /** Throws what openTls throws, `host.unreachable`, `host.timeout`. The caller looks at the status. */
   async request(request: HttpsRequest): Promise<HttpsResponse> {
     const { signal } = request;
     try {
-      const body = request.body;
       const response = await this.#pool.request({
         method: request.method,
         path: request.path,
         headers: { ...request.headers },
-        body:
-          body === undefined || typeof body === "string" ? (body ?? null) : Readable.from(body, { objectMode: false }),
+        body: request.body ?? null,
         headersTimeout: request.timeout,
         bodyTimeout: request.timeout,
         signal: signal ?? null,
@@ -99,6 +96,11 @@ export class HttpsPeer implements AsyncDisposable {
     } catch (error) {
       throw this.#told(error, signal);
     }
+  }
+
+  /** A body that is made while it goes, on a connection of its own. Throws what openTls throws. */
+  upload(request: UploadRequest): Promise<HttpsUpload> {
+    return HttpsUpload.open(this.#target, request);
   }
 
   #told(error: unknown, signal: AbortSignal | undefined): unknown {
