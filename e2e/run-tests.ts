@@ -9,6 +9,8 @@ import { installPackages } from "./runner/packages.ts";
 import { playwrightCounts, vitestCounts } from "./runner/reports.ts";
 import { outDir, runStep, type StepResult, type StepSpec } from "./runner/step.ts";
 
+const XEN_HOST = "lib/hypervisor/xen/host.lab.test.ts";
+
 const STEPS: readonly StepSpec[] = [
   { name: "types", command: ["tsc", "--noEmit"], timeoutMinutes: 5 },
   { name: "format", command: ["biome", "format", "."], timeoutMinutes: 2 },
@@ -27,6 +29,7 @@ const STEPS: readonly StepSpec[] = [
       "--reporter=default",
       "--reporter=json",
       `--outputFile.json=${join(outDir, "vitest.json")}`,
+      `--exclude=${XEN_HOST}`,
     ],
     timeoutMinutes: 45,
     needsLab: true,
@@ -37,6 +40,22 @@ const STEPS: readonly StepSpec[] = [
     command: ["playwright", "test", "--config", "e2e/playwright.config.ts"],
     timeoutMinutes: 20,
     counts: playwrightCounts,
+  },
+  {
+    // Alone: an emulated processor that has to share misses the limits that Xen's own tools set. Once more, for the same reason.
+    name: "real xen",
+    command: [
+      "vitest",
+      "run",
+      XEN_HOST,
+      "--retry=1",
+      "--reporter=default",
+      "--reporter=json",
+      `--outputFile.json=${join(outDir, "xen.json")}`,
+    ],
+    timeoutMinutes: 15,
+    needsLab: true,
+    counts: () => vitestCounts("xen.json"),
   },
 ];
 

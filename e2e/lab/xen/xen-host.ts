@@ -1,14 +1,10 @@
-/** A real Xen host (libxl behind libvirt) in emulated QEMU, for those who ask for it: it takes minutes. */
+/** A real Xen host (libxl behind libvirt) in emulated QEMU: it boots for half a minute, on a busy machine for minutes. */
 import { execFileSync, spawn } from "node:child_process";
-import { existsSync, mkdirSync, readFileSync } from "node:fs";
-import { homedir } from "node:os";
+import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
+import { xenFolder } from "./built.ts";
 
-const CACHE =
-  process.env["SUPRAVISOR_LAB_CACHE"] ??
-  join(process.env["XDG_CACHE_HOME"] ?? join(homedir(), ".cache"), "supravisor-lab");
-const DIR = join(CACHE, "xen-4.17");
 /** Emulated, and perhaps on a busy machine. */
 const BOOT_MS = 20 * 60_000;
 
@@ -24,22 +20,12 @@ export interface XenHostMachine {
   stop(): void;
 }
 
-export function whyNoXenHost(): string | null {
-  if (process.env["SUPRAVISOR_LAB_XEN"] !== "1") return "set SUPRAVISOR_LAB_XEN=1; it boots for minutes";
-  if (process.getuid?.() !== 0) return "making the host needs root";
-  for (const program of ["/usr/bin/qemu-system-x86_64", "/usr/bin/ssh"])
-    if (!existsSync(program)) return `${program} is not installed`;
-  return null;
-}
-
+/** Only after `whyNoXenHost()` was null. */
 export async function startXenHost(): Promise<XenHostMachine> {
-  if (!existsSync(join(DIR, "host", "disk.qcow2"))) {
-    mkdirSync(DIR, { recursive: true });
-    execFileSync(join(import.meta.dirname, "build.sh"), [DIR], { stdio: "inherit", timeout: BOOT_MS });
-  }
+  const folder = xenFolder();
   const port = 22_000 + Math.floor(Math.random() * 10_000);
-  const machine = spawn(join(import.meta.dirname, "run.sh"), [DIR, String(port)], { stdio: "ignore" });
-  const key = join(DIR, "host", "client");
+  const machine = spawn(join(import.meta.dirname, "run.sh"), [folder, String(port)], { stdio: "ignore" });
+  const key = join(folder, "host", "client");
   const ssh = (command: string, timeout: number): string =>
     execFileSync(
       "ssh",
@@ -69,7 +55,7 @@ export async function startXenHost(): Promise<XenHostMachine> {
       port,
       clientKey: readFileSync(key, "utf8"),
       hostKey:
-        execFileSync("ssh-keygen", ["-lf", join(DIR, "host", "host.pub")], { encoding: "utf8" }).split(" ")[1] ?? "",
+        execFileSync("ssh-keygen", ["-lf", join(folder, "host", "host.pub")], { encoding: "utf8" }).split(" ")[1] ?? "",
       poolName,
       bridge: "xenbr0",
       run,

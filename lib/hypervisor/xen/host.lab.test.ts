@@ -2,7 +2,8 @@
 import { randomUUID } from "node:crypto";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { tinyImage } from "#e2e/lab/tiny-image/tiny-image.ts";
-import { startXenHost, whyNoXenHost, type XenHostMachine } from "#e2e/lab/xen/xen-host.ts";
+import { whyNoXenHost } from "#e2e/lab/xen/built.ts";
+import { startXenHost, type XenHostMachine } from "#e2e/lab/xen/xen-host.ts";
 import { openImageFile } from "#lib/disk/files/image-file.ts";
 import { fingerprintDisk } from "#lib/disk/fingerprint.ts";
 import { openImage } from "#lib/disk/registry.ts";
