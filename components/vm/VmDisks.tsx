@@ -5,7 +5,7 @@ import { Table, Td, Th, Tr } from "#components/ui/Table.tsx";
 import { DISK_FORMAT_LABEL } from "#lib/domain/disk-format.ts";
 import { DISK_BUS_LABEL } from "#lib/domain/hardware.ts";
 import type { VmRow } from "#lib/domain/host.ts";
-import { CaptureDiskButton } from "./actions/CaptureDiskButton.tsx";
+import { CaptureButton } from "./actions/CaptureButton.tsx";
 
 export function VmDisks({ vm }: { vm: VmRow }): ReactNode {
   if (vm.disks.length === 0) return <EmptyState title="This virtual machine has no disks" />;
@@ -44,7 +44,7 @@ export function VmDisks({ vm }: { vm: VmRow }): ReactNode {
               <code className="text-xs break-all">{disk.source ?? "–"}</code>
             </Td>
             <Td className="text-right">
-              <CaptureDiskButton vm={vm} disk={disk} />
+              <CaptureButton vm={vm} disk={disk} />
             </Td>
           </Tr>
         ))}

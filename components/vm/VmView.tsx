@@ -11,6 +11,7 @@ import { PageHeader } from "#components/ui/PageHeader.tsx";
 import { Skeleton } from "#components/ui/Skeleton.tsx";
 import { Tabs } from "#components/ui/Tabs.tsx";
 import { vmQueries } from "#lib/http/queries/vm.ts";
+import { CaptureButton } from "./actions/CaptureButton.tsx";
 import { VmPowerBar } from "./actions/VmPowerBar.tsx";
 import { VmDisks } from "./VmDisks.tsx";
 import { VmFacts } from "./VmFacts.tsx";
@@ -48,7 +49,12 @@ export function VmView({ hostId, vmRef }: { hostId: string; vmRef: string }): Re
             {data.simulated ? <SimulatedBadge /> : null}
           </span>
         }
-        actions={<VmPowerBar vm={data} />}
+        actions={
+          <>
+            <VmPowerBar vm={data} />
+            <CaptureButton vm={data} />
+          </>
+        }
       />
       {data.staleSince ? <StaleBanner since={data.staleSince} hostName={data.hostName} /> : null}
       <Tabs

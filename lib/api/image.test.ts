@@ -5,7 +5,7 @@ import { access, copyFile, mkdir, mkdtemp, open, readdir, readFile, rm, stat, wr
 import { createServer, type RequestListener, type Server } from "node:http";
 import type { AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { basename, join } from "node:path";
 import { eq } from "drizzle-orm";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { z } from "zod";
@@ -13,6 +13,7 @@ import { imageVersions, inventoryItems, jobs, ledger, requests, settings } from 
 import { testServices, type TestServices } from "#lib/db/testing.ts";
 import type { Vendor } from "#lib/domain/hardware.ts";
 import { ImageDetail, type ImageVersion } from "#lib/domain/image.ts";
+import type { Vm } from "#lib/domain/inventory.ts";
 import { startInventorySync, type InventorySync } from "#lib/inventory/sync.ts";
 import type { OpenJobQueue } from "#lib/jobs/queue.ts";
 import { startRunner, type Runner } from "#lib/jobs/runner.ts";
@@ -443,6 +444,55 @@ describe("a capture", () => {
     const moment = await ofRunning("vmware");
     expect(moment.status, JSON.stringify(moment.json)).toBe(202);
     expect((await settled(Started.parse(moment.json).image.id)).state).toBe("ready");
+  });
+
+  it("takes all disks of a VM into one version, and says which to leave out when one cannot be had", async () => {
+    const host = (await addDemoHosts(admin)).find((row) => row.vendor === "vmware");
+    const vmNamed = async (name: string) =>
+      (await services.db.select().from(inventoryItems).where(eq(inventoryItems.kind, "vm"))).flatMap((row) =>
+        row.hostId === host?.id && row.data.kind === "vm" && row.data.name === name ? [row.data] : [],
+      )[0];
+    const capture = (vm: Vm | undefined, more: object) =>
+      api.call("operator", "POST", "/images/capture", { hostId: host?.id, vmRef: vm?.ref, ...more });
+    await expect.poll(async () => (await vmNamed("legacy-app"))?.disks.length, patient).toBe(2);
+    const whole = await vmNamed("db-01");
+    const answer = await capture(whole, {});
+    expect(answer.status, JSON.stringify(answer.json)).toBe(202);
+    const version = await settled(Started.parse(answer.json).image.id);
+    expect(version.error).toBeNull();
+    expect(version.source).toMatchObject({ vmName: "db-01", disks: [{ label: "Disk 1" }, { label: "Disk 2" }] });
+    expect(version.disks.map(({ position, fileName, files, format }) => [position, fileName, files, format])).toEqual([
+      [0, "disk-1.qcow2", ["disk-1.qcow2"], "qcow2"],
+      [1, "disk-2.qcow2", ["disk-2.qcow2"], "qcow2"],
+    ]);
+    const pools = join(services.dataDir, "demo", "vmware", "pools");
+    const there = await readdir(pools, { recursive: true });
+    for (const [i, disk] of version.disks.entries()) {
+      const source = there.find((path) => basename(path) === basename(whole?.disks[i]?.source ?? "")) ?? "";
+      const copy = join(await folderOf(version.id), disk.fileName);
+      expect(qemuImg("compare", "-f", "vmdk", "-F", "qcow2", join(pools, source), copy).toString()).toMatch(
+        /identical/,
+      );
+    }
+    expect(there.filter((path) => basename(path).startsWith("snapshot-"))).toEqual([]);
+    // Read anew, the files are still two disks.
+    const image = Started.parse(answer.json).image.id;
+    const again = await api.call("operator", "PATCH", `/images/${image}/versions/${version.id}`, { from: null });
+    expect(again.status, JSON.stringify(again.json)).toBe(202);
+    expect((await settled(image)).disks.map(({ fingerprint }) => fingerprint)).toEqual(
+      version.disks.map(({ fingerprint }) => fingerprint),
+    );
+
+    const legacy = await vmNamed("legacy-app");
+    const refused = await capture(legacy, {});
+    expect(refused).toMatchObject({ status: 409, json: { error: { code: "disk.cannot-capture" } } });
+    expect(JSON.stringify(refused.json)).toMatch(/Disk 2: The disk is a pass-through device.*Leave it out/);
+    expect(await capture(legacy, { diskIds: ["disk0", "nine"] })).toMatchObject({ status: 404 });
+    expect(await capture(legacy, { diskIds: ["disk0", "disk0"] })).toMatchObject({ status: 400 });
+    expect(await capture(legacy, { diskIds: ["disk0"], diskId: "disk0" })).toMatchObject({ status: 400 });
+    const one = await capture(legacy, { diskIds: ["disk0"] });
+    expect(one.status, JSON.stringify(one.json)).toBe(202);
+    expect((await settled(Started.parse(one.json).image.id)).disks).toHaveLength(1);
   });
 });
 

@@ -4,7 +4,7 @@ import { createRoute } from "@hono/zod-openapi";
 import { z } from "zod";
 import { DiskFormatId } from "#lib/domain/disk-format.ts";
 import {
-  CaptureDisk,
+  CaptureVm,
   FolderEntry,
   Image,
   ImageDetail,
@@ -14,7 +14,7 @@ import {
 } from "#lib/domain/image.ts";
 import { pageOf } from "#lib/domain/page.ts";
 import { presentImage, presentImageDetail } from "#lib/presenters/image.ts";
-import { captureDisk } from "#lib/services/image/capture-disk.ts";
+import { captureVm } from "#lib/services/image/capture-vm.ts";
 import { editImage } from "#lib/services/image/edit-image.ts";
 import { importFromFolder, importFromUrl, listFolder } from "#lib/services/image/import-image.ts";
 import { getImage, listImages } from "#lib/services/image/list-images.ts";
@@ -70,8 +70,8 @@ const routes = {
     method: "post",
     path: "/images/capture",
     tags,
-    summary: "Capture a disk of a stopped VM",
-    request: { body: body(CaptureDisk) },
+    summary: "Capture disks of a VM, all of one moment",
+    request: { body: body(CaptureVm) },
     responses: answers202(Started, "The image that appears and the job that fills it"),
   }),
   get: createRoute({
@@ -145,7 +145,7 @@ export function registerImageRoutes(api: Api, _services: Services): void {
     c.json(await started(c.get("ctx"), await importFromUrl(c.get("ctx"), c.req.valid("json"))), 202),
   );
   api.openapi(routes.capture, async (c) =>
-    c.json(await started(c.get("ctx"), await captureDisk(c.get("ctx"), c.req.valid("json"))), 202),
+    c.json(await started(c.get("ctx"), await captureVm(c.get("ctx"), c.req.valid("json"))), 202),
   );
   api.openapi(routes.get, async (c) =>
     c.json(presentImageDetail(await getImage(c.get("ctx"), c.req.valid("param").id)), 200),

@@ -47,7 +47,15 @@ export const ImageSource = z.discriminatedUnion("kind", [
   z.object({ kind: z.literal("upload"), fileName: z.string() }),
   z.object({ kind: z.literal("folder"), path: z.string() }),
   z.object({ kind: z.literal("url"), url: z.string() }),
-  z.object({ kind: z.literal("capture"), hostName: z.string(), vmName: z.string(), disk: z.string() }),
+  z.object({
+    kind: z.literal("capture"),
+    hostName: z.string(),
+    vmName: z.string(),
+    /** In words: the disk's label, or those of all. */
+    disk: z.string(),
+    /** Each disk with a file of its own, in the order of the machine, the one that it starts from first. */
+    disks: z.array(z.object({ label: z.string(), fileName: z.string() })).optional(),
+  }),
 ]);
 export type ImageSource = z.infer<typeof ImageSource>;
 
@@ -93,12 +101,24 @@ export const ImportFromUrl = z.object({
   /** Hex SHA-256 of the file; checked before anything else looks at it. */
   sha256: z.string().regex(/^[0-9a-fA-F]{64}$/),
 });
-export const CaptureDisk = z.object({
-  ...destination,
-  hostId: z.uuid(),
-  vmRef: z.string().min(1),
-  diskId: z.string().min(1),
-});
+export const CaptureVm = z
+  .object({
+    ...destination,
+    hostId: z.uuid(),
+    vmRef: z.string().min(1),
+    /** One disk, */
+    diskId: z.string().min(1).optional(),
+    /** or these, at one moment; neither: all disks of the machine. */
+    diskIds: z.array(z.string().min(1)).min(1).max(256).optional(),
+  })
+  .refine(({ diskId, diskIds }) => diskId === undefined || diskIds === undefined, {
+    error: "Give diskId or diskIds, not both",
+    path: ["diskIds"],
+  })
+  .refine(({ diskIds = [] }) => new Set(diskIds).size === diskIds.length, {
+    error: "A disk is named twice",
+    path: ["diskIds"],
+  });
 export const ImageEdit = z.object({
   name: ImageName.optional(),
   description: z.string().max(4000).optional(),

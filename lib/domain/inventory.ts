@@ -17,6 +17,8 @@ export const VmDisk = z.object({
   capacity: bytes.nullable(),
   allocated: bytes.nullable(),
   readOnly: z.boolean(),
+  /** The machine is told to start from this one first; absent: nothing is said, and the order of the disks decides. */
+  boot: z.boolean().optional(),
   /** What else the host says of it, in words: `thin`, `independent`. */
   details: z.string().nullable().optional(),
   /** Why this disk cannot be captured, null when it can. */

@@ -27,17 +27,48 @@ export function canPower(vm: Pick<Vm, "name" | "state">, action: PowerAction): t
   return { reason: `${vm.name} is ${PAST[vm.state]}.` };
 }
 
+type Capturable = Pick<Vm, "name" | "state" | "disks">;
+
 /** A disk can be captured while nobody writes to it, or where the host keeps one moment of it (`captureRunning`). */
 export function canCapture(
-  vm: Pick<Vm, "name" | "state" | "disks">,
+  vm: Capturable,
   diskId: string,
   captureRunning: boolean,
 ): true | { readonly reason: string } {
-  const disk = vm.disks.find((d) => d.id === diskId);
-  if (disk === undefined) return { reason: `${vm.name} has no disk ${diskId}.` };
+  return canCaptureAll(vm, [diskId], captureRunning);
+}
+
+/** A machine's disks, the one that it starts from first. */
+export function inBootOrder<Disk extends Pick<Vm["disks"][number], "boot">>(disks: readonly Disk[]): readonly Disk[] {
+  const first = disks.find(({ boot }) => boot === true);
+  return first === undefined ? disks : [first, ...disks.filter((disk) => disk !== first)];
+}
+
+/** `code` as errors have it: `vm.no-disks`, `vm.running`, `disk.not-found`, `disk.cannot-capture`. */
+export interface CannotCapture {
+  readonly reason: string;
+  readonly code: string;
+}
+
+/** Several disks at one moment; null: all that the machine has. Those that cannot be had are named with their reason. */
+export function canCaptureAll(
+  vm: Capturable,
+  diskIds: readonly string[] | null,
+  captureRunning: boolean,
+): true | CannotCapture {
+  if (diskIds === null && vm.disks.length === 0) return { code: "vm.no-disks", reason: `${vm.name} has no disks.` };
+  const wanted = diskIds ?? vm.disks.map(({ id }) => id);
+  const missing = wanted.find((id) => !vm.disks.some((disk) => disk.id === id));
+  if (missing !== undefined) return { code: "disk.not-found", reason: `${vm.name} has no disk ${missing}.` };
   if (!captureRunning && vm.state !== "stopped" && vm.state !== "crashed") {
-    return { reason: `${vm.name} is ${PAST[vm.state]}: its disk changes while it is read. Shut it down first.` };
+    const whose = wanted.length === 1 ? "its disk changes while it is read" : "its disks change while they are read";
+    return { code: "vm.running", reason: `${vm.name} is ${PAST[vm.state]}: ${whose}. Shut it down first.` };
   }
-  if (disk.captureBlocker !== null) return { reason: disk.captureBlocker };
-  return true;
+  const blocked = vm.disks.filter(({ id, captureBlocker }) => captureBlocker !== null && wanted.includes(id));
+  if (blocked.length === 0) return true;
+  const named = blocked.map(({ label, captureBlocker }) => `${label}: ${captureBlocker}`).join(" ");
+  if (wanted.length === 1) return { code: "disk.cannot-capture", reason: blocked[0]?.captureBlocker ?? named };
+  const others =
+    blocked.length === wanted.length ? "" : ` Leave ${blocked.length === 1 ? "it" : "them"} out to capture the others.`;
+  return { code: "disk.cannot-capture", reason: `Not every disk of ${vm.name} can be captured. ${named}${others}` };
 }

@@ -79,6 +79,16 @@ export type HostDisk = AsyncDisposable &
     | { readonly access: "once"; readonly stream: DiskStream }
   );
 
+/** What a capture reads, settled before anything is made. Plain data: it travels into threads. */
+export interface CapturePlan {
+  /** Names what is made on the host, so that it is found again. */
+  readonly tag: string;
+  /** The disks are read from one snapshot; false: from the VM itself, which stands still as long as they are read. */
+  readonly ofSnapshot: boolean;
+  /** In the order of making; empty: nothing is made. */
+  readonly resources: readonly ResourceRef[];
+}
+
 export interface HypervisorAdapter extends AsyncDisposable {
   /** Of this host as it is now. Read when the session was opened; `refreshCapabilities` reads anew. */
   readonly capabilities: HostCapabilities;
@@ -97,14 +107,18 @@ export interface HypervisorAdapter extends AsyncDisposable {
   power(vmRef: string, action: PowerAction, signal?: AbortSignal): Promise<void>;
 
   /**
-   * What reading a disk of this VM as it is now needs to make on the host: the snapshot of a running one, a merged
-   * copy. `tag` names it, so that it is found again. The ledger names it before `openDisk` makes it; whoever asked
-   * removes it. Empty: nothing is made. Throws `vm.running` when the disk would be inconsistent,
-   * `disk.cannot-capture`, `disk.not-found`.
+   * How disks of this VM are read as they are now, all of them at one moment, and what that makes on the host: a
+   * snapshot of a running one, merged copies. The ledger names `resources` before `openDisk` makes them; whoever asked
+   * removes them, last to first. Throws `vm.running` when the disks would be inconsistent, `disk.cannot-capture`,
+   * `disk.not-found`.
    */
-  planCapture(vmRef: string, diskId: string, tag: string, signal?: AbortSignal): Promise<readonly ResourceRef[]>;
-  /** The disk of a VM at one moment. Makes what `planCapture` named under the same tag. Throws what it throws, and `disk.in-use`. */
-  openDisk(vmRef: string, diskId: string, tag: string, signal?: AbortSignal): Promise<HostDisk>;
+  planCapture(vmRef: string, diskIds: readonly string[], tag: string, signal?: AbortSignal): Promise<CapturePlan>;
+  /**
+   * One of the plan's disks. Makes what the plan names and is not there yet; a snapshot is made by the first and read
+   * by all, also when the VM was stopped meanwhile. Throws what planning throws, `vm.running` when the plan was to read
+   * a VM that stands still and it does not, and `disk.in-use`. Not to be called for two disks at once.
+   */
+  openDisk(vmRef: string, diskId: string, plan: CapturePlan, signal?: AbortSignal): Promise<HostDisk>;
   /** A disk made by createDisk, for reading back. `format` is what was written: content is not asked. */
   openResource(resource: ResourceRef, format: DiskFormatId, signal?: AbortSignal): Promise<HostDisk>;
 

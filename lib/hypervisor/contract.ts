@@ -137,19 +137,27 @@ export function describeAdapterContract(name: string, makeFixture: () => Promise
       return await whatIsIn(opened);
     }
 
-    /** The disk as a capture reads it; what that made on the host is removed again. */
-    async function captured(vmRef: string, diskId: string) {
-      const tag = randomUUID();
-      const needed = await adapter.planCapture(vmRef, diskId, tag);
+    /** Disks as a capture reads them, all of one moment; what that made on the host is removed again. */
+    async function captured(vmRef: string, ...diskIds: readonly string[]) {
+      const plan = await adapter.planCapture(vmRef, diskIds, randomUUID());
+      const found = [];
       try {
-        await using opened = await adapter.openDisk(vmRef, diskId, tag);
-        return await whatIsIn(opened);
+        for (const diskId of diskIds) {
+          await using opened = await adapter.openDisk(vmRef, diskId, plan);
+          found.push(await whatIsIn(opened));
+          // One snapshot serves all disks.
+          if (plan.ofSnapshot) expect((await adapter.vm(vmRef)).snapshots.length).toBeLessThanOrEqual(1);
+        }
       } finally {
-        for (const resource of [...needed].reverse()) await adapter.remove(resource);
+        for (const resource of [...plan.resources].reverse()) await adapter.remove(resource);
       }
+      expect(plan.resources.filter(({ kind }) => kind === "snapshot")).toHaveLength(plan.ofSnapshot ? 1 : 0);
+      expect(new Set(plan.resources.map(({ kind, ref }) => `${kind} ${ref}`)).size).toBe(plan.resources.length);
+      expect((await adapter.vm(vmRef)).snapshots).toEqual([]);
+      return found;
     }
 
-    const vmSpec = (vmName: string, disk: ResourceRef): VmSpec => {
+    const vmSpec = (vmName: string, ...disks: readonly ResourceRef[]): VmSpec => {
       const { capabilities } = adapter;
       const firmware = capabilities.firmware.find((choice) => choice.available)!;
       return {
@@ -160,7 +168,11 @@ export function describeAdapterContract(name: string, makeFixture: () => Promise
         secureBoot: false,
         guest: null,
         placement: {},
-        disks: [{ resource: disk, format: capabilities.diskFormats[0]!, bus: firmware.bootBuses[0]! }],
+        disks: disks.map((resource) => ({
+          resource,
+          format: capabilities.diskFormats[0]!,
+          bus: firmware.bootBuses[0]!,
+        })),
         nics:
           fixture.networkRef === null
             ? []
@@ -278,20 +290,49 @@ export function describeAdapterContract(name: string, makeFixture: () => Promise
     it("starts and stops a VM, and lends its disk in the state of one moment", async () => {
       const { vm, fingerprint } = await makeVm(`contract-${randomUUID().slice(0, 8)}`);
       const diskId = vm.disks[0]!.id;
-      {
-        expect(await captured(vm.ref, diskId)).toEqual({ size: 8 * MiB, fingerprint });
-      }
+      expect(await captured(vm.ref, diskId)).toEqual([{ size: 8 * MiB, fingerprint }]);
+      const before = await adapter.planCapture(vm.ref, [diskId], randomUUID());
       if (!(await starts(vm))) return;
       expect((await adapter.vm(vm.ref)).state).toBe("running");
       if (adapter.capabilities.captureRunning) {
-        expect(await captured(vm.ref, diskId)).toEqual({ size: 8 * MiB, fingerprint });
-        expect((await adapter.vm(vm.ref)).snapshots).toEqual([]);
+        expect(await captured(vm.ref, diskId)).toEqual([{ size: 8 * MiB, fingerprint }]);
       } else {
-        expect(await codeOf(adapter.planCapture(vm.ref, diskId, randomUUID()))).toBe("vm.running");
-        expect(await codeOf(adapter.openDisk(vm.ref, diskId, randomUUID()))).toBe("vm.running");
+        expect(await codeOf(adapter.planCapture(vm.ref, [diskId], randomUUID()))).toBe("vm.running");
       }
+      // Who planned while it stood still knows of nothing that reading a running one would make.
+      expect(await codeOf(adapter.openDisk(vm.ref, diskId, before))).toBe("vm.running");
+      expect((await adapter.vm(vm.ref)).snapshots).toEqual([]);
       await adapter.power(vm.ref, "stop");
       expect((await adapter.vm(vm.ref)).state).toBe("stopped");
+    });
+
+    it("lends all disks of a VM in the state of one moment, whatever becomes of it meanwhile", async () => {
+      const [boot, data] = [await makeDisk("boot"), await makeDisk("data")];
+      const spec = vmSpec(`contract-${randomUUID().slice(0, 8)}`, boot.resource, data.resource);
+      const tag = randomUUID();
+      made.push(adapter.planVm(spec, tag));
+      const vm = await adapter.createVm(spec, tag);
+      const ids = vm.disks.map(({ id }) => id);
+      const both = [boot, data].map(({ fingerprint }) => ({ size: 8 * MiB, fingerprint }));
+      expect(ids).toHaveLength(2);
+      expect(await captured(vm.ref, ...ids)).toEqual(both);
+      expect(await captured(vm.ref, ...[...ids].reverse())).toEqual([...both].reverse());
+      expect(await codeOf(adapter.planCapture(vm.ref, [ids[0]!, "no such disk"], randomUUID()))).toBe("disk.not-found");
+      if (!adapter.capabilities.captureRunning || !(await starts(vm))) return;
+      expect(await captured(vm.ref, ...ids)).toEqual(both);
+      // The snapshot that the first disk was read from is the second one's too, though the VM has stopped.
+      const plan = await adapter.planCapture(vm.ref, ids, randomUUID());
+      expect(plan.ofSnapshot).toBe(true);
+      try {
+        for (const [i, id] of ids.entries()) {
+          await using opened = await adapter.openDisk(vm.ref, id, plan);
+          expect(await whatIsIn(opened)).toEqual(both[i]);
+          if (i === 0) await adapter.power(vm.ref, "stop");
+        }
+      } finally {
+        for (const resource of [...plan.resources].reverse()) await adapter.remove(resource);
+      }
+      expect((await adapter.vm(vm.ref)).snapshots).toEqual([]);
     });
 
     it("removes what it made, also twice, also while it runs", async () => {

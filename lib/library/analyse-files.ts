@@ -10,7 +10,7 @@ import type { HardwareHints } from "#lib/domain/image.ts";
 import { AppError } from "#lib/errors.ts";
 import { inspectGuest } from "#lib/guest/inspect.ts";
 import { hashFile } from "./hash-file.ts";
-import { openSubject } from "./open-subject.ts";
+import { openSubject, type Subject } from "./open-subject.ts";
 import { unpackFiles } from "./unpack-files.ts";
 
 export interface AnalyseInput {
@@ -18,6 +18,8 @@ export interface AnalyseInput {
   readonly folder: string;
   /** All files of the version; one of them opens as the disk or as a package of disks. */
   readonly fileNames: readonly string[];
+  /** Those that each open as a disk of their own, in the order of the machine; null: one of them leads to all. */
+  readonly apart: readonly string[] | null;
   readonly said: DiskFormatId | null;
   /** Bytes that the library can take: packed files are unpacked first. */
   readonly free: number;
@@ -25,6 +27,11 @@ export interface AnalyseInput {
 
 export interface AnalysedDisk {
   readonly facts: ImageFacts;
+  readonly fileName: string;
+  /** All files that it is made of, the named one first. */
+  readonly files: readonly string[];
+  /** Hex, in the order of `files`. */
+  readonly sha256: readonly string[];
   /** What its package calls it; null: the file itself is the disk. */
   readonly entry: string | null;
   /** Bytes that it takes: of all files, or inside its package. */
@@ -35,11 +42,6 @@ export interface AnalysedDisk {
 }
 
 export interface Analysis {
-  readonly fileName: string;
-  /** The named one first. */
-  readonly files: readonly string[];
-  /** Hex, in the order of `files`. */
-  readonly sha256: readonly string[];
   /** At least one. */
   readonly disks: readonly AnalysedDisk[];
   /** Files that came packed, and are now what was in them. */
@@ -64,44 +66,88 @@ export async function analyseFiles(
 ): Promise<Analysis> {
   const { fileNames, unpacked } = await unpackFiles(given, signal, onProgress);
   const input = { ...given, fileNames };
-  const fileName = await findMain(input, signal);
-  await using subject = await openSubject(input.folder, fileName, input.said, signal);
-  const { files, container } = subject;
-  const sizes = await Promise.all(files.map(async (name) => (await stat(join(input.folder, name))).size));
-  const fileBytes = sizes.reduce((sum, size) => sum + size, 0);
+  await using stack = new AsyncDisposableStack();
+  const subjects: Subject[] = [];
+  for (const fileName of input.apart ?? [await findMain(input, signal)])
+    subjects.push(stack.use(await openSubject(input.folder, fileName, input.said, signal)));
+  const sizes = new Map<string, number>();
+  for (const name of subjects.flatMap(({ files }) => files))
+    sizes.set(name, (await stat(join(input.folder, name))).size);
   // Two passes: over the files as they are, and over each disk as its guest sees it.
-  const total = subject.disks.reduce((sum, { disk }) => sum + disk.size, fileBytes);
+  const disks = subjects.flatMap((subject) => subject.disks);
+  const pass = new Pass(
+    [...sizes.values(), ...disks.map(({ disk }) => disk.size)].reduce((sum, size) => sum + size, 0),
+    onProgress,
+  );
+  const found: AnalysedDisk[] = [];
+  for (const subject of subjects) found.push(...(await analyseSubject(subject, input.folder, sizes, pass, signal)));
+  return { disks: found, unpacked, hints: subjects[0]?.container?.hints ?? null };
+}
+
+/** Progress over everything that is read. */
+class Pass {
+  readonly #total: number;
+  readonly #onProgress: (progress: AnalyseProgress) => void;
+  #passed = 0;
+  #moved = 0;
+
+  constructor(total: number, onProgress: (progress: AnalyseProgress) => void) {
+    this.#total = total;
+    this.#onProgress = onProgress;
+  }
+
+  /** Of one thing: where it is, and what was read of it so far. */
+  at(done: number, moved: number): void {
+    this.#onProgress({ done: this.#passed + done, total: this.#total, moved: this.#moved + moved });
+  }
+
+  end(size: number, moved: number): void {
+    this.#passed += size;
+    this.#moved += moved;
+  }
+}
+
+async function analyseSubject(
+  { files, container, disks }: Subject,
+  folder: string,
+  sizes: ReadonlyMap<string, number>,
+  pass: Pass,
+  signal: AbortSignal,
+): Promise<AnalysedDisk[]> {
   const promised = container?.promised ?? [];
-  let passed = 0;
-  let moved = 0;
   const sha256: string[] = [];
+  let fileBytes = 0;
   for (const name of files) {
     const mine = promised.filter(({ file }) => file === name);
+    let read = 0;
     sha256.push(
-      await hashFile(join(input.folder, name), mine, signal, (bytes) => {
-        passed += bytes;
-        moved += bytes;
-        onProgress({ done: passed, total, moved });
+      await hashFile(join(folder, name), mine, signal, (bytes) => {
+        read += bytes;
+        pass.at(read, read);
       }),
     );
+    pass.end(read, read);
+    fileBytes += sizes.get(name) ?? 0;
   }
-  const disks: AnalysedDisk[] = [];
-  for (const { facts, disk, entry, storedSize } of subject.disks) {
+  const found: AnalysedDisk[] = [];
+  for (const { facts, disk, entry, storedSize } of disks) {
     const guest = await inspectGuest(disk, signal);
     const allocation = await allocationMap(disk, SLICES, signal);
     let read = 0;
     const fingerprint = await fingerprintDisk(disk, {
       signal,
-      onProgress: (progress) => {
-        read = progress.moved;
-        onProgress({ done: passed + progress.done, total, moved: moved + read });
+      onProgress: ({ done, moved }) => {
+        read = moved;
+        pass.at(done, moved);
       },
     });
-    passed += disk.size;
-    moved += read;
+    pass.end(disk.size, read);
     const checked = promised.some((each) => each.entry === entry) ? { manifest: "the file is as it says" } : {};
-    disks.push({
+    found.push({
       facts: { ...facts, details: { ...facts.details, ...checked } },
+      fileName: files[0] ?? "",
+      files,
+      sha256,
       entry,
       storedSize: storedSize ?? fileBytes,
       guest,
@@ -109,7 +155,7 @@ export async function analyseFiles(
       fingerprint,
     });
   }
-  return { fileName, files, sha256, disks, unpacked, hints: container?.hints ?? null };
+  return found;
 }
 
 /** Of several files the one that opens and names the others: a descriptor knows its extents, they do not know it. */

@@ -1,4 +1,4 @@
-/** The disk of a VM at one moment, read from its host and written as qcow2 in one pass. Runs in a worker thread. */
+/** The disks of a VM at one moment, read from its host and written as qcow2 in one pass. Runs in a worker thread. */
 import { join } from "node:path";
 import type { BlockSource } from "#lib/disk/block-source.ts";
 import { convertDisk } from "#lib/disk/convert.ts";
@@ -6,9 +6,10 @@ import { convertStream } from "#lib/disk/convert-stream.ts";
 import type { DiskStream } from "#lib/disk/disk-stream.ts";
 import { createFileSink } from "#lib/disk/files/file-sink.ts";
 import type { HostConnection, HostSecret } from "#lib/domain/connection.ts";
-import { canCapture } from "#lib/domain/vm-rules.ts";
+import type { Vm } from "#lib/domain/inventory.ts";
+import { canCaptureAll } from "#lib/domain/vm-rules.ts";
 import { AppError } from "#lib/errors.ts";
-import type { HypervisorAdapter } from "#lib/hypervisor/adapter.ts";
+import type { CapturePlan, HypervisorAdapter } from "#lib/hypervisor/adapter.ts";
 import { openHost } from "#lib/hypervisor/registry.ts";
 import { requireSpace } from "./space.ts";
 
@@ -17,25 +18,30 @@ export interface CaptureInput {
   readonly secret: HostSecret | null;
   readonly dataDir: string;
   readonly vmRef: string;
-  readonly diskId: string;
-  /** Names what reading makes on the host. */
-  readonly tag: string;
-  /** What is read is a snapshot: the VM itself may run on. */
-  readonly ofSnapshot: boolean;
+  /** How the host was asked to let them be read; what it needs stands in the ledger. */
+  readonly plan: CapturePlan;
+  /** In the order of the version's disks. */
+  readonly disks: readonly { readonly diskId: string; readonly fileName: string }[];
   /** Absolute; empty. */
   readonly folder: string;
-  readonly fileName: string;
   /** Bytes that the library can take. */
   readonly free: number;
 }
 
 export interface Captured {
-  /** Of what was read from the host: the file's own must come out the same. */
-  readonly fingerprint: string;
+  /** Of each disk as it was read from the host: its file's own must come out the same. */
+  readonly fingerprints: readonly string[];
   readonly moved: number;
 }
 
 type OnProgress = (progress: { done: number; total: number; moved: number }) => void;
+
+/** One disk on its way, with what those before it have taken. */
+interface Passage {
+  readonly fileName: string;
+  readonly free: number;
+  readonly onProgress: OnProgress;
+}
 
 /** Throws `vm.running`, `disk.in-use`, `vm.not-found`, `host.*`, `image.*`, `library.full`. */
 export async function captureImage(
@@ -44,27 +50,50 @@ export async function captureImage(
   onProgress: OnProgress,
 ): Promise<Captured> {
   await using adapter = await openHost(input.target, input.secret, { dataDir: input.dataDir, signal });
-  await requireCapturable(adapter, input, signal);
-  await using opened = await adapter.openDisk(input.vmRef, input.diskId, input.tag, signal);
-  const captured =
-    opened.access === "random"
-      ? await copyDisk(opened.disk, input, signal, onProgress)
-      : await copyStream(opened.stream, input, signal, onProgress);
-  // Somebody may have started it meanwhile; then what was read is of two moments. A snapshot stays as it is.
-  if (!input.ofSnapshot) await requireCapturable(adapter, input, signal, false);
-  return captured;
+  const vm = await requireCapturable(adapter, input, signal);
+  const sizes = input.disks.map(({ diskId }) => vm.disks.find(({ id }) => id === diskId)?.capacity ?? 0);
+  const fingerprints: string[] = [];
+  let moved = 0;
+  for (const [i, { diskId, fileName }] of input.disks.entries()) {
+    await using opened = await adapter.openDisk(input.vmRef, diskId, input.plan, signal);
+    const source = opened.access === "random" ? opened.disk : opened.stream;
+    sizes[i] = source.size;
+    const before = { done: sum(sizes.slice(0, i)), moved };
+    const passage: Passage = {
+      fileName,
+      free: input.free - moved,
+      onProgress: (now) =>
+        onProgress({ done: before.done + now.done, total: sum(sizes), moved: before.moved + now.moved }),
+    };
+    const copied =
+      opened.access === "random"
+        ? await copyDisk(opened.disk, input, passage, signal)
+        : await copyStream(opened.stream, input, passage, signal);
+    fingerprints.push(copied.fingerprint);
+    moved += copied.moved;
+    // Somebody may have started it meanwhile; then what was read is of two moments. A snapshot stays as it is.
+    if (!input.plan.ofSnapshot) await requireCapturable(adapter, input, signal, false);
+  }
+  return { fingerprints, moved };
+}
+
+const sum = (sizes: readonly number[]): number => sizes.reduce((total, size) => total + size, 0);
+
+interface Copied {
+  readonly fingerprint: string;
+  readonly moved: number;
 }
 
 async function copyDisk(
   disk: BlockSource,
-  input: CaptureInput,
+  { folder }: CaptureInput,
+  { fileName, free, onProgress }: Passage,
   signal: AbortSignal,
-  onProgress: OnProgress,
-): Promise<Captured> {
+): Promise<Copied> {
   let dataBytes = 0;
   for await (const extent of disk.extents(signal)) if (extent.kind === "data") dataBytes += extent.length;
-  requireSpace(input.fileName, dataBytes, input.free);
-  await using sink = await createFileSink(join(input.folder, input.fileName));
+  requireSpace(fileName, dataBytes, free);
+  await using sink = await createFileSink(join(folder, fileName));
   const { fingerprint, moved } = await convertDisk({ disk, to: "qcow2", sink, signal, onProgress });
   return { fingerprint, moved };
 }
@@ -72,19 +101,19 @@ async function copyDisk(
 /** Where its data is shows only as it passes by, so the library's room is watched meanwhile. */
 async function copyStream(
   stream: DiskStream,
-  input: CaptureInput,
+  { folder, plan }: CaptureInput,
+  { fileName, free, onProgress }: Passage,
   signal: AbortSignal,
-  onProgress: OnProgress,
-): Promise<Captured> {
-  await using sink = await createFileSink(join(input.folder, input.fileName));
+): Promise<Copied> {
+  await using sink = await createFileSink(join(folder, fileName));
   const { fingerprint, moved } = await convertStream({
     stream,
     to: "qcow2",
     sink,
-    spool: { folder: input.folder, name: input.tag },
+    spool: { folder, name: plan.tag },
     signal,
     onProgress: (progress) => {
-      requireSpace(input.fileName, progress.moved, input.free);
+      requireSpace(fileName, progress.moved, free);
       onProgress(progress);
     },
   });
@@ -93,14 +122,15 @@ async function copyStream(
 
 async function requireCapturable(
   adapter: HypervisorAdapter,
-  input: CaptureInput,
+  { vmRef, disks }: CaptureInput,
   signal: AbortSignal,
   running = adapter.capabilities.captureRunning,
-): Promise<void> {
-  const vm = await adapter.vm(input.vmRef, signal);
-  const allowed = canCapture(vm, input.diskId, running);
-  if (allowed === true) return;
-  throw new AppError("conflict", "vm.running", allowed.reason, {
-    hint: "Shut the VM down, and capture the disk again.",
+): Promise<Vm> {
+  const vm = await adapter.vm(vmRef, signal);
+  const wanted = disks.map(({ diskId }) => diskId);
+  const allowed = canCaptureAll(vm, wanted, running);
+  if (allowed === true) return vm;
+  throw new AppError("conflict", allowed.code, allowed.reason, {
+    ...(allowed.code === "vm.running" ? { hint: "Shut the VM down, and capture it again." } : {}),
   });
 }

@@ -27,8 +27,10 @@ async function analyse(name: string, said: DiskFormatId | null = null, free = 2 
   const folder = await mkdtemp(scratch.path("version-"));
   copyFileSync(scratch.path(name), `${folder}/${name}`);
   const seen: number[] = [];
-  const outcome = await analyseFiles({ folder, fileNames: [name], said, free }, new AbortController().signal, (p) =>
-    seen.push(p.done / p.total),
+  const outcome = await analyseFiles(
+    { folder, fileNames: [name], apart: null, said, free },
+    new AbortController().signal,
+    (p) => seen.push(p.done / p.total),
   ).catch((error: unknown) => error);
   expect(seen.every((share) => share >= 0 && share <= 1)).toBe(true);
   const left = (await readdir(folder)).filter((file) => !file.startsWith(".")).sort();
@@ -37,14 +39,13 @@ async function analyse(name: string, said: DiskFormatId | null = null, free = 2 
 
 it("a packed image becomes the image that is in it", async () => {
   const { outcome, left } = await analyse("disk.qcow2.gz");
-  expect(outcome).toMatchObject({ fileName: "disk.qcow2", unpacked: ["disk.qcow2.gz"], disks: [{ fingerprint }] });
+  expect(outcome).toMatchObject({ unpacked: ["disk.qcow2.gz"], disks: [{ fileName: "disk.qcow2", fingerprint }] });
   expect(left).toEqual(["disk.qcow2"]);
 });
 
 it("a raw disk that somebody says is raw; without a word it is unknown, and stays what it was", async () => {
   expect((await analyse("disk.img.xz", "raw")).outcome).toMatchObject({
-    fileName: "disk.img",
-    disks: [{ fingerprint, facts: { format: "raw" } }],
+    disks: [{ fileName: "disk.img", fingerprint, facts: { format: "raw" } }],
   });
   const silent = await analyse("disk.img.xz");
   expect(silent.outcome).toMatchObject({ code: "image.unknown-format" });
@@ -52,7 +53,7 @@ it("a raw disk that somebody says is raw; without a word it is unknown, and stay
 
 it("a zip with all files of a disk", async () => {
   const { outcome, left } = await analyse("pair.zip");
-  expect(outcome).toMatchObject({ fileName: "flat.vmdk", disks: [{ fingerprint }] });
+  expect(outcome).toMatchObject({ disks: [{ fileName: "flat.vmdk", fingerprint }] });
   expect(left).toEqual(["flat-flat.vmdk", "flat.vmdk"]);
 });
 
@@ -60,7 +61,10 @@ it("bytes of a raw disk that look packed are a raw disk", async () => {
   const disk = Buffer.from(readFileSync(scratch.path("disk.img")));
   readFileSync(scratch.path("disk.qcow2.gz")).copy(disk, 0, 0, 4096);
   writeFileSync(scratch.path("looks.img"), disk);
-  expect((await analyse("looks.img", "raw")).outcome).toMatchObject({ fileName: "looks.img", unpacked: [] });
+  expect((await analyse("looks.img", "raw")).outcome).toMatchObject({
+    disks: [{ fileName: "looks.img" }],
+    unpacked: [],
+  });
 });
 
 it("no room, and damage: the packed file stays, and nothing else", async () => {

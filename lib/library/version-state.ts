@@ -57,23 +57,25 @@ export async function finishReady(
   await services.db.transaction(async (tx) => {
     await tx.delete(imageDisks).where(eq(imageDisks.versionId, version.id));
     await tx.insert(imageDisks).values(
-      analysis.disks.map(({ facts, entry, storedSize, guest, allocation, fingerprint }, position) => ({
-        versionId: version.id,
-        position,
-        fileName: analysis.fileName,
-        entry,
-        files: [...analysis.files],
-        format: facts.format,
-        variant: facts.variant,
-        virtualSize: facts.virtualSize,
-        storedSize,
-        details: { ...facts.details },
-        notes: [...facts.notes],
-        guest,
-        allocation,
-        sha256: [...analysis.sha256],
-        fingerprint,
-      })),
+      analysis.disks.map(
+        ({ facts, fileName, entry, files, sha256, storedSize, guest, allocation, fingerprint }, position) => ({
+          versionId: version.id,
+          position,
+          fileName,
+          entry,
+          files: [...files],
+          format: facts.format,
+          variant: facts.variant,
+          virtualSize: facts.virtualSize,
+          storedSize,
+          details: { ...facts.details },
+          notes: [...facts.notes],
+          guest,
+          allocation,
+          sha256: [...sha256],
+          fingerprint,
+        }),
+      ),
     );
     await tx
       .update(imageVersions)

@@ -7,7 +7,7 @@ import { hosts, imageDisks, imageVersions, ledger } from "#lib/db/schema.ts";
 import type { HostRow } from "#lib/inventory/host-access.ts";
 import { findVm } from "#lib/inventory/vm-query.ts";
 import { addHost } from "#lib/services/host/add-host.ts";
-import { captureDisk } from "#lib/services/image/capture-disk.ts";
+import { captureVm } from "#lib/services/image/capture-vm.ts";
 import { testPerson } from "#lib/services/testing.ts";
 import { type Bench, deployBench, until } from "./testing.ts";
 
@@ -69,7 +69,7 @@ for (const vendor of ["xen", "hyperv"] as const) {
         });
         const diskId = row.disks[0]!.id;
         const input = { hostId: host.id, vmRef, diskId, imageId: null, name: `back from ${vendor}`, from: null };
-        const started = await captureDisk(bench.operator, input);
+        const started = await captureVm(bench.operator, input);
         await until("the captured version", async () => {
           const [version] = await db.select().from(imageVersions).where(eq(imageVersions.id, started.versionId));
           if (version?.state === "failed") throw new Error(JSON.stringify(version.error));

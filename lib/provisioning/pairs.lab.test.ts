@@ -14,6 +14,7 @@ import type { HostDisk, HypervisorAdapter, ResourceRef, VmSpec } from "#lib/hype
 import { PRODUCTS } from "#lib/hypervisor/demo/products.ts";
 import { fillDisk } from "#lib/hypervisor/fill-disk.ts";
 import { openHost } from "#lib/hypervisor/registry.ts";
+import { stillPlan } from "#lib/hypervisor/testing-capture.ts";
 import { captureImage } from "#lib/library/capture-image.ts";
 
 const MIB = 1_048_576;
@@ -142,17 +143,15 @@ describe("capture, convert, deploy", () => {
             secret: host.secret,
             dataDir: folder,
             vmRef,
-            diskId,
-            tag: randomUUID(),
-            ofSnapshot: false,
+            plan: stillPlan(),
+            disks: [{ diskId, fileName: "disk.qcow2" }],
             folder: into,
-            fileName: "disk.qcow2",
             free: 10 * 2 ** 30,
           },
           new AbortController().signal,
           () => undefined,
         );
-        expect(captured.fingerprint).toBe(await fingerprintOfFile(truth));
+        expect(captured.fingerprints).toEqual([await fingerprintOfFile(truth)]);
         compareByQemu(truth, { path: join(into, "disk.qcow2"), driver: "qcow2" });
         images.set(source, join(into, "disk.qcow2"));
       });
@@ -167,12 +166,12 @@ describe("capture, convert, deploy", () => {
             const { vmRef, diskId, resource } = await deploy(target, images.get(source)!);
             const adapter = adapters.get(target)!;
             const tag = randomUUID();
-            const needed = await adapter.planCapture(vmRef, diskId, tag);
+            const needed = await adapter.planCapture(vmRef, [diskId], tag);
             {
-              await using opened = await adapter.openDisk(vmRef, diskId, tag);
+              await using opened = await adapter.openDisk(vmRef, diskId, needed);
               expect(await fingerprintOf(opened)).toBe(await fingerprintOfFile(truth));
             }
-            for (const each of [...needed].reverse()) await adapter.remove(each);
+            for (const each of [...needed.resources].reverse()) await adapter.remove(each);
             const vm = await adapter.vm(vmRef);
             const place = target === "vmware" ? { ...resource, ref: vm.disks[0]!.source! } : resource;
             compareByQemu(truth, await hosts.get(target)!.file(place));

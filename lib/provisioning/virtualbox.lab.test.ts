@@ -8,7 +8,7 @@ import { whyNoVirtualBox } from "#e2e/lab/virtualbox/built.ts";
 import { localTarget } from "#e2e/lab/virtualbox/host.ts";
 import { virtualBoxLab, type VirtualBoxLab } from "#e2e/lab/virtualbox/virtualbox.ts";
 import { type hosts, imageDisks, imageVersions } from "#lib/db/schema.ts";
-import { captureDisk } from "#lib/services/image/capture-disk.ts";
+import { captureVm } from "#lib/services/image/capture-vm.ts";
 import { deployBench, until, type Bench } from "./testing.ts";
 
 const reason = whyNoVirtualBox();
@@ -46,7 +46,7 @@ describe.skipIf(reason !== null)(
         const started = await until("the VM's row", async () => {
           try {
             const input = { hostId: host.id, vmRef, diskId: "SATA-0-0", imageId: null, name: "back", from: null };
-            return await captureDisk(bench.operator, input);
+            return await captureVm(bench.operator, input);
           } catch {
             return null;
           }

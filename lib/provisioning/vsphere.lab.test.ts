@@ -8,7 +8,7 @@ import { hosts, imageDisks, imageVersions, inventoryItems, jobs, ledger } from "
 import type { Vm } from "#lib/domain/inventory.ts";
 import type { HostRow } from "#lib/inventory/host-access.ts";
 import { addHost } from "#lib/services/host/add-host.ts";
-import { captureDisk } from "#lib/services/image/capture-disk.ts";
+import { captureVm } from "#lib/services/image/capture-vm.ts";
 import { testPerson } from "#lib/services/testing.ts";
 import { xml } from "#lib/wire/soap/xml-text.ts";
 import { deployBench, until, type Bench } from "./testing.ts";
@@ -85,7 +85,7 @@ describe.skipIf(reason !== null)(`a vCenter in the console${reason === null ? ""
 
   it("lends the disk of the running VM to the library, and keeps no snapshot", async () => {
     const vm = await vmRow(vmRef);
-    const started = await captureDisk(bench.operator, {
+    const started = await captureVm(bench.operator, {
       hostId: host.id,
       vmRef,
       diskId: vm?.disks[0]?.id ?? "",

@@ -6,7 +6,15 @@ import { openImageFile } from "#lib/disk/files/image-file.ts";
 import type { DiskFormatId } from "#lib/domain/disk-format.ts";
 import { canPower } from "#lib/domain/vm-rules.ts";
 import { AppError } from "#lib/errors.ts";
-import type { DiskSpec, HostDisk, HypervisorAdapter, PushedDisk, ResourceRef, VmSpec } from "../adapter.ts";
+import type {
+  CapturePlan,
+  DiskSpec,
+  HostDisk,
+  HypervisorAdapter,
+  PushedDisk,
+  ResourceRef,
+  VmSpec,
+} from "../adapter.ts";
 import { openImageDisk } from "../image-disk.ts";
 import { Told } from "../told.ts";
 import { DemoPools } from "./pools.ts";
@@ -132,33 +140,29 @@ export class DemoAdapter implements HypervisorAdapter {
     });
   }
 
-  async #captured(
-    ref: string,
-    diskId: string,
-    signal?: AbortSignal,
-  ): Promise<VmDisk & { source: string; still: boolean; vmName: string }> {
+  #captured(vm: Vm, diskId: string, signal?: AbortSignal): VmDisk & { source: string } {
     signal?.throwIfAborted();
-    const vm = await this.vm(ref);
     const disk = vm.disks.find((candidate) => candidate.id === diskId);
     if (disk?.source == null) throw new AppError("not-found", "disk.not-found", `${vm.name} has no disk “${diskId}”.`);
     if (disk.captureBlocker !== null) throw new AppError("unprocessable", "disk.cannot-capture", disk.captureBlocker);
-    const still = vm.state === "stopped";
-    if (!still && !this.capabilities.captureRunning) {
-      throw new AppError("conflict", "vm.running", `${vm.name} is ${vm.state}: its disk would be inconsistent.`, {
-        hint: "Shut the VM down first.",
-      });
-    }
-    return { ...disk, source: disk.source, still, vmName: vm.name };
+    if (vm.state !== "stopped" && !this.capabilities.captureRunning) throw running(vm);
+    return { ...disk, source: disk.source };
   }
 
-  async planCapture(ref: string, diskId: string, tag: string, signal?: AbortSignal): Promise<readonly ResourceRef[]> {
-    const { source, still, vmName } = await this.#captured(ref, diskId, signal);
-    return still ? [] : [this.#pools.planSnapshot(source, tag, vmName)];
+  async planCapture(ref: string, diskIds: readonly string[], tag: string, signal?: AbortSignal): Promise<CapturePlan> {
+    const vm = await this.vm(ref);
+    for (const diskId of diskIds) this.#captured(vm, diskId, signal);
+    if (vm.state === "stopped") return { tag, ofSnapshot: false, resources: [] };
+    return { tag, ofSnapshot: true, resources: [this.#pools.planSnapshot(tag, vm.name)] };
   }
 
-  async openDisk(ref: string, diskId: string, tag: string, signal?: AbortSignal): Promise<HostDisk> {
-    const { source, format, still, vmName } = await this.#captured(ref, diskId, signal);
-    const read = still ? source : await this.#pools.snapshot(source, this.#pools.planSnapshot(source, tag, vmName));
+  async openDisk(ref: string, diskId: string, plan: CapturePlan, signal?: AbortSignal): Promise<HostDisk> {
+    const vm = await this.vm(ref);
+    const { source, format } = this.#captured(vm, diskId, signal);
+    if (!plan.ofSnapshot && vm.state !== "stopped") throw running(vm);
+    const all = vm.disks.flatMap((disk) => (disk.source === null ? [] : [disk.source]));
+    if (plan.ofSnapshot) await this.#pools.snapshot(all, plan.tag);
+    const read = plan.ofSnapshot ? this.#pools.inSnapshot(source, plan.tag) : source;
     return openImageDisk(await openImageFile(this.#pools.diskPath(read)), format, signal);
   }
 
@@ -243,6 +247,10 @@ export class DemoAdapter implements HypervisorAdapter {
   }
 
   async remove(resource: ResourceRef): Promise<void> {
+    if (resource.kind === "snapshot") {
+      await this.#pools.removeSnapshot(resource.ref);
+      return;
+    }
     if (resource.kind !== "vm") {
       await this.#pools.remove(resource.ref);
       return;
@@ -255,6 +263,12 @@ export class DemoAdapter implements HypervisorAdapter {
   async [Symbol.asyncDispose](): Promise<void> {
     // Nothing is held open: every call reads the host's files anew.
   }
+}
+
+function running({ name, state }: Vm): AppError {
+  return new AppError("conflict", "vm.running", `${name} is ${state}: its disks would be inconsistent.`, {
+    hint: "Shut the VM down first.",
+  });
 }
 
 function noVm(ref: string): AppError {

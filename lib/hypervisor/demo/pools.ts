@@ -24,6 +24,8 @@ function folderName(pool: string): string {
   return pool.replaceAll(/[^A-Za-z0-9._-]+/g, "-").replace(/^-+|-+$/g, "");
 }
 
+const snapshotPrefix = (tag: string): string => `snapshot-${tag}-`;
+
 export class DemoPools {
   readonly #folder: string;
   readonly #product: DemoProduct;
@@ -107,16 +109,30 @@ export class DemoPools {
     return roomLimited(sink, pool.capacity - used, pool.name);
   }
 
-  /** The copy of a running VM's disk that lies beside it while it is read. */
-  planSnapshot(source: string, tag: string, vmName: string): ResourceRef {
-    const slash = source.lastIndexOf("/");
-    const ref = `${source.slice(0, slash)}/snapshot-${tag}-${source.slice(slash + 1)}`;
-    return { kind: "snapshot", ref, label: `snapshot ${tag} of ${vmName}` };
+  /** The copies of a running VM's disks that lie beside them while they are read. */
+  planSnapshot(tag: string, vmName: string): ResourceRef {
+    return { kind: "snapshot", ref: tag, label: `snapshot ${tag} of ${vmName}` };
   }
 
-  async snapshot(source: string, resource: ResourceRef): Promise<string> {
-    await copyFile(this.diskPath(source), this.diskPath(resource.ref), constants.COPYFILE_FICLONE);
-    return resource.ref;
+  /** The copy of one disk, as `diskPath` takes it. */
+  inSnapshot(source: string, tag: string): string {
+    const slash = source.lastIndexOf("/");
+    return `${source.slice(0, slash)}/${snapshotPrefix(tag)}${source.slice(slash + 1)}`;
+  }
+
+  /** Of all disks at once; those that are there already are of this snapshot. */
+  async snapshot(sources: readonly string[], tag: string): Promise<void> {
+    for (const source of sources) {
+      const copy = this.diskPath(this.inSnapshot(source, tag));
+      if ((await stat(copy).catch(() => null)) !== null) continue;
+      await copyFile(this.diskPath(source), copy, constants.COPYFILE_FICLONE);
+    }
+  }
+
+  async removeSnapshot(tag: string): Promise<void> {
+    for (const { name } of this.#product.pools)
+      for (const file of await readdir(this.#path(name)).catch(() => []))
+        if (file.startsWith(snapshotPrefix(tag))) await rm(join(this.#path(name), file), { force: true });
   }
 
   async remove(ref: string): Promise<void> {

@@ -3,8 +3,9 @@ import { createFileSink } from "#lib/disk/files/file-sink.ts";
 import { convertDisk } from "#lib/disk/convert.ts";
 import type { BlockSource } from "#lib/disk/block-source.ts";
 import { createHash } from "node:crypto";
+import type { DiskFormatId } from "#lib/domain/disk-format.ts";
 import type { Vendor } from "#lib/domain/hardware.ts";
-import type { Vm } from "#lib/domain/inventory.ts";
+import type { Vm, VmDisk } from "#lib/domain/inventory.ts";
 import type { DemoPools } from "./pools.ts";
 import type { DemoProduct } from "./products.ts";
 
@@ -17,32 +18,52 @@ interface Plan {
   readonly cpus: number;
   readonly memory: number;
   readonly guestOs: string;
-  readonly size: number;
+  /** Bytes, the disk that it starts from first. */
+  readonly disks: readonly { readonly size: number; readonly locked?: boolean }[];
   readonly snapshots?: boolean;
-  readonly locked?: boolean;
 }
 
 const PLANS: readonly Plan[] = [
-  { name: "web-01", state: "running", cpus: 2, memory: 2 * GiB, guestOs: "Debian GNU/Linux 12", size: 256 * MiB },
-  { name: "web-02", state: "running", cpus: 2, memory: 2 * GiB, guestOs: "Debian GNU/Linux 12", size: 256 * MiB },
+  {
+    name: "web-01",
+    state: "running",
+    cpus: 2,
+    memory: 2 * GiB,
+    guestOs: "Debian GNU/Linux 12",
+    disks: [{ size: 256 * MiB }],
+  },
+  {
+    name: "web-02",
+    state: "running",
+    cpus: 2,
+    memory: 2 * GiB,
+    guestOs: "Debian GNU/Linux 12",
+    disks: [{ size: 256 * MiB }],
+  },
   {
     name: "db-01",
     state: "running",
     cpus: 4,
     memory: 16 * GiB,
     guestOs: "Red Hat Enterprise Linux 9",
-    size: 512 * MiB,
+    disks: [{ size: 512 * MiB }, { size: 256 * MiB }],
     snapshots: true,
   },
-  { name: "build-03", state: "stopped", cpus: 8, memory: 8 * GiB, guestOs: "Ubuntu 24.04", size: 128 * MiB },
+  {
+    name: "build-03",
+    state: "stopped",
+    cpus: 8,
+    memory: 8 * GiB,
+    guestOs: "Ubuntu 24.04",
+    disks: [{ size: 128 * MiB }],
+  },
   {
     name: "legacy-app",
     state: "stopped",
     cpus: 1,
     memory: 1 * GiB,
     guestOs: "Windows Server 2012 R2",
-    size: 128 * MiB,
-    locked: true,
+    disks: [{ size: 128 * MiB }, { size: 64 * MiB, locked: true }],
   },
 ];
 
@@ -69,6 +90,26 @@ function smallDisk(size: number, label: string): BlockSource {
   };
 }
 
+interface SeededDisk {
+  readonly pool: string;
+  readonly name: string;
+  readonly format: DiskFormatId;
+  readonly size: number;
+  /** What it holds, over and over. */
+  readonly words: string;
+}
+
+/** Answers with the disk's place in the pool; one that is there already stays as it is. */
+async function seedDisk(pools: DemoPools, { pool, name, format, size, words }: SeededDisk): Promise<string> {
+  const spec = { poolRef: pool, name, format, virtualSize: size, fileLength: null, placement: {} };
+  const resource = await pools.plan(spec).catch(() => null);
+  if (resource !== null) {
+    await using sink = await createFileSink(pools.diskPath(resource.ref));
+    await convertDisk({ disk: smallDisk(size, words), to: format, sink });
+  }
+  return `${pool}/${name}.${resource?.ref.split(".").pop() ?? format}`;
+}
+
 export async function seedVms(vendor: Vendor, product: DemoProduct, pools: DemoPools): Promise<Vm[]> {
   const vms: Vm[] = [];
   const pool = product.pools[0];
@@ -76,20 +117,22 @@ export async function seedVms(vendor: Vendor, product: DemoProduct, pools: DemoP
   const firmware = product.capabilities.firmware[0];
   if (pool === undefined || format === undefined || firmware === undefined) return vms;
   for (const [index, plan] of PLANS.entries()) {
-    const spec = {
-      poolRef: pool.name,
-      name: plan.name,
-      format,
-      virtualSize: plan.size,
-      fileLength: null,
-      placement: {},
-    };
-    const resource = await pools.plan(spec).catch(() => null);
-    if (resource !== null) {
-      await using sink = await createFileSink(pools.diskPath(resource.ref));
-      await convertDisk({ disk: smallDisk(plan.size, `${vendor} ${plan.name}`), to: format, sink });
+    const disks: VmDisk[] = [];
+    for (const [position, { size, locked }] of plan.disks.entries()) {
+      const name = position === 0 ? plan.name : `${plan.name}_${position}`;
+      disks.push({
+        id: `disk${position}`,
+        label: `Disk ${position + 1}`,
+        bus: firmware.bootBuses[0] ?? null,
+        source: await seedDisk(pools, { pool: pool.name, name, format, size, words: `${vendor} ${name}` }),
+        storageRef: pool.name,
+        format,
+        capacity: size,
+        allocated: null,
+        readOnly: false,
+        captureBlocker: locked === true ? "The disk is a pass-through device of the host." : null,
+      });
     }
-    const source = `${pool.name}/${plan.name}.${resource?.ref.split(".").pop() ?? format}`;
     const id = stableId(vendor, plan.name);
     const network = product.networks[0];
     vms.push({
@@ -105,20 +148,7 @@ export async function seedVms(vendor: Vendor, product: DemoProduct, pools: DemoP
       machine: product.machine,
       description: null,
       startedAt: plan.state === "running" ? new Date(Date.now() - (index + 1) * 86_400_000).toISOString() : null,
-      disks: [
-        {
-          id: "disk0",
-          label: "Disk 1",
-          bus: firmware.bootBuses[0] ?? null,
-          source,
-          storageRef: pool.name,
-          format,
-          capacity: plan.size,
-          allocated: null,
-          readOnly: false,
-          captureBlocker: plan.locked ? "The disk is a pass-through device of the host." : null,
-        },
-      ],
+      disks,
       nics: [
         {
           id: "nic0",

@@ -12,6 +12,7 @@ import type { InventoryChange, Vm } from "#lib/domain/inventory.ts";
 import { AppError } from "#lib/errors.ts";
 import type { HostDisk, HypervisorAdapter, PulledDisk, ResourceRef, VmSpec } from "../adapter.ts";
 import { hypervDriver, makeHypervDriver } from "./driver.ts";
+import { stillPlan } from "../testing-capture.ts";
 
 const reason = whyNoHyperv();
 const MiB = 1024 ** 2;
@@ -257,12 +258,12 @@ describe.skipIf(reason !== null)(`bad days of a Hyper-V host${reason === null ? 
       // The other way.
       const vm = await machine();
       const tag = randomUUID();
-      const planned = await adapter.planCapture(vm.ref, vm.disks[0]!.id, tag);
-      const opened = await adapter.openDisk(vm.ref, vm.disks[0]!.id, tag);
+      const planned = await adapter.planCapture(vm.ref, [vm.disks[0]!.id], tag);
+      const opened = await adapter.openDisk(vm.ref, vm.disks[0]!.id, planned);
       await until(() => lab.shells.running > 0);
       await opened[Symbol.asyncDispose]();
       expect(lab.shells.running).toBe(0);
-      for (const each of planned) await adapter.remove(each);
+      for (const each of planned.resources) await adapter.remove(each);
       expect(leftovers()).toEqual([]);
       expect(lab.shells.open).toBe(0);
     });
@@ -302,14 +303,14 @@ describe.skipIf(reason !== null)(`bad days of a Hyper-V host${reason === null ? 
     const capture = async (vm: Vm, meanwhile: () => void | Promise<void> = () => undefined) => {
       const tag = randomUUID();
       const id = vm.disks[0]!.id;
-      const planned = await adapter.planCapture(vm.ref, id, tag);
+      const planned = await adapter.planCapture(vm.ref, [id], tag);
       const reading = (async () => {
-        const opened = await adapter.openDisk(vm.ref, id, tag);
+        const opened = await adapter.openDisk(vm.ref, id, planned);
         await meanwhile();
         return readAll(opened);
       })();
       const outcome = await told(reading);
-      for (const each of [...planned].reverse()) await adapter.remove(each);
+      for (const each of [...planned.resources].reverse()) await adapter.remove(each);
       return { outcome, bytes: outcome.code === "no error" ? await reading : null };
     };
 
@@ -346,8 +347,8 @@ describe.skipIf(reason !== null)(`bad days of a Hyper-V host${reason === null ? 
       await lab.snapshots.take(vm.ref, "before the upgrade");
       const chained = await adapter.vm(vm.ref);
       expect(chained.disks[0]?.source).toMatch(/\.avhdx$/);
-      const planned = await adapter.planCapture(vm.ref, chained.disks[0]!.id, "t");
-      expect(planned.map(({ kind }) => kind)).toEqual(["disk", "disk"]);
+      const planned = await adapter.planCapture(vm.ref, [chained.disks[0]!.id], "t");
+      expect(planned.resources.map(({ kind }) => kind)).toEqual(["disk", "disk"]);
       for (const start of [false, true]) {
         if (start) await adapter.power(vm.ref, "start");
         expect((await capture(await adapter.vm(vm.ref))).bytes?.equals(content)).toBe(true);
@@ -379,11 +380,11 @@ describe.skipIf(reason !== null)(`bad days of a Hyper-V host${reason === null ? 
       await adapter.power(vm.ref, "start");
       const tag = randomUUID();
       const crashed = await hypervDriver.open(http(), secret());
-      const planned = await crashed.planCapture(vm.ref, vm.disks[0]!.id, tag);
-      const opened = await crashed.openDisk(vm.ref, vm.disks[0]!.id, tag);
+      const planned = await crashed.planCapture(vm.ref, [vm.disks[0]!.id], tag);
+      const opened = await crashed.openDisk(vm.ref, vm.disks[0]!.id, planned);
       expect((await adapter.vm(vm.ref)).snapshots).toHaveLength(1);
       expect(leftovers().length).toBeGreaterThan(0);
-      const words = JSON.parse(JSON.stringify(planned)) as ResourceRef[];
+      const words = JSON.parse(JSON.stringify(planned.resources)) as ResourceRef[];
       for (const each of words.reverse()) await adapter.remove(each);
       const after = await adapter.vm(vm.ref);
       expect(after.snapshots).toEqual([]);
@@ -398,9 +399,9 @@ describe.skipIf(reason !== null)(`bad days of a Hyper-V host${reason === null ? 
       await adapter.power(vm.ref, "start");
       lab.jobs.takes = 800;
       const tag = randomUUID();
-      const planned = await adapter.planCapture(vm.ref, vm.disks[0]!.id, tag);
+      const planned = await adapter.planCapture(vm.ref, [vm.disks[0]!.id], tag);
       const stop = new AbortController();
-      const opening = told(adapter.openDisk(vm.ref, vm.disks[0]!.id, tag, stop.signal));
+      const opening = told(adapter.openDisk(vm.ref, vm.disks[0]!.id, planned, stop.signal));
       await until(() =>
         lab.store
           .all("Msvm_ConcreteJob")
@@ -410,7 +411,7 @@ describe.skipIf(reason !== null)(`bad days of a Hyper-V host${reason === null ? 
       stop.abort(new AppError("cancelled", "cancelled", "Enough."));
       expect((await opening).code).toBe("cancelled");
       expect(Date.now() - at).toBeLessThan(2000);
-      for (const each of [...planned].reverse()) await adapter.remove(each);
+      for (const each of [...planned.resources].reverse()) await adapter.remove(each);
       expect((await adapter.vm(vm.ref)).snapshots).toEqual([]);
     });
   });
@@ -508,10 +509,10 @@ describe.skipIf(reason !== null)(`bad days of a Hyper-V host${reason === null ? 
     const vm = await machine({}, "D:\\O'Brien’s VMs (old) & co\\a disk.vhdx");
     for (const missing of ["none", "curl"]) {
       lab.programs.missing.add(missing);
-      expect((await readAll(await adapter.openDisk(vm.ref, vm.disks[0]!.id, randomUUID()))).equals(content)).toBe(true);
+      expect((await readAll(await adapter.openDisk(vm.ref, vm.disks[0]!.id, stillPlan()))).equals(content)).toBe(true);
     }
     const hostile = await machine({}, "D:\\100 %PATH%\\a.vhdx");
-    const refused = await told(adapter.openDisk(hostile.ref, hostile.disks[0]!.id, randomUUID()));
+    const refused = await told(adapter.openDisk(hostile.ref, hostile.disks[0]!.id, stillPlan()));
     expect(refused.code).toBe("host.bad-path");
   });
 });

@@ -2,22 +2,21 @@
  * Where a disk's bytes are to be read. A machine that is off lends its file; of one that runs a checkpoint is made, and
  * the file that it froze is read. What lies in a chain of checkpoints is merged by the host into one file first.
  */
+import { createHash } from "node:crypto";
 import type { DiskStream } from "#lib/disk/disk-stream.ts";
 import type { Vm, VmDisk } from "#lib/domain/inventory.ts";
 import { AppError } from "#lib/errors.ts";
 import { type CimRef, number, text } from "#lib/wire/wsman/cim.ts";
 import { embeddedInstance } from "#lib/wire/wsman/embedded.ts";
-import type { ResourceRef } from "../adapter.ts";
+import type { CapturePlan, ResourceRef } from "../adapter.ts";
 import { type HypervSession, V2 } from "./session.ts";
 import { type CaptureSnapshots, planSnapshot } from "./snapshots.ts";
 
 const IMAGES_CLASS = "Msvm_ImageManagementService";
 const IMAGES: CimRef = { namespace: V2, className: IMAGES_CLASS, keys: { CreationClassName: IMAGES_CLASS } };
 
-export interface CapturePlan {
-  readonly vm: Vm;
-  readonly disk: VmDisk & { readonly source: string };
-  readonly snapshot: ResourceRef | null;
+/** What one disk needs, by the path of the file that is read. */
+export interface DiskNeeds {
   /** One file instead of a chain. */
   readonly merged: ResourceRef | null;
   /** Path that the names of the two small files of a transfer begin with. */
@@ -30,11 +29,20 @@ const MOST_CHECKPOINTS = 50;
 const isChained = (path: string): boolean => /\.avhdx?$/i.test(path);
 
 /** Throws `disk.not-found`, `disk.cannot-capture`. */
-export function planCapture(vm: Vm, diskId: string, tag: string): CapturePlan {
+export function diskOf(vm: Vm, diskId: string): VmDisk & { readonly source: string } {
   const disk = vm.disks.find((each) => each.id === diskId);
   if (disk?.source == null) throw new AppError("not-found", "disk.not-found", `${vm.name} has no disk “${diskId}”.`);
   if (disk.captureBlocker !== null) throw new AppError("unprocessable", "disk.cannot-capture", disk.captureBlocker);
-  const { source } = disk;
+  return { ...disk, source: disk.source };
+}
+
+/** Of a machine in these states the disks stand still. */
+export const isStill = ({ state }: Pick<Vm, "state">): boolean =>
+  state === "stopped" || state === "suspended" || state === "crashed";
+
+/** Throws `disk.not-found`, `disk.cannot-capture`, `vm.no-snapshot`. */
+export function planCapture(vm: Vm, diskIds: readonly string[], tag: string): CapturePlan {
+  const disks = diskIds.map((diskId) => diskOf(vm, diskId));
   if (vm.state === "running" && vm.snapshots.length >= MOST_CHECKPOINTS)
     throw new AppError(
       "unprocessable",
@@ -44,14 +52,22 @@ export function planCapture(vm: Vm, diskId: string, tag: string): CapturePlan {
         hint: "Remove some of them, or shut the machine down and capture it then.",
       },
     );
-  const folder = source.slice(0, source.lastIndexOf("\\"));
-  const base = `${folder}\\supravisor-${tag}`;
-  const still = vm.state === "stopped" || vm.state === "suspended" || vm.state === "crashed";
+  const ofSnapshot = !isStill(vm);
+  const needs = disks.map((disk) => needsOf(vm, disk, disk.source, tag));
+  const resources = [
+    ...needs.map(({ keys }) => keys),
+    ...(ofSnapshot ? [planSnapshot(vm.ref, vm.name, tag)] : []),
+    ...needs.flatMap(({ merged }) => (merged === null ? [] : [merged])),
+  ];
+  return { tag, ofSnapshot, resources };
+}
+
+/** `path`: of the file that is read, which the checkpoint froze when there is one. */
+export function needsOf(vm: Vm, disk: Pick<VmDisk, "id" | "label">, path: string, tag: string): DiskNeeds {
+  const own = createHash("sha256").update(disk.id).digest("hex").slice(0, 8);
+  const base = `${path.slice(0, path.lastIndexOf("\\"))}\\supravisor-${tag}-${own}`;
   return {
-    vm,
-    disk: { ...disk, source },
-    snapshot: still ? null : planSnapshot(vm.ref, vm.name, tag),
-    merged: isChained(source)
+    merged: isChained(path)
       ? { kind: "disk", ref: `${base}.vhdx`, label: `the merged copy of ${disk.label} of ${vm.name}` }
       : null,
     keys: { kind: "disk", ref: base, label: `the transfer of ${disk.label} of ${vm.name}` },
@@ -88,8 +104,8 @@ export async function mergeChain(
 export async function watchOver(
   session: HypervSession,
   snapshots: CaptureSnapshots,
-  { vm, snapshot }: CapturePlan,
-  tag: string,
+  vm: Vm,
+  plan: CapturePlan,
   signal?: AbortSignal,
 ): Promise<() => Promise<void>> {
   const doing = `Reading a disk of ${vm.name}`;
@@ -105,14 +121,19 @@ export async function watchOver(
   const before = await state();
   return async () => {
     const now = await state();
-    if (snapshot === null && now !== before)
+    if (!plan.ofSnapshot && now !== before)
       throw new AppError("conflict", "vm.running", `${vm.name} was started while its disk was read.`, {
         hint: "Leave it switched off until its disk has been read, or capture it while it runs.",
       });
-    if (snapshot !== null && (await snapshots.find(vm.ref, tag, doing, signal)) === undefined)
-      throw new AppError("conflict", "disk.not-found", `${snapshot.label} was removed while its disk was read.`, {
-        hint: "Nothing of the unfinished copy is kept.",
-      });
+    if (plan.ofSnapshot && (await snapshots.find(vm.ref, plan.tag, doing, signal)) === undefined)
+      throw new AppError(
+        "conflict",
+        "disk.not-found",
+        `The checkpoint of ${vm.name} was removed while its disk was read.`,
+        {
+          hint: "Nothing of the unfinished copy is kept.",
+        },
+      );
   };
 }
 

@@ -7,9 +7,17 @@ import type { InventoryChange, InventoryItem, Vm } from "#lib/domain/inventory.t
 import { openForwardBytes } from "#lib/disk/forward/open-forward.ts";
 import { AppError } from "#lib/errors.ts";
 import { text, texts } from "#lib/wire/wsman/cim.ts";
-import type { DiskSpec, HostDisk, HypervisorAdapter, PulledDisk, ResourceRef, VmSpec } from "../adapter.ts";
+import type {
+  CapturePlan,
+  DiskSpec,
+  HostDisk,
+  HypervisorAdapter,
+  PulledDisk,
+  ResourceRef,
+  VmSpec,
+} from "../adapter.ts";
 import { Told } from "../told.ts";
-import { checked, mergeChain, planCapture, watchOver } from "./capture.ts";
+import { checked, diskOf, isStill, mergeChain, needsOf, planCapture, watchOver } from "./capture.ts";
 import { defineVm, SERVICE } from "./define-vm.ts";
 import { DiskSizes } from "./disk-sizes.ts";
 import { FileTransfer } from "./file-transfer.ts";
@@ -110,18 +118,26 @@ export class HypervAdapter implements HypervisorAdapter {
     return changePower(this.#session, await this.vm(ref, signal), action, signal);
   }
 
-  async planCapture(vmRef: string, diskId: string, tag: string, signal?: AbortSignal): Promise<readonly ResourceRef[]> {
-    const { snapshot, merged, keys } = planCapture(await this.vm(vmRef, signal), diskId, tag);
-    return [keys, ...(snapshot === null ? [] : [snapshot]), ...(merged === null ? [] : [merged])];
+  async planCapture(
+    vmRef: string,
+    diskIds: readonly string[],
+    tag: string,
+    signal?: AbortSignal,
+  ): Promise<CapturePlan> {
+    return planCapture(await this.vm(vmRef, signal), diskIds, tag);
   }
 
-  async openDisk(vmRef: string, diskId: string, tag: string, signal?: AbortSignal): Promise<HostDisk> {
-    const plan = planCapture(await this.vm(vmRef, signal), diskId, tag);
-    const { vm, disk, merged, keys } = plan;
-    const check = await watchOver(this.#session, this.#snapshots, plan, tag, signal);
+  async openDisk(vmRef: string, diskId: string, plan: CapturePlan, signal?: AbortSignal): Promise<HostDisk> {
+    const vm = await this.vm(vmRef, signal);
+    const disk = diskOf(vm, diskId);
+    if (!plan.ofSnapshot && !isStill(vm))
+      throw new AppError("conflict", "vm.running", `${vm.name} was started before its disk was read.`, {
+        hint: "Capture it again: of a machine that runs a checkpoint is read.",
+      });
+    const check = await watchOver(this.#session, this.#snapshots, vm, plan, signal);
     let path = disk.source;
-    if (plan.snapshot !== null) {
-      const there = (await this.#snapshots.make(vm.ref, vm.name, tag, signal)).get(disk.id);
+    if (plan.ofSnapshot) {
+      const there = (await this.#snapshots.make(vm.ref, vm.name, plan.tag, signal)).get(disk.id);
       if (there === undefined || there === "")
         throw new AppError(
           "unprocessable",
@@ -130,6 +146,7 @@ export class HypervAdapter implements HypervisorAdapter {
         );
       path = there;
     }
+    const { merged, keys } = needsOf(vm, disk, path, plan.tag);
     if (merged !== null) {
       await mergeChain(this.#session, path, merged.ref, signal);
       path = merged.ref;

@@ -5,7 +5,15 @@ import type { PowerAction } from "#lib/domain/hardware.ts";
 import type { InventoryChange, InventoryItem, Vm, VmDisk } from "#lib/domain/inventory.ts";
 import { canPower } from "#lib/domain/vm-rules.ts";
 import { AppError } from "#lib/errors.ts";
-import type { DiskSpec, HostDisk, HypervisorAdapter, PushedDisk, ResourceRef, VmSpec } from "../adapter.ts";
+import type {
+  CapturePlan,
+  DiskSpec,
+  HostDisk,
+  HypervisorAdapter,
+  PushedDisk,
+  ResourceRef,
+  VmSpec,
+} from "../adapter.ts";
 import { openImageDisk } from "../image-disk.ts";
 import type { LibvirtClient } from "./client.ts";
 import { readHostFacts, readNetworks, readPools, readVm } from "./inventory.ts";
@@ -145,12 +153,12 @@ export class LibvirtAdapter<Host extends LibvirtHost> implements HypervisorAdapt
     return { ...disk, source: disk.source };
   }
 
-  async planCapture(ref: string, diskId: string, _tag: string, signal?: AbortSignal): Promise<readonly ResourceRef[]> {
-    await this.#captured(ref, diskId, signal);
-    return [];
+  async planCapture(ref: string, diskIds: readonly string[], tag: string, signal?: AbortSignal): Promise<CapturePlan> {
+    for (const diskId of diskIds) await this.#captured(ref, diskId, signal);
+    return { tag, ofSnapshot: false, resources: [] };
   }
 
-  async openDisk(ref: string, diskId: string, _tag: string, signal?: AbortSignal): Promise<HostDisk> {
+  async openDisk(ref: string, diskId: string, _plan: CapturePlan, signal?: AbortSignal): Promise<HostDisk> {
     const { source, format } = await this.#captured(ref, diskId, signal);
     const volume = await this.#volumes.byPath(source, signal);
     return openImageDisk(await this.#volumes.file(volume, signal), format, signal);

@@ -18,6 +18,7 @@ import { AppError } from "#lib/errors.ts";
 import type { HypervisorAdapter, ResourceRef } from "../adapter.ts";
 import { fillDisk } from "../fill-disk.ts";
 import { openHost } from "../registry.ts";
+import { stillPlan } from "../testing-capture.ts";
 
 const MIB = 1024 ** 2;
 /** Whole grains: VirtualBox rounds a VMDK up to them. */
@@ -82,13 +83,13 @@ describe.skipIf(reason !== null)(`disks of a real VirtualBox${reason === null ? 
     const vm = await adapter.vm(uuid);
     const [disk] = vm.disks;
     const tag = randomUUID();
-    const needed = await adapter.planCapture(uuid, disk?.id ?? "", tag);
+    const needed = await adapter.planCapture(uuid, [disk?.id ?? ""], tag);
     try {
-      await using opened = await adapter.openDisk(uuid, disk?.id ?? "", tag);
+      await using opened = await adapter.openDisk(uuid, disk?.id ?? "", needed);
       if (opened.access !== "random") throw new Error("VirtualBox's disks can be sought in");
-      return { vm, needed, size: opened.disk.size, fingerprint: await fingerprintDisk(opened.disk) };
+      return { vm, needed: needed.resources, size: opened.disk.size, fingerprint: await fingerprintDisk(opened.disk) };
     } finally {
-      for (const resource of needed) await adapter.remove(resource);
+      for (const resource of needed.resources) await adapter.remove(resource);
     }
   }
 
@@ -159,7 +160,7 @@ describe.skipIf(reason !== null)(`disks of a real VirtualBox${reason === null ? 
     const uuid = foreignVm(disk);
     const id = (await by(way).vm(uuid)).disks[0]?.id ?? "";
     const reading = async (meanwhile: () => void): Promise<string> => {
-      await using opened = await by(way).openDisk(uuid, id, randomUUID());
+      await using opened = await by(way).openDisk(uuid, id, stillPlan());
       if (opened.access !== "random") return opened.access;
       meanwhile();
       await delay(2100);
@@ -167,7 +168,7 @@ describe.skipIf(reason !== null)(`disks of a real VirtualBox${reason === null ? 
     };
     expect(await reading(() => utimesSync(disk, new Date(), new Date(Date.now() + 60_000)))).toBe("vm.running");
     expect(await reading(() => lab.vboxManage("unregistervm", uuid, "--delete"))).toBe("disk.not-found");
-    expect(await codeOf(by(way).planCapture(uuid, id, randomUUID()))).toBe("vm.not-found");
+    expect(await codeOf(by(way).planCapture(uuid, [id], randomUUID()))).toBe("vm.not-found");
   });
 
   it("says beforehand which disks cannot be read", async () => {
@@ -177,10 +178,10 @@ describe.skipIf(reason !== null)(`disks of a real VirtualBox${reason === null ? 
     lab.inside("mv", disk, `${disk}.away`);
     const vm = await by("local").vm(uuid);
     expect(vm.disks[0]?.captureBlocker).toMatch(/cannot open/);
-    expect(await codeOf(by("local").planCapture(uuid, vm.disks[0]?.id ?? "", randomUUID()))).toBe(
+    expect(await codeOf(by("local").planCapture(uuid, [vm.disks[0]?.id ?? ""], randomUUID()))).toBe(
       "disk.cannot-capture",
     );
-    expect(await codeOf(by("local").planCapture(uuid, "SATA-9-0", randomUUID()))).toBe("disk.not-found");
+    expect(await codeOf(by("local").planCapture(uuid, ["SATA-9-0"], randomUUID()))).toBe("disk.not-found");
     const gone: ResourceRef = { kind: "disk", ref: join(lab.machineFolder, "none.vdi"), label: "disk none" };
     expect(await codeOf(by("local").openResource(gone, "vdi"))).toBe("disk.not-found");
   });

@@ -1,4 +1,5 @@
 /** The disk of a VM as it is now: its chain read where it lies, or else a merged copy that VirtualBox makes. */
+import { createHash } from "node:crypto";
 import type { Vm } from "#lib/domain/inventory.ts";
 import { AppError } from "#lib/errors.ts";
 import type { HostDisk, ResourceRef } from "../adapter.ts";
@@ -36,9 +37,11 @@ function chainOfSubject({ vm, diskId, info, media }: Subject): readonly Medium[]
   return chain;
 }
 
-function scratchOf(vbox: VBoxManage, host: VirtualBoxHost, vm: Vm, tag: string): ResourceRef {
-  const path = pathsOf(vbox.machine.os).join(host.machineFolder, `supravisor-capture-${tag}.vdi`);
-  return { kind: "disk", ref: path, label: `copy of a disk of ${vm.name}` };
+/** Each disk of a capture has a copy of its own, whose name takes no more than letters and digits of the disk's. */
+function scratchOf(vbox: VBoxManage, host: VirtualBoxHost, { vm, diskId }: Subject, tag: string): ResourceRef {
+  const own = createHash("sha256").update(diskId).digest("hex").slice(0, 8);
+  const path = pathsOf(vbox.machine.os).join(host.machineFolder, `supravisor-capture-${tag}-${own}.vdi`);
+  return { kind: "disk", ref: path, label: `copy of ${diskId} of ${vm.name}` };
 }
 
 /** Null: our readers cannot take this chain, VirtualBox can. What the host refuses is thrown. */
@@ -56,7 +59,7 @@ async function openDirectly(
   }
 }
 
-export async function planCapture(
+export async function planDiskCapture(
   vbox: VBoxManage,
   host: VirtualBoxHost,
   subject: Subject,
@@ -66,7 +69,7 @@ export async function planCapture(
   const chain = chainOfSubject(subject);
   const direct = await openDirectly(vbox, chain, signal);
   await direct?.[Symbol.asyncDispose]();
-  return direct === null ? [scratchOf(vbox, host, subject.vm, tag)] : [];
+  return direct === null ? [scratchOf(vbox, host, subject, tag)] : [];
 }
 
 export async function openCapture(
@@ -80,7 +83,7 @@ export async function openCapture(
   const direct = await openDirectly(vbox, chain, signal);
   if (direct !== null) return direct;
   const { vm, info, diskId } = subject;
-  const scratch = scratchOf(vbox, host, vm, tag);
+  const scratch = scratchOf(vbox, host, subject, tag);
   const doing = `Copying a disk of ${vm.name} on ${vbox.machine.name}`;
   if ((await vbox.machine.files.stat(scratch.ref, signal)) === null) {
     try {

@@ -4,9 +4,17 @@ import type { PowerAction } from "#lib/domain/hardware.ts";
 import type { InventoryChange, InventoryItem, Vm } from "#lib/domain/inventory.ts";
 import type { ByteSink } from "#lib/disk/io.ts";
 import { AppError } from "#lib/errors.ts";
-import type { CreatedDisk, DiskSpec, HostDisk, HypervisorAdapter, ResourceRef, VmSpec } from "../adapter.ts";
+import type {
+  CapturePlan,
+  CreatedDisk,
+  DiskSpec,
+  HostDisk,
+  HypervisorAdapter,
+  ResourceRef,
+  VmSpec,
+} from "../adapter.ts";
 import { readCapabilities } from "./capabilities.ts";
-import { openCapture, planCapture, type Subject } from "./capture.ts";
+import { openCapture, planDiskCapture, type Subject } from "./capture.ts";
 import { openChain } from "./chain.ts";
 import { makeMachine } from "./create-vm.ts";
 import { readHost, type VirtualBoxHost } from "./host-facts.ts";
@@ -108,14 +116,17 @@ export class VirtualBoxAdapter implements HypervisorAdapter {
     await changePower(this.#vbox, await this.vm(ref, signal), action, this.#capabilities.whyNotStart, signal);
   }
 
-  async planCapture(ref: string, diskId: string, tag: string, signal?: AbortSignal): Promise<readonly ResourceRef[]> {
-    const subject = { ...(await this.#subject(ref, signal)), diskId };
-    return planCapture(this.#vbox, this.#host, subject, tag, signal);
+  async planCapture(ref: string, diskIds: readonly string[], tag: string, signal?: AbortSignal): Promise<CapturePlan> {
+    const machine = await this.#subject(ref, signal);
+    const resources: ResourceRef[] = [];
+    for (const diskId of diskIds)
+      resources.push(...(await planDiskCapture(this.#vbox, this.#host, { ...machine, diskId }, tag, signal)));
+    return { tag, ofSnapshot: false, resources };
   }
 
-  async openDisk(ref: string, diskId: string, tag: string, signal?: AbortSignal): Promise<HostDisk> {
+  async openDisk(ref: string, diskId: string, plan: CapturePlan, signal?: AbortSignal): Promise<HostDisk> {
     const subject = { ...(await this.#subject(ref, signal)), diskId };
-    return openCapture(this.#vbox, this.#host, subject, tag, signal);
+    return openCapture(this.#vbox, this.#host, subject, plan.tag, signal);
   }
 
   async openResource(resource: ResourceRef, format: DiskFormatId, signal?: AbortSignal): Promise<HostDisk> {

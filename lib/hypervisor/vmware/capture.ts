@@ -1,5 +1,5 @@
 /** The disk of a VM at one moment: exported while it is stopped, from a snapshot while it runs. */
-import type { HostDisk } from "../adapter.ts";
+import type { CapturePlan, HostDisk } from "../adapter.ts";
 import { FlatDisk } from "#lib/disk/flat-disk.ts";
 import type { Vm } from "#lib/domain/inventory.ts";
 import { at, textAt, type Element } from "#lib/wire/soap/element.ts";
@@ -16,7 +16,7 @@ export interface Capture {
   readonly vm: Vm;
   readonly devices: readonly Element[];
   readonly disk: Element;
-  readonly tag: string;
+  readonly plan: CapturePlan;
   readonly doing: string;
 }
 
@@ -29,12 +29,16 @@ export async function readVmDisk(
   capture: Capture,
   signal?: AbortSignal,
 ): Promise<HostDisk> {
-  const { vm, devices, disk, tag, doing } = capture;
+  const { vm, devices, disk, plan, doing } = capture;
   const self = ref("VirtualMachine", vm.ref);
-  if (vm.state !== "stopped") {
-    const snapshot = await takeSnapshot(client, self, tag, vm.tools === "running", { signal });
+  if (plan.ofSnapshot) {
+    const snapshot = await takeSnapshot(client, self, plan.tag, vm.tools === "running", { signal });
     return exportDisk(client, snapshot, devices, disk, doing, signal);
   }
+  if (vm.state !== "stopped")
+    throw new AppError("conflict", "vm.running", `${vm.name} was started before its disk was read.`, {
+      hint: "Capture it again: of a VM that runs a snapshot is read.",
+    });
   try {
     return await exportDisk(client, self, devices, disk, doing, signal);
   } catch (error) {

@@ -15,6 +15,7 @@ import type { DiskBus } from "#lib/domain/hardware.ts";
 import type { HypervisorAdapter, ResourceRef, VmSpec } from "../adapter.ts";
 import { vmwareDriver } from "./driver.ts";
 import { noisyDisk, sendNoise, specOf } from "./testing-disk.ts";
+import { stillPlan } from "../testing-capture.ts";
 
 const reason = whyNoVcsim();
 const MiB = 1024 ** 2;
@@ -110,7 +111,7 @@ describe.skipIf(reason !== null).each(["vpx", "esx"] as const)(
           "Images are identical",
         );
         await rm(scratch);
-        const opened = await adapter.openDisk(vm.ref, disk.id, randomUUID());
+        const opened = await adapter.openDisk(vm.ref, disk.id, stillPlan());
         expect(opened.access === "once" && opened.stream.size).toBe(noise.size);
         await opened[Symbol.asyncDispose]();
       }
@@ -125,7 +126,7 @@ describe.skipIf(reason !== null).each(["vpx", "esx"] as const)(
     it("reads a stopped VM's disk from its file where exports are refused", async () => {
       const vm = await deploy(["pvscsi"]);
       lab.proxy.failNext("ExportVm", "NoPermission", "Permission to perform this operation was denied.");
-      await using opened = await adapter.openDisk(vm.ref, vm.disks[0]?.id ?? "", randomUUID());
+      await using opened = await adapter.openDisk(vm.ref, vm.disks[0]?.id ?? "", stillPlan());
       if (opened.access !== "random") throw new Error("the file was not read");
       expect(await fingerprintDisk(opened.disk)).toBe(await fingerprintDisk(noisyDisk(MiB, 0)));
     });

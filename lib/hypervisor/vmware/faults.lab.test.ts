@@ -11,6 +11,7 @@ import { xml } from "#lib/wire/soap/xml-text.ts";
 import type { HypervisorAdapter, ResourceRef, VmSpec } from "../adapter.ts";
 import { vmwareDriver } from "./driver.ts";
 import { sendNoise, specOf } from "./testing-disk.ts";
+import { stillPlan } from "../testing-capture.ts";
 
 const reason = whyNoVcsim();
 const MiB = 1024 ** 2;
@@ -203,7 +204,7 @@ describe.skipIf(reason !== null)(`a vCenter with troubles${reason === null ? "" 
     const vm = await adapter.createVm(vmSpec(name(), [resource]), tag);
     lab.proxy.slowUploads(MiB);
     const stop = new AbortController();
-    const opened = await adapter.openDisk(vm.ref, vm.disks[0]?.id ?? "", randomUUID(), stop.signal);
+    const opened = await adapter.openDisk(vm.ref, vm.disks[0]?.id ?? "", stillPlan(), stop.signal);
     if (opened.access !== "once") throw new Error("an export can be read at random");
     const { stream } = opened;
     const reading = failure(
@@ -278,10 +279,10 @@ describe.skipIf(reason !== null)(`a vCenter with troubles${reason === null ? "" 
     await adapter.power(vm.ref, "start");
     const diskId = vm.disks[0]?.id ?? "";
     const captureTag = randomUUID();
-    const needed = await adapter.planCapture(vm.ref, diskId, captureTag);
-    expect(needed).toHaveLength(1);
+    const needed = await adapter.planCapture(vm.ref, [diskId], captureTag);
+    expect(needed.resources).toHaveLength(1);
     lab.proxy.slowUploads(4 * MiB);
-    const opened = await adapter.openDisk(vm.ref, diskId, captureTag);
+    const opened = await adapter.openDisk(vm.ref, diskId, needed);
     expect((await adapter.vm(vm.ref)).snapshots).toHaveLength(1);
     if (opened.access !== "once") throw new Error("an export can be read at random");
     const { stream } = opened;
@@ -296,9 +297,9 @@ describe.skipIf(reason !== null)(`a vCenter with troubles${reason === null ? "" 
     await lab.proxy.expireSessions();
     expect((await reading).code).toBe("host.lease-lost");
     await opened[Symbol.asyncDispose]();
-    for (const each of needed) await adapter.remove(each);
+    for (const each of needed.resources) await adapter.remove(each);
     expect((await failure(adapter.vm(vm.ref))).code).toBe("vm.not-found");
-    expect((await failure(adapter.openDisk(vm.ref, diskId, captureTag))).code).toBe("vm.not-found");
+    expect((await failure(adapter.openDisk(vm.ref, diskId, needed))).code).toBe("vm.not-found");
     expect((await failure(adapter.power(vm.ref, "start"))).code).toBe("vm.not-found");
   });
 
@@ -308,13 +309,13 @@ describe.skipIf(reason !== null)(`a vCenter with troubles${reason === null ? "" 
     const vm = await adapter.createVm(vmSpec(name(), [resource]), tag);
     await adapter.power(vm.ref, "start");
     const captureTag = randomUUID();
-    const needed = await adapter.planCapture(vm.ref, vm.disks[0]?.id ?? "", captureTag);
-    const opened = await adapter.openDisk(vm.ref, vm.disks[0]?.id ?? "", captureTag);
+    const needed = await adapter.planCapture(vm.ref, [vm.disks[0]?.id ?? ""], captureTag);
+    const opened = await adapter.openDisk(vm.ref, vm.disks[0]?.id ?? "", needed);
     await opened[Symbol.asyncDispose]();
     await using later = await vmwareDriver.open(lab.connection, lab.secret);
     expect((await later.vm(vm.ref)).snapshots.map((each) => each.name)).toEqual([`supravisor-${captureTag}`]);
-    for (const each of needed) await later.remove(each);
-    for (const each of needed) await later.remove(each);
+    for (const each of needed.resources) await later.remove(each);
+    for (const each of needed.resources) await later.remove(each);
     expect((await later.vm(vm.ref)).snapshots).toEqual([]);
     await adapter.remove({ kind: "vm", ref: tag, label: vm.name });
   });
@@ -419,7 +420,7 @@ describe.skipIf(reason !== null)(`a vCenter with troubles${reason === null ? "" 
     expect((await adapter.vm(made.ref)).disks).toHaveLength(2);
     await adapter.remove({ kind: "vm", ref: tags[0], label: made.name });
     const back = await adapter.vm(donor.ref);
-    const opened = await adapter.openDisk(back.ref, back.disks[0]?.id ?? "", randomUUID());
+    const opened = await adapter.openDisk(back.ref, back.disks[0]?.id ?? "", stillPlan());
     expect(opened.access === "once" && opened.stream.size).toBe(4 * MiB);
     await opened[Symbol.asyncDispose]();
     await adapter.remove({ kind: "vm", ref: tags[1], label: donor.name });

@@ -6,7 +6,15 @@ import { canPower } from "#lib/domain/vm-rules.ts";
 import { AppError } from "#lib/errors.ts";
 import { textAt, type Element } from "#lib/wire/soap/element.ts";
 import { xml } from "#lib/wire/soap/xml-text.ts";
-import type { CreatedDisk, DiskSpec, HostDisk, HypervisorAdapter, ResourceRef, VmSpec } from "../adapter.ts";
+import type {
+  CapturePlan,
+  CreatedDisk,
+  DiskSpec,
+  HostDisk,
+  HypervisorAdapter,
+  ResourceRef,
+  VmSpec,
+} from "../adapter.ts";
 import { readOffer, type Offer } from "./capabilities.ts";
 import { readVmDisk } from "./capture.ts";
 import { diskRef, findCarrier, importCarrier, requireFree } from "./carrier.ts";
@@ -167,18 +175,19 @@ export class VsphereAdapter implements HypervisorAdapter {
     });
   }
 
-  async planCapture(id: string, diskId: string, tag: string, signal?: AbortSignal): Promise<readonly ResourceRef[]> {
+  async planCapture(id: string, diskIds: readonly string[], tag: string, signal?: AbortSignal): Promise<CapturePlan> {
     const { vm, devices } = await this.#vm(id, signal);
-    capturable(vm, devices, diskId);
-    if (vm.state === "stopped") return [];
-    return [{ kind: "snapshot", ref: snapshotRef(id, tag), label: `snapshot of ${vm.name}` }];
+    for (const diskId of diskIds) capturable(vm, devices, diskId);
+    if (vm.state === "stopped") return { tag, ofSnapshot: false, resources: [] };
+    const resources = [{ kind: "snapshot", ref: snapshotRef(id, tag), label: `snapshot of ${vm.name}` }] as const;
+    return { tag, ofSnapshot: true, resources };
   }
 
-  async openDisk(id: string, diskId: string, tag: string, signal?: AbortSignal): Promise<HostDisk> {
+  async openDisk(id: string, diskId: string, plan: CapturePlan, signal?: AbortSignal): Promise<HostDisk> {
     const { vm, devices } = await this.#vm(id, signal);
     const disk = capturable(vm, devices, diskId);
     const doing = `Reading ${textAt(disk, "backing", "fileName") ?? diskId} of ${vm.name}`;
-    return this.#told(doing, () => readVmDisk(this.#client, this.#infra, { vm, devices, disk, tag, doing }, signal));
+    return this.#told(doing, () => readVmDisk(this.#client, this.#infra, { vm, devices, disk, plan, doing }, signal));
   }
 
   async openResource(resource: ResourceRef, _format: DiskFormatId, signal?: AbortSignal): Promise<HostDisk> {

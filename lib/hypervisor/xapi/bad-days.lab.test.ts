@@ -208,8 +208,8 @@ describe.skipIf(reason !== null)(
       expect(pools.find((pool) => pool.name === "NFS storage")).toMatchObject({ type: "nfs, thin", writable: true });
       expect(pools.find((pool) => pool.name === "Local LVM")).toMatchObject({ type: "lvm, thick", free: 256 * MiB });
       expect(pools.find((pool) => pool.name === "ISO library")?.writable).toBe(false);
-      const [first] = await adapter.planCapture(uuid("VM", seeded.vm), "0", "t");
-      expect(first).toMatchObject({ kind: "snapshot", ref: "t" });
+      const plan = await adapter.planCapture(uuid("VM", seeded.vm), ["0"], "t");
+      expect(plan).toMatchObject({ ofSnapshot: true, resources: [{ kind: "snapshot", ref: "t" }] });
       machines.halt(seeded.vm);
     });
 

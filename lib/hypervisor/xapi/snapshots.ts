@@ -27,20 +27,29 @@ export class Snapshots {
     return { kind: "snapshot", ref: tag, label: `snapshot ${nameOf(tag)} of ${vmName}` };
   }
 
-  /** Answers with the snapshot's copy of the disk. The same tag again finds the same snapshot. */
-  async make(vm: string, vmName: string, diskId: string, tag: string, signal?: AbortSignal): Promise<string> {
+  /** Of all disks of the VM. The same tag again finds the same snapshot. */
+  async make(vm: string, vmName: string, tag: string, signal?: AbortSignal): Promise<string> {
     const doing = `Taking a snapshot of ${vmName}`;
     const options = { doing, stallMs: this.#stallMs, ...(signal === undefined ? {} : { signal }) };
     try {
       const [known] = await this.#session.call("VM.get_by_name_label", [nameOf(tag)], Refs, signal);
-      const ref = known ?? (await runTask(this.#session, "VM.snapshot", [vm, nameOf(tag)], options));
+      return known ?? (await runTask(this.#session, "VM.snapshot", [vm, nameOf(tag)], options));
+    } catch (error) {
+      throw asAppError(error, doing);
+    }
+  }
+
+  /** The snapshot's copy of one disk. */
+  async disk(vm: string, vmName: string, diskId: string, tag: string, signal?: AbortSignal): Promise<string> {
+    const ref = await this.make(vm, vmName, tag, signal);
+    try {
       const { VBDs } = await this.#session.call("VM.get_record", [ref], recordSchema("VM"), signal);
       for (const each of VBDs) {
         const vbd = await this.#session.call("VBD.get_record", [each], recordSchema("VBD"), signal);
         if (vbd.userdevice === diskId && !vbd.empty) return vbd.VDI;
       }
     } catch (error) {
-      throw asAppError(error, doing);
+      throw asAppError(error, `Looking into the snapshot of ${vmName}`);
     }
     throw new AppError("unprocessable", "disk.cannot-capture", `The snapshot of ${vmName} has no disk “${diskId}”.`, {
       hint: "A disk that is shared or kept out of snapshots can be captured while the VM is shut down.",

@@ -7,7 +7,15 @@ import type { PowerAction } from "#lib/domain/hardware.ts";
 import type { InventoryChange, InventoryItem, Vm, VmDisk } from "#lib/domain/inventory.ts";
 import { canPower } from "#lib/domain/vm-rules.ts";
 import { AppError } from "#lib/errors.ts";
-import type { CreatedDisk, DiskSpec, HostDisk, HypervisorAdapter, ResourceRef, VmSpec } from "../adapter.ts";
+import type {
+  CapturePlan,
+  CreatedDisk,
+  DiskSpec,
+  HostDisk,
+  HypervisorAdapter,
+  ResourceRef,
+  VmSpec,
+} from "../adapter.ts";
 import { ANY_MEMBER, readCapabilities } from "./capabilities.ts";
 import { ChangeFeed, inventoryOf } from "./changes.ts";
 import { PoolDisks } from "./disks.ts";
@@ -134,8 +142,7 @@ export class XapiAdapter implements HypervisorAdapter {
     await runTask(this.#session, method, [ref, ...more], this.#follow(`${word} ${name}`, signal));
   }
 
-  async #captured(uuid: string, diskId: string, signal?: AbortSignal) {
-    const { ref, record, mirror } = await this.#found(uuid, signal);
+  #captured({ ref, record, mirror }: { ref: string; record: RecordOf<"VM">; mirror: Mirror }, diskId: string) {
     const vm = mapVm(mirror, record);
     const disk: VmDisk | undefined = vm.disks.find((each) => each.id === diskId);
     const vbd = record.VBDs.map((each) => mirror.find("VBD", each)).find((each) => each?.userdevice === diskId);
@@ -149,25 +156,22 @@ export class XapiAdapter implements HypervisorAdapter {
       vdi: vbd.VDI,
       size: disk.capacity ?? 0,
       type: sr?.type ?? "",
-      still: vm.state === "stopped",
     };
   }
 
-  async planCapture(uuid: string, diskId: string, tag: string, signal?: AbortSignal): Promise<readonly ResourceRef[]> {
-    const { vm, still } = await this.#captured(uuid, diskId, signal);
-    return still ? [] : [this.#snapshots.plan(vm.name, tag)];
+  async planCapture(uuid: string, diskIds: readonly string[], tag: string, signal?: AbortSignal): Promise<CapturePlan> {
+    const found = await this.#found(uuid, signal);
+    const { name, state } = mapVm(found.mirror, found.record);
+    for (const diskId of diskIds) this.#captured(found, diskId);
+    if (state === "stopped") return { tag, ofSnapshot: false, resources: [] };
+    return { tag, ofSnapshot: true, resources: [this.#snapshots.plan(name, tag)] };
   }
 
-  async openDisk(uuid: string, diskId: string, tag: string, signal?: AbortSignal): Promise<HostDisk> {
-    const { ref, vm, vdi, size, type, still } = await this.#captured(uuid, diskId, signal);
-    const source = still ? vdi : await this.#snapshots.make(ref, vm.name, diskId, tag, signal);
-    const stream = await this.#disks.open({ vdi: source, size, type }, `disk ${diskId} of ${vm.name}`, signal);
-    if (still) return once(stream);
-    // Whoever planned while the VM still stood knows nothing of a snapshot, so it goes with the reading.
-    const { ref: snapshot, label, kind } = this.#snapshots.plan(vm.name, tag);
-    return once(stream, () =>
-      this.remove({ kind, ref: snapshot, label }, AbortSignal.timeout(this.#stallMs)).catch(() => undefined),
-    );
+  async openDisk(uuid: string, diskId: string, plan: CapturePlan, signal?: AbortSignal): Promise<HostDisk> {
+    const { ref, vm, vdi, size, type } = this.#captured(await this.#found(uuid, signal), diskId);
+    if (!plan.ofSnapshot) requireStill(vm);
+    const source = plan.ofSnapshot ? await this.#snapshots.disk(ref, vm.name, diskId, plan.tag, signal) : vdi;
+    return once(await this.#disks.open({ vdi: source, size, type }, `disk ${diskId} of ${vm.name}`, signal));
   }
 
   async openResource(resource: ResourceRef, _format: DiskFormatId, signal?: AbortSignal): Promise<HostDisk> {
@@ -282,13 +286,13 @@ export class XapiAdapter implements HypervisorAdapter {
   }
 }
 
-function once(stream: DiskStream, after: () => Promise<void> = async () => undefined): HostDisk {
-  return {
-    access: "once",
-    stream,
-    async [Symbol.asyncDispose]() {
-      await stream[Symbol.asyncDispose]();
-      await after();
-    },
-  };
+function once(stream: DiskStream): HostDisk {
+  return { access: "once", stream, [Symbol.asyncDispose]: () => stream[Symbol.asyncDispose]() };
+}
+
+function requireStill({ name, state }: Pick<Vm, "name" | "state">): void {
+  if (state === "stopped") return;
+  throw new AppError("conflict", "vm.running", `${name} was started before it was read.`, {
+    hint: "Capture it again: of a VM that runs a snapshot is read.",
+  });
 }

@@ -14,6 +14,11 @@ const STALL_MS = 120_000;
 export const isStopping = (signal: AbortSignal): boolean =>
   signal.aborted && signal.reason instanceof AppError && signal.reason.code === "worker.stopping";
 
+/** A capture knows its disks' files; of what people give, one file leads to the others. */
+function filesApart({ source }: VersionRow): readonly string[] | null {
+  return source.kind === "capture" ? (source.disks?.map(({ fileName }) => fileName) ?? null) : null;
+}
+
 /** Throws what analysis throws, after the version holds it. A worker that stops leaves the version as it is. */
 export async function runAnalysis(io: JobIO, version: VersionRow): Promise<Analysis> {
   const { services } = io;
@@ -25,14 +30,14 @@ export async function runAnalysis(io: JobIO, version: VersionRow): Promise<Analy
     const fileNames = (await readdir(folder)).filter((name) => !name.startsWith(".")).sort();
     const analysis = await runInThread<AnalyseInput, Analysis, AnalyseProgress>(
       TASK,
-      { folder, fileNames, said: version.saidFormat, free: await library.free() },
+      { folder, fileNames, apart: filesApart(version), said: version.saidFormat, free: await library.free() },
       { signal: io.signal, onProgress: (progress) => io.progress(progress), stallAfter: STALL_MS },
     );
     await finishReady(services, version, analysis);
     await io.stage("analyse", "done");
     if (analysis.unpacked.length > 0) await io.log("info", `Unpacked: ${analysis.unpacked.join(", ")}`);
-    for (const { facts, entry, fingerprint } of analysis.disks) {
-      const name = entry === null ? analysis.fileName : `${entry} in ${analysis.fileName}`;
+    for (const { facts, fileName, entry, fingerprint } of analysis.disks) {
+      const name = entry === null ? fileName : `${entry} in ${fileName}`;
       await io.log("info", `${name}: ${facts.format} ${facts.variant}, fingerprint ${fingerprint}`);
     }
     return analysis;

@@ -11,31 +11,40 @@ import { Select } from "#components/ui/Select.tsx";
 import { toastDone } from "#components/ui/Toaster.tsx";
 import type { VmRow } from "#lib/domain/host.ts";
 import { ImageName } from "#lib/domain/image.ts";
-import type { VmDisk } from "#lib/domain/inventory.ts";
-import { formatBytes } from "#lib/format/bytes.ts";
 import { api } from "#lib/http/client.ts";
 import { imageQueries, ImageStarted } from "#lib/http/queries/image.ts";
+import { CaptureDisks } from "./CaptureDisks.tsx";
 
-export function CaptureDiskForm({ vm, disk, onDone }: { vm: VmRow; disk: VmDisk; onDone: () => void }): ReactNode {
+/** `initial`: ids of the disks that are chosen at first. */
+export function CaptureForm({
+  vm,
+  initial,
+  onDone,
+}: {
+  vm: VmRow;
+  initial: readonly string[];
+  onDone: () => void;
+}): ReactNode {
   const router = useRouter();
   const client = useQueryClient();
+  const [chosen, setChosen] = useState(initial);
   const [into, setInto] = useState<"new" | "version">("new");
   const [name, setName] = useState(vm.name);
   const [imageId, setImageId] = useState<string | null>(null);
   const images = useQuery({ ...imageQueries.some("", 200), enabled: into === "version" });
   const named = ImageName.safeParse(name);
-  const ready = into === "new" ? named.success : imageId !== null;
+  const ready = chosen.length > 0 && (into === "new" ? named.success : imageId !== null);
 
   const capture = useMutation({
     mutationFn: () =>
       api.post("/images/capture", ImageStarted, {
         hostId: vm.hostId,
         vmRef: vm.ref,
-        diskId: disk.id,
+        diskIds: chosen,
         ...(into === "new" ? { name: name.trim() } : { imageId }),
       }),
     onSuccess: async ({ image }) => {
-      toastDone(`Capturing ${disk.label} of ${vm.name} into ${image.name}.`);
+      toastDone(`Capturing ${vm.name} into ${image.name}.`);
       onDone();
       router.push(`/images/${image.id}`);
       await client.invalidateQueries({ queryKey: imageQueries.all });
@@ -49,10 +58,7 @@ export function CaptureDiskForm({ vm, disk, onDone }: { vm: VmRow; disk: VmDisk;
         if (ready) capture.mutate();
       }}
     >
-      <p className="text-ink-2">
-        {formatBytes(disk.capacity)} as the guest sees it
-        {disk.allocated === null ? "" : `, ${formatBytes(disk.allocated)} of it stored`}. Empty ranges are not copied.
-      </p>
+      <CaptureDisks vm={vm} chosen={chosen} onChange={setChosen} />
       <RadioGroup
         label="Where does it go?"
         value={into}
@@ -84,7 +90,9 @@ export function CaptureDiskForm({ vm, disk, onDone }: { vm: VmRow; disk: VmDisk;
       <div className="flex justify-end gap-2">
         <Button onClick={onDone}>Cancel</Button>
         <Button type="submit" variant="primary" busy={capture.isPending} disabled={!ready}>
-          {capture.isPending ? "Asking for the capture…" : "Capture disk"}
+          {capture.isPending
+            ? "Asking for the capture…"
+            : `Capture ${chosen.length === 1 ? "one disk" : `${chosen.length} disks`}`}
         </Button>
       </div>
     </form>

@@ -1,6 +1,6 @@
 import type { z } from "zod";
-import type { CaptureDisk } from "#lib/domain/image.ts";
-import { canCapture } from "#lib/domain/vm-rules.ts";
+import type { CaptureVm } from "#lib/domain/image.ts";
+import { canCaptureAll, inBootOrder } from "#lib/domain/vm-rules.ts";
 import { AppError } from "#lib/errors.ts";
 import { withHost } from "#lib/inventory/sessions.ts";
 import { findVm } from "#lib/inventory/vm-query.ts";
@@ -10,8 +10,8 @@ import type { Ctx } from "#lib/services/context.ts";
 
 const TIMEOUT_MS = 30_000;
 
-/** Throws `vm.running` (conflict), `vm.not-found`, `host.*`, `image.*`. */
-export async function captureDisk(ctx: Ctx, input: z.infer<typeof CaptureDisk>): Promise<VersionStarted> {
+/** Throws `vm.running`, `disk.cannot-capture`, `vm.no-disks` (conflict), `disk.not-found`, `vm.not-found`, `host.*`, `image.*`. */
+export async function captureVm(ctx: Ctx, input: z.infer<typeof CaptureVm>): Promise<VersionStarted> {
   await authorise(ctx, "vm.capture");
   await authorise(ctx, "image.add");
   const { host } = await findVm(ctx.db, input.hostId, input.vmRef);
@@ -21,17 +21,30 @@ export async function captureDisk(ctx: Ctx, input: z.infer<typeof CaptureDisk>):
     vm: await adapter.vm(input.vmRef, signal),
     captureRunning: adapter.capabilities.captureRunning,
   }));
-  const allowed = canCapture(vm, input.diskId, captureRunning);
-  if (allowed !== true) throw new AppError("conflict", "vm.running", allowed.reason);
-  const disk = vm.disks.find(({ id }) => id === input.diskId);
-  const fallbackName = [...`${vm.name} ${input.diskId}`]
+  const wanted = input.diskId === undefined ? (input.diskIds ?? null) : [input.diskId];
+  const allowed = canCaptureAll(vm, wanted, captureRunning);
+  if (allowed !== true)
+    throw new AppError(allowed.code === "disk.not-found" ? "not-found" : "conflict", allowed.code, allowed.reason);
+  const chosen = inBootOrder(vm.disks).filter(({ id }) => wanted === null || wanted.includes(id));
+  const disks = chosen.map(({ id, label }, i) => ({
+    diskId: id,
+    label,
+    fileName: chosen.length === 1 ? "disk.qcow2" : `disk-${i + 1}.qcow2`,
+  }));
+  const fallbackName = [...(input.diskId === undefined ? vm.name : `${vm.name} ${input.diskId}`)]
     .filter((c) => c >= " " && c !== "/" && c !== "\\")
     .join("")
     .slice(0, 100);
   const started = await ctx.db.transaction((tx) =>
     createVersion(tx, ctx, ctx.actor, {
       destination: { imageId: input.imageId, name: input.name, fallbackName },
-      source: { kind: "capture", hostName: host.name, vmName: vm.name, disk: disk?.label ?? input.diskId },
+      source: {
+        kind: "capture",
+        hostName: host.name,
+        vmName: vm.name,
+        disk: disks.map(({ label }) => label).join(", "),
+        disks: disks.map(({ label, fileName }) => ({ label, fileName })),
+      },
       // What lies in the library is our own qcow2, whatever it was on the host.
       saidFormat: null,
       state: "receiving",
@@ -39,13 +52,17 @@ export async function captureDisk(ctx: Ctx, input: z.infer<typeof CaptureDisk>):
         cpus: vm.cpus,
         memory: vm.memory,
         firmware: vm.firmware,
-        bus: disk?.bus ?? null,
+        bus: chosen[0]?.bus ?? null,
         nic: vm.nics[0]?.model ?? null,
       },
       job: {
         kind: "image.capture",
         verb: "Capture",
-        input: () => ({ hostId: input.hostId, vmRef: input.vmRef, diskId: input.diskId, fileName: "disk.qcow2" }),
+        input: () => ({
+          hostId: input.hostId,
+          vmRef: input.vmRef,
+          disks: disks.map(({ diskId, fileName }) => ({ diskId, fileName })),
+        }),
       },
     }),
   );
