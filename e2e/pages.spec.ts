@@ -60,6 +60,9 @@ test.beforeAll(async ({ browser }) => {
     { name: "vm", path: `/vms/${vm.hostId}/${encodeURIComponent(vm.ref)}` },
     { name: "audit", path: "/audit" },
     { name: "settings", path: "/settings" },
+    { name: "settings-users", path: "/settings?tab=users" },
+    { name: "settings-tokens", path: "/settings?tab=tokens" },
+    { name: "settings-about", path: "/settings?tab=about" },
   ];
 });
 test.afterAll(async () => {

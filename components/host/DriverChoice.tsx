@@ -5,6 +5,7 @@ import { RadioGroup } from "#components/ui/RadioGroup.tsx";
 import type { HostFormFields } from "./forms/form.ts";
 import { emptyFields, FORM_DRIVERS, formOf } from "./forms/registry.ts";
 import { VendorGlyph } from "./VendorMark.tsx";
+import { VerifiedMark } from "./VerifiedMark.tsx";
 
 /** What kind of host a new one is. Another kind begins with its own fields; the name stays. */
 export function DriverChoice(): ReactNode {
@@ -30,6 +31,9 @@ export function DriverChoice(): ReactNode {
           };
         })}
       />
+      <div className="mt-2">
+        <VerifiedMark driver={driver} />
+      </div>
     </div>
   );
 }

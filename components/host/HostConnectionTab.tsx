@@ -13,6 +13,7 @@ import { RemoveHostButton } from "./actions/RemoveHostButton.tsx";
 import { TestHostButton } from "./actions/TestHostButton.tsx";
 import { fromConnection, secretOf } from "./host-form.ts";
 import { HostForm } from "./HostForm.tsx";
+import { VerifiedMark } from "./VerifiedMark.tsx";
 
 const SECRET_WORD: Record<string, string> = {
   password: "password",
@@ -75,6 +76,11 @@ export function HostConnectionTab({ host }: { host: HostDetail }): ReactNode {
             },
           ]}
         />
+        {host.connection.driver === "demo" ? null : (
+          <div className="mt-4 border-t pt-3">
+            <VerifiedMark driver={host.connection.driver} />
+          </div>
+        )}
       </Card>
       <Card title="Remove this host">
         <div className="flex flex-wrap items-center justify-between gap-3">

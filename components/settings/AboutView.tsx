@@ -1,6 +1,8 @@
 "use client";
 import { useQuery } from "@tanstack/react-query";
 import type { ReactNode } from "react";
+import { FORM_DRIVERS, formOf } from "#components/host/forms/registry.ts";
+import { VerifiedMark } from "#components/host/VerifiedMark.tsx";
 import { Card } from "#components/ui/Card.tsx";
 import { ErrorNotice } from "#components/ui/ErrorNotice.tsx";
 import { KeyValue } from "#components/ui/KeyValue.tsx";
@@ -43,6 +45,16 @@ export function AboutView(): ReactNode {
             { key: "Licence", value: "Apache-2.0" },
           ]}
         />
+      </Card>
+      <Card title="What the adapters are verified on" flush>
+        <ul>
+          {FORM_DRIVERS.map((driver) => (
+            <li key={driver} className="space-y-1 border-b px-4 py-2 last:border-b-0">
+              <div>{formOf(driver).label}</div>
+              <VerifiedMark driver={driver} />
+            </li>
+          ))}
+        </ul>
       </Card>
       <Card title="Workers" flush>
         {workers.length === 0 ? (
