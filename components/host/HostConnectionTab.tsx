@@ -19,6 +19,7 @@ const SECRET_WORD: Record<string, string> = {
   password: "password",
   privateKey: "private key",
   passphrase: "passphrase",
+  sshPassword: "password of SSH",
   clientKey: "key of the client certificate",
 };
 
@@ -67,6 +68,7 @@ export function HostConnectionTab({ host }: { host: HostDetail }): ReactNode {
         <KeyValue
           facts={[
             ...factsOf(connection),
+            ...("files" in connection ? filesFactsOf(connection.files) : []),
             {
               key: "Secrets stored",
               value:
@@ -94,8 +96,19 @@ export function HostConnectionTab({ host }: { host: HostDetail }): ReactNode {
   );
 }
 
+const code = (text: string | null): ReactNode => (text ? <code className="text-xs break-all">{text}</code> : null);
+
+type Files = Extract<HostDetail["connection"], { driver: "hyperv" }>["connection"]["files"];
+
+function filesFactsOf(files: Files): readonly { key: string; value: ReactNode }[] {
+  if (files.by === "winrm") return [{ key: "Disks", value: "The host fetches and sends them" }];
+  return [
+    { key: "Disks", value: `SFTP as ${files.user}, port ${files.port}` },
+    { key: "SSH host key", value: code(files.hostKey) },
+  ];
+}
+
 function factsOf(connection: HostDetail["connection"]["connection"]): readonly { key: string; value: ReactNode }[] {
-  const code = (text: string | null): ReactNode => (text ? <code className="text-xs break-all">{text}</code> : null);
   switch (connection.transport) {
     case "unix":
       return [

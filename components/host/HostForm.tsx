@@ -12,6 +12,7 @@ import { HostTest, NewHost } from "#lib/domain/host.ts";
 import { api } from "#lib/http/client.ts";
 import { ConnectionFields } from "./ConnectionFields.tsx";
 import { DriverChoice } from "./DriverChoice.tsx";
+import { formOf } from "./forms/registry.ts";
 import { HostFormValues, needsIdentity, toNewHost } from "./host-form.ts";
 import { IdentityDialog } from "./IdentityDialog.tsx";
 import { TestResult } from "./TestResult.tsx";
@@ -62,7 +63,10 @@ export function HostForm({
   });
   const start = (wish: Wish) => () => void form.handleSubmit((values) => run.mutate({ values, wish }))();
   const wish = run.variables?.wish;
-  const [host, port, pin] = useWatch({ control: form.control, name: ["host", "port", "pin"] });
+  const values = useWatch({ control: form.control, compute: (all: HostFormValues) => all });
+  const { host, pin, sftpPin } = values;
+  const beside = asking?.identity.kind === "ssh-host-key" ? formOf(values.driver).besideBySsh : undefined;
+  const pinField = beside?.pin ?? "pin";
 
   return (
     <FormProvider {...form}>
@@ -79,11 +83,11 @@ export function HostForm({
         </Field>
         {isNew ? <DriverChoice /> : null}
         <ConnectionFields stored={stored} />
-        {pin ? (
-          <p className="text-xs text-ink-2">
-            Confirmed identity: <code className="break-all">{pin}</code>
+        {[pin, sftpPin].filter(Boolean).map((confirmed) => (
+          <p key={confirmed} className="text-xs text-ink-2">
+            Confirmed identity: <code className="break-all">{confirmed}</code>
           </p>
-        ) : null}
+        ))}
         {result ? <TestResult result={result} /> : null}
         {run.error ? <ErrorNotice error={run.error} /> : null}
         <div className="flex flex-wrap gap-2 border-t pt-4">
@@ -101,13 +105,14 @@ export function HostForm({
       <IdentityDialog
         identity={asking?.identity ?? null}
         address={host}
-        port={port}
-        changed={pin !== ""}
+        port={values[beside?.port ?? "port"]}
+        hostKeyCommand={beside?.command}
+        changed={values[pinField] !== ""}
         onCancel={() => setAsking(null)}
         onConfirm={(fingerprint) => {
           const then = asking?.wish ?? "test";
           setAsking(null);
-          form.setValue("pin", fingerprint, { shouldValidate: true });
+          form.setValue(pinField, fingerprint, { shouldValidate: true });
           start(then)();
         }}
       />

@@ -10,6 +10,8 @@ export interface IdentityDialogProps {
   /** Address and port as they were typed, for the commands to compare with. */
   address: string;
   port: string;
+  /** Prints the host keys on the host itself; absent: as OpenSSH on Unix keeps them. */
+  hostKeyCommand?: string | undefined;
   /** Another identity was confirmed before: this one is a change, which wants an explanation. */
   changed: boolean;
   onConfirm: (fingerprint: string) => void;
@@ -21,6 +23,7 @@ export function IdentityDialog({
   identity,
   address,
   port,
+  hostKeyCommand = "for key in /etc/ssh/ssh_host_*_key.pub; do ssh-keygen -lf $key; done",
   changed,
   onConfirm,
   onCancel,
@@ -28,10 +31,7 @@ export function IdentityDialog({
   if (!identity) return null;
   const ssh = identity.kind === "ssh-host-key";
   const commands = ssh
-    ? [
-        `ssh-keyscan -p ${port || "22"} ${address} | ssh-keygen -lf -`,
-        "for key in /etc/ssh/ssh_host_*_key.pub; do ssh-keygen -lf $key; done",
-      ]
+    ? [`ssh-keyscan -p ${port || "22"} ${address} | ssh-keygen -lf -`, hostKeyCommand]
     : [
         `openssl s_client -connect ${address}:${port || "443"} </dev/null 2>/dev/null | openssl x509 -noout -fingerprint -sha256`,
       ];

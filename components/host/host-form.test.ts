@@ -1,4 +1,5 @@
 import { describe, expect, it } from "vitest";
+import { HypervConnection } from "#lib/domain/connection/hyperv.ts";
 import { NewHost } from "#lib/domain/host.ts";
 import { emptyFields } from "./forms/registry.ts";
 import {
@@ -120,6 +121,7 @@ describe("toNewHost", () => {
       caCertificate: null,
       clientCertificate: null,
       callback: null,
+      files: { by: "winrm" },
     };
     expect(NewHost.parse(toNewHost({ ...values, pin: "b".repeat(64) }))).toEqual({
       name: "hv",
@@ -135,6 +137,7 @@ describe("toNewHost", () => {
       port: 5985,
       user: "LAB\\ops",
       callback: "console.example",
+      files: { by: "winrm" },
     });
     // A client certificate goes with its key, and with no account or password.
     const CERTIFICATE = "-----BEGIN CERTIFICATE-----\nAA==\n-----END CERTIFICATE-----\n";
@@ -145,9 +148,37 @@ describe("toNewHost", () => {
     });
     expect(wrong({ ...values, pin: "short" })).toEqual(["pin"]);
     expect(wrong({ ...values, user: "a;b" })).toEqual(["user"]);
-    const stored = { driver: "hyperv", connection: { ...https, transport: "https", auth: "ntlm" } } as const;
+    const stored = { driver: "hyperv", connection: HypervConnection.parse(https) } as const;
     const back = fromConnection("hv", stored, ["password"]);
     expect(back).toMatchObject({ host: "hv1.example", port: "5986", auth: "ntlm", pin: "b".repeat(64), password: "" });
+  });
+
+  it("makes what the API takes for a Hyper-V host whose disks go by SFTP", () => {
+    const values: Values = {
+      ...emptyFields("hyperv", "hv"),
+      host: "hv1.example",
+      password: "p",
+      callback: "not used",
+      files: "sftp",
+      sftpUser: "LAB\\disks",
+      sftpAuth: "key",
+      privateKey: "K",
+      sshPassword: "not sent",
+      pin: "b".repeat(64),
+    };
+    // Two who have to show who they are.
+    expect(needsIdentity(values)).toBe(true);
+    expect(needsIdentity({ ...values, sftpPin: KEY })).toBe(false);
+    const host = NewHost.parse(toNewHost({ ...values, sftpPin: KEY }));
+    expect(host.target.connection).toMatchObject({
+      certificate: "b".repeat(64),
+      callback: null,
+      files: { by: "sftp", port: 22, user: "LAB\\disks", hostKey: KEY },
+    });
+    expect(host.secret).toEqual({ password: "p", privateKey: "K\n" });
+    if (host.target.driver === "demo") throw new Error("a real host came out as a simulated one");
+    expect(toNewHost(fromConnection("hv", host.target, ["password", "privateKey"]))).toEqual({ ...host, secret: null });
+    expect(wrong({ ...values, sftpPort: "0", sftpUser: "" })).toEqual(["sftpPort", "sftpUser"]);
   });
 
   it("sends only the secret of the way that is chosen", () => {

@@ -27,11 +27,16 @@ const WORDS: Partial<Record<Field, string>> = {
   user: "A user name",
   remoteSocket: "A path that begins with a slash, or nothing",
   program: "The full path of VBoxManage, or nothing",
+  sftpPort: "A number from 1 to 65535",
+  sftpUser: "A user name",
 };
+
+const BESIDE: Record<string, Field> = { port: "sftpPort", user: "sftpUser", hostKey: "sftpPin" };
 
 /** The field that a part of the connection was typed into. */
 function fieldOf(path: readonly PropertyKey[], values: HostFormFields): Field {
   const last = String(path.at(-1));
+  if (path.includes("files")) return BESIDE[last] ?? "files";
   if (last === "socket") return values.transport === "unix" ? "socket" : "remoteSocket";
   if (last === "hostKey" || last === "certificate") return "pin";
   return last !== "driver" && last in values ? (last as Field) : "name";

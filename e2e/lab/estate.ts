@@ -108,7 +108,14 @@ export const START: Readonly<Record<Vendor, () => Promise<EstateHost>>> = {
     return {
       target: {
         driver: "hyperv",
-        connection: { transport: "http", host: "127.0.0.1", port: lab.httpPort, user: lab.user, callback: null },
+        connection: {
+          transport: "http",
+          host: "127.0.0.1",
+          port: lab.httpPort,
+          user: lab.user,
+          callback: null,
+          files: { by: "winrm" },
+        },
       },
       secret: { password: lab.password },
       poolRef: "D:",

@@ -44,6 +44,8 @@ export const HostSecret = z.object({
   /** PEM or OpenSSH private key. */
   privateKey: z.string().max(65536).optional(),
   passphrase: z.string().max(1024).optional(),
+  /** Of an account for SSH beside the one that `password` is of. */
+  sshPassword: z.string().max(1024).optional(),
   /** PEM key of the TLS client certificate. */
   clientKey: z.string().max(65536).optional(),
 });

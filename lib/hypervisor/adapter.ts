@@ -144,7 +144,10 @@ export interface HypervisorDriver<Connection = unknown, Secret = unknown> {
   readonly id: string;
   /** Opens a session. Peer identity that is not pinned yet: throws `host.identity-unconfirmed` with `details.fingerprint`. */
   open(connection: Connection, secret: Secret | null, signal?: AbortSignal): Promise<HypervisorAdapter>;
-  /** What the peer shows as its identity, for the person to confirm; null where the transport has none (local socket). */
+  /**
+   * What the peer shows as its identity, for the person to confirm; null where the transport has none (local socket). Of
+   * a connection with two identities the first that is not the confirmed one.
+   */
   identify(
     connection: Connection,
     signal?: AbortSignal,

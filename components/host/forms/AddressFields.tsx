@@ -9,10 +9,14 @@ import type { HostFormFields } from "./form.ts";
 export function AddressFields({ defaultPort }: { defaultPort: string }): ReactNode {
   const { register, formState, setValue } = useFormContext<HostFormFields>();
   const forget = (): void => setValue("pin", "");
+  const forgetAll = (): void => {
+    forget();
+    setValue("sftpPin", "");
+  };
   return (
     <div className="grid grid-cols-[minmax(0,1fr)_6rem] gap-3">
       <Field label="Host name or address" error={formState.errors.host?.message}>
-        <Input spellCheck={false} autoCapitalize="none" {...register("host", { onChange: forget })} />
+        <Input spellCheck={false} autoCapitalize="none" {...register("host", { onChange: forgetAll })} />
       </Field>
       <Field label="Port" error={formState.errors.port?.message}>
         <Input inputMode="numeric" placeholder={defaultPort} {...register("port", { onChange: forget })} />

@@ -10,11 +10,13 @@ import { CaCertificateField } from "./CaCertificateField.tsx";
 import type { FieldsProps } from "./fields.ts";
 import type { HostFormFields } from "./form.ts";
 import { PasswordField } from "./PasswordField.tsx";
+import { SshSignInFields } from "./SshSignInFields.tsx";
 
 export function HypervFields({ stored }: FieldsProps): ReactNode {
   const { control, setValue, register, formState } = useFormContext<HostFormFields>();
   const transport = useWatch({ control, name: "transport" });
   const auth = useWatch({ control, name: "auth" });
+  const files = useWatch({ control, name: "files" });
   const byCertificate = transport === "https" && auth === "certificate";
   return (
     <>
@@ -65,14 +67,54 @@ export function HypervFields({ stored }: FieldsProps): ReactNode {
         </>
       )}
       {transport === "https" ? <CaCertificateField /> : null}
-      <Field
-        label="Address of this console, as the host sees it"
-        required={false}
-        error={formState.errors.callback?.message}
-        hint="The host fetches and sends disks itself. Empty: the address that the console connects from."
-      >
-        <Input spellCheck={false} autoCapitalize="none" {...register("callback")} />
+      <RadioGroup
+        label="How do disks come and go?"
+        value={files}
+        onChange={(next) => setValue("files", next)}
+        options={[
+          { value: "winrm", label: "The host fetches and sends them", hint: "By HTTPS requests to this console" },
+          {
+            value: "sftp",
+            label: "SFTP",
+            hint: "By the OpenSSH server of the host: it needs no way to this console, and checkpoints are read where they lie",
+          },
+        ]}
+      />
+      {files === "sftp" ? <SftpFields stored={stored} /> : <CallbackField />}
+    </>
+  );
+}
+
+function CallbackField(): ReactNode {
+  const { register, formState } = useFormContext<HostFormFields>();
+  return (
+    <Field
+      label="Address of this console, as the host sees it"
+      required={false}
+      error={formState.errors.callback?.message}
+      hint="Empty: the address that the console connects from."
+    >
+      <Input spellCheck={false} autoCapitalize="none" {...register("callback")} />
+    </Field>
+  );
+}
+
+function SftpFields({ stored }: FieldsProps): ReactNode {
+  const { register, formState, setValue } = useFormContext<HostFormFields>();
+  return (
+    <>
+      <Field label="Port of SSH" error={formState.errors.sftpPort?.message}>
+        <Input
+          inputMode="numeric"
+          placeholder="22"
+          {...register("sftpPort", { onChange: () => setValue("sftpPin", "") })}
+        />
       </Field>
+      <SshSignInFields
+        stored={stored}
+        beside
+        userHint="Must be allowed to write where new disks go, and to read those of the machines: an administrator."
+      />
     </>
   );
 }

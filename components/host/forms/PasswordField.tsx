@@ -6,17 +6,23 @@ import { Input } from "#components/ui/Input.tsx";
 import type { FieldsProps } from "./fields.ts";
 import type { HostFormFields } from "./form.ts";
 
-export function PasswordField({ stored }: FieldsProps): ReactNode {
+/** `hint`: what an empty field means when none is stored. */
+export function PasswordField({
+  stored,
+  name = "password",
+  label = "Password",
+  required = true,
+  hint = "Stored encrypted; never shown again.",
+}: FieldsProps & { name?: "password" | "sshPassword"; label?: string; required?: boolean; hint?: string }): ReactNode {
   const { register, formState } = useFormContext<HostFormFields>();
   return (
     <Field
-      label="Password"
-      error={formState.errors.password?.message}
-      hint={
-        stored.includes("password") ? "One is stored. Leave empty to keep it." : "Stored encrypted; never shown again."
-      }
+      label={label}
+      required={required}
+      error={formState.errors[name]?.message}
+      hint={stored.includes(name) ? "One is stored. Leave empty to keep it." : hint}
     >
-      <Input type="password" autoComplete="new-password" {...register("password")} />
+      <Input type="password" autoComplete="new-password" {...register(name)} />
     </Field>
   );
 }

@@ -9,28 +9,46 @@ import type { FieldsProps } from "./fields.ts";
 import type { HostFormFields } from "./form.ts";
 import { PasswordField } from "./PasswordField.tsx";
 
-/** Who signs in by SSH, and how. `userHint` says what that account must be allowed to do. */
-export function SshSignInFields({ stored, userHint }: FieldsProps & { userHint: string }): ReactNode {
+const OWN = { user: "user", auth: "auth", password: "password" } as const;
+/** Beside an account of another kind. */
+const BESIDE = { user: "sftpUser", auth: "sftpAuth", password: "sshPassword" } as const;
+
+/**
+ * Who signs in by SSH, and how. `userHint` says what that account must be allowed to do. `beside`: the host has another
+ * account as well, whose password goes here when no other is given.
+ */
+export function SshSignInFields({
+  stored,
+  userHint,
+  beside = false,
+}: FieldsProps & { userHint: string; beside?: boolean }): ReactNode {
   const { register, formState, control, setValue } = useFormContext<HostFormFields>();
   const { errors } = formState;
-  const auth = useWatch({ control, name: "auth" });
+  const names = beside ? BESIDE : OWN;
+  const auth = useWatch({ control, name: names.auth });
   return (
     <>
-      <Field label="User" error={errors.user?.message} hint={userHint}>
-        <Input spellCheck={false} autoCapitalize="none" autoComplete="off" {...register("user")} />
+      <Field label={beside ? "User of SSH" : "User"} error={errors[names.user]?.message} hint={userHint}>
+        <Input spellCheck={false} autoCapitalize="none" autoComplete="off" {...register(names.user)} />
       </Field>
       <RadioGroup
         inline
-        label="How does it sign in?"
+        label={beside ? "How does it sign in by SSH?" : "How does it sign in?"}
         value={auth}
-        onChange={(next) => setValue("auth", next)}
+        onChange={(next) => setValue(names.auth, next)}
         options={[
           { value: "key", label: "Private key" },
           { value: "password", label: "Password" },
         ]}
       />
       {auth === "password" ? (
-        <PasswordField stored={stored} />
+        <PasswordField
+          stored={stored}
+          name={names.password}
+          {...(beside
+            ? { required: false, label: "Password of SSH", hint: "Empty: the password of the account above." }
+            : {})}
+        />
       ) : (
         <>
           <Field

@@ -30,6 +30,13 @@ export const HostFormFields = z.object({
   clientKey: z.string(),
   /** Fingerprint that a person confirmed; empty: none yet. */
   pin: z.string(),
+  /** How disks come and go, where that is another way than the connection's own. */
+  files: z.string(),
+  sftpPort: z.string(),
+  sftpUser: z.string(),
+  sftpAuth: z.string(),
+  sshPassword: z.string(),
+  sftpPin: z.string(),
 });
 export type HostFormFields = z.infer<typeof HostFormFields>;
 
@@ -51,6 +58,12 @@ export const EMPTY_FIELDS: Omit<HostFormFields, "driver"> = {
   clientCertificate: "",
   clientKey: "",
   pin: "",
+  files: "",
+  sftpPort: "",
+  sftpUser: "",
+  sftpAuth: "password",
+  sshPassword: "",
+  sftpPin: "",
 };
 
 export type ConnectionOf<D extends FormDriver> = Extract<HostConnection, { driver: D }>["connection"];
@@ -71,6 +84,8 @@ export interface HostDriverForm<D extends FormDriver = FormDriver> {
   fieldsOf(connection: ConnectionOf<D>, secrets: readonly string[]): Partial<HostFormFields>;
   /** Must a person still confirm who answers? */
   needsIdentity(values: HostFormFields): boolean;
+  /** Of a host with an SSH server beside it: fields of its own, and how its host key is read on the host. */
+  readonly besideBySsh?: { readonly pin: "sftpPin"; readonly port: "sftpPort"; readonly command: string };
 }
 
 /** Empty text is nothing. */

@@ -18,7 +18,7 @@ import { HostPrograms } from "./programs.ts";
 import { RemoteShells } from "./remote-shells.ts";
 import { type Seeded, seedHost } from "./seed.ts";
 import { Snapshots } from "./snapshots.ts";
-import { virtualDiskMethods } from "./virtual-disks.ts";
+import { type Parents, virtualDiskMethods } from "./virtual-disks.ts";
 import { Fault, type WsmanCall, type WsmanReply, WsmanServer } from "./wsman-server.ts";
 
 const CLUSTER = "root/mscluster";
@@ -42,6 +42,7 @@ export class HypervSimulator implements AsyncDisposable {
   readonly programs: HostPrograms;
   readonly shells: RemoteShells;
   readonly seeded: Seeded;
+  readonly parents: Parents = new Map();
   /** PEM file of the HTTPS listener. */
   readonly certificateFile: string;
   /** SHA-256 of it, 64 hex digits. */
@@ -56,8 +57,9 @@ export class HypervSimulator implements AsyncDisposable {
   /** Calls so far, by what they did. */
   readonly calls = new Map<string, number>();
 
-  constructor() {
-    this.folder = mkdtempSync(join(tmpdir(), "supravisor-hyperv-"));
+  /** `base`: folder that it makes its own in. */
+  constructor(base = tmpdir()) {
+    this.folder = mkdtempSync(join(base, "supravisor-hyperv-"));
     const drives = join(this.folder, "drives");
     for (const letter of ["C", "D"]) mkdirSync(join(drives, letter), { recursive: true });
     this.jail = new Jail(drives);
@@ -68,9 +70,11 @@ export class HypervSimulator implements AsyncDisposable {
     this.store.absent.add(CLUSTER);
     this.seeded = seedHost(this.store, this.jail);
     const methods = new Map(
-      [...this.machines.methods(), ...this.snapshots.methods(), ...virtualDiskMethods(this.jail, this.jobs)].map(
-        ([name, method]) => [name, refusing(method)] as const,
-      ),
+      [
+        ...this.machines.methods(),
+        ...this.snapshots.methods(),
+        ...virtualDiskMethods(this.jail, this.jobs, this.parents),
+      ].map(([name, method]) => [name, refusing(method)] as const),
     );
     this.#enumerations = new Enumerations(this.store, methods);
     const key = join(this.folder, "key.pem");
@@ -96,8 +100,8 @@ export class HypervSimulator implements AsyncDisposable {
     this.#https = new WsmanServer({ ...common, tls: { key: readFileSync(key, "utf8"), cert } });
   }
 
-  static async start(): Promise<HypervSimulator> {
-    const simulator = new HypervSimulator();
+  static async start(base?: string): Promise<HypervSimulator> {
+    const simulator = new HypervSimulator(base);
     simulator.httpPort = await simulator.#http.listen();
     simulator.httpsPort = await simulator.#https.listen();
     return simulator;

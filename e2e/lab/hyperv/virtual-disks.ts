@@ -7,9 +7,15 @@ import type { Method, MethodArguments } from "./enumerations.ts";
 import type { Jail } from "./jail.ts";
 import { type Jobs, Refusal } from "./jobs.ts";
 
-export function virtualDiskMethods(jail: Jail, jobs: Jobs): ReadonlyMap<string, Method> {
+/** Differencing disk, in lower case → its parent: qemu-img reads none of these, so whoever plants one tells. */
+export type Parents = Map<string, string>;
+
+export function virtualDiskMethods(jail: Jail, jobs: Jobs, parents: Parents): ReadonlyMap<string, Method> {
   return new Map<string, Method>([
-    ["Msvm_ImageManagementService.GetVirtualHardDiskSettingData", async (_service, input) => settings(jail, input)],
+    [
+      "Msvm_ImageManagementService.GetVirtualHardDiskSettingData",
+      async (_service, input) => settings(jail, parents, input),
+    ],
     ["Msvm_ImageManagementService.GetVirtualHardDiskState", async (_service, input) => state(jail, input)],
     ["Msvm_ImageManagementService.ConvertVirtualHardDisk", async (_service, input) => convert(jail, jobs, input)],
   ]);
@@ -39,15 +45,18 @@ function state(jail: Jail, input: MethodArguments) {
   return { State: text.text, Job: null, ReturnValue: 0 };
 }
 
-function settings(jail: Jail, input: MethodArguments) {
+function settings(jail: Jail, parents: Parents, input: MethodArguments) {
   const path = String(input.get("Path")?.[0] ?? "");
   const local = jail.local(path);
   if (local === null || !jail.exists(path)) throw new Refusal(32768, "The system cannot find the file specified.");
+  const parent = parents.get(path.toLowerCase()) ?? null;
+  let base = path;
+  for (let next = parent; next !== null; next = parents.get(next.toLowerCase()) ?? null) base = next;
   const vhd = /\.vhd$/i.test(path);
   let size: number;
   try {
     const info = JSON.parse(
-      execFileSync("qemu-img", ["info", "-U", "--output=json", "-f", vhd ? "vpc" : "vhdx", local], {
+      execFileSync("qemu-img", ["info", "-U", "--output=json", "-f", vhd ? "vpc" : "vhdx", jail.local(base) ?? local], {
         encoding: "utf8",
         stdio: ["ignore", "pipe", "ignore"],
       }),
@@ -56,6 +65,6 @@ function settings(jail: Jail, input: MethodArguments) {
   } catch {
     throw new Refusal(32768, "The file or directory is corrupted and unreadable. (0x80070570).");
   }
-  const text = xml`<INSTANCE CLASSNAME="Msvm_VirtualHardDiskSettingData">${property("Path", "string", path)}${property("Type", "uint16", 3)}${property("Format", "uint16", vhd ? 2 : 3)}${property("MaxInternalSize", "uint64", size)}${property("BlockSize", "uint32", 33_554_432)}${property("LogicalSectorSize", "uint32", 512)}</INSTANCE>`;
+  const text = xml`<INSTANCE CLASSNAME="Msvm_VirtualHardDiskSettingData">${property("Path", "string", path)}${property("Type", "uint16", parent === null ? 3 : 4)}${property("Format", "uint16", vhd ? 2 : 3)}${property("MaxInternalSize", "uint64", size)}${parent === null ? null : property("ParentPath", "string", parent)}${property("BlockSize", "uint32", 33_554_432)}${property("LogicalSectorSize", "uint32", 512)}</INSTANCE>`;
   return { SettingData: text.text, Job: null, ReturnValue: 0 };
 }

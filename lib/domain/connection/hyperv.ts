@@ -1,13 +1,27 @@
 /** Hyper-V by WS-Management (WinRM). */
 import { z } from "zod";
-import { CertFingerprint, Hostname, Pem, Port } from "./address.ts";
+import { CertFingerprint, Hostname, Pem, Port, SshFingerprint } from "./address.ts";
 
 const user = z
   .string()
   .max(256)
   .regex(/^[^\x00-\x1f:"/[\]|<>+=;,?*%&]*$/);
-/** How the host reaches this console; null: by the address that the console itself connects from. */
+/** How the host reaches this console, when it moves disks itself; null: by the address that the console connects from. */
 const callback = Hostname.nullable().default(null);
+
+/** How disks come and go: the host itself fetches and sends them, or OpenSSH on the host takes and gives them. */
+const files = z
+  .discriminatedUnion("by", [
+    z.object({ by: z.literal("winrm") }),
+    z.object({
+      by: z.literal("sftp"),
+      port: Port.default(22),
+      user: user.min(1),
+      /** Null until a person confirmed it. */
+      hostKey: SshFingerprint.nullable().default(null),
+    }),
+  ])
+  .default({ by: "winrm" });
 
 const HypervHttps = z.object({
   transport: z.literal("https"),
@@ -22,6 +36,7 @@ const HypervHttps = z.object({
   caCertificate: Pem.nullable().default(null),
   clientCertificate: Pem.nullable().default(null),
   callback,
+  files,
 });
 /** What a fresh server offers: plain HTTP, on which NTLM seals and signs every message. */
 const HypervHttp = z.object({
@@ -30,6 +45,7 @@ const HypervHttp = z.object({
   port: Port.default(5985),
   user: user.min(1),
   callback,
+  files,
 });
 export const HypervConnection = z.discriminatedUnion("transport", [HypervHttps, HypervHttp]);
 export type HypervConnection = z.infer<typeof HypervConnection>;

@@ -52,6 +52,7 @@ describe.skipIf(reason !== null)(`bad days of a Hyper-V host${reason === null ? 
       caCertificate: null,
       clientCertificate: null,
       callback: null,
+      files: { by: "winrm" },
       ...more,
     }) as HypervConnection;
   /** Sealed: a broken connection loses the key stream. */
@@ -61,6 +62,7 @@ describe.skipIf(reason !== null)(`bad days of a Hyper-V host${reason === null ? 
     port: lab.httpPort,
     user: lab.user,
     callback: null,
+    files: { by: "winrm" },
   });
   const secret = () => ({ password: lab.password });
   const name = () => `x-${randomUUID().slice(0, 8)}`;

@@ -40,8 +40,11 @@ export function diskOf(vm: Vm, diskId: string): VmDisk & { readonly source: stri
 export const isStill = ({ state }: Pick<Vm, "state">): boolean =>
   state === "stopped" || state === "suspended" || state === "crashed";
 
-/** Throws `disk.not-found`, `disk.cannot-capture`, `vm.no-snapshot`. */
-export function planCapture(vm: Vm, diskIds: readonly string[], tag: string): CapturePlan {
+/**
+ * `inPlace`: what is read where it lies leaves nothing beside it. Throws `disk.not-found`, `disk.cannot-capture`,
+ * `vm.no-snapshot`.
+ */
+export function planCapture(vm: Vm, diskIds: readonly string[], tag: string, inPlace: boolean): CapturePlan {
   const disks = diskIds.map((diskId) => diskOf(vm, diskId));
   if (vm.state === "running" && vm.snapshots.length >= MOST_CHECKPOINTS)
     throw new AppError(
@@ -53,7 +56,7 @@ export function planCapture(vm: Vm, diskIds: readonly string[], tag: string): Ca
       },
     );
   const ofSnapshot = !isStill(vm);
-  const needs = disks.map((disk) => needsOf(vm, disk, disk.source, tag));
+  const needs = (inPlace ? [] : disks).map((disk) => needsOf(vm, disk, disk.source, tag));
   const resources = [
     ...needs.map(({ keys }) => keys),
     ...(ofSnapshot ? [planSnapshot(vm.ref, vm.name, tag)] : []),

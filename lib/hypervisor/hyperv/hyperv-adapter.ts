@@ -1,33 +1,34 @@
 /** One Hyper-V host. */
 import { setTimeout as delay } from "node:timers/promises";
 import type { HostCapabilities } from "#lib/domain/capabilities.ts";
+import type { HostSecret } from "#lib/domain/connection.ts";
 import type { DiskFormatId } from "#lib/domain/disk-format.ts";
 import type { PowerAction } from "#lib/domain/hardware.ts";
 import type { InventoryChange, InventoryItem, Vm } from "#lib/domain/inventory.ts";
-import { openForwardBytes } from "#lib/disk/forward/open-forward.ts";
 import { AppError } from "#lib/errors.ts";
 import { text, texts } from "#lib/wire/wsman/cim.ts";
 import type {
   CapturePlan,
+  CreatedDisk,
   DiskSpec,
   HostDisk,
   HypervisorAdapter,
-  PulledDisk,
   ResourceRef,
   VmSpec,
 } from "../adapter.ts";
 import { Told } from "../told.ts";
-import { checked, diskOf, isStill, mergeChain, needsOf, planCapture, watchOver } from "./capture.ts";
+import { diskOf, isStill, mergeChain, needsOf, planCapture, watchOver } from "./capture.ts";
 import { defineVm, SERVICE } from "./define-vm.ts";
+import type { DiskCarrier } from "./disk-carrier.ts";
 import { DiskSizes } from "./disk-sizes.ts";
-import { FileTransfer } from "./file-transfer.ts";
-import { HostFiles } from "./host-files.ts";
 import { formatOf, REALIZED } from "./map-vm.ts";
 import { changePower, untilOff } from "./power.ts";
-import { capabilitiesOf, type HypervHost, readHost, readNetworks, readPools } from "./read-host.ts";
+import { capabilitiesOf, type HypervHost, readHost, readNetworks, readPools, readSpace } from "./read-host.ts";
 import { readStamps, readVms } from "./read-vms.ts";
 import { type HypervSession, systemRef, V2 } from "./session.ts";
+import { SftpCarrier } from "./sftp-carrier.ts";
 import { CaptureSnapshots } from "./snapshots.ts";
+import { WinRmCarrier } from "./winrm-carrier.ts";
 
 /** Two time stamps a machine. */
 const LOOK_MS = 2000;
@@ -36,24 +37,28 @@ const THOROUGH_MS = 60_000;
 
 export class HypervAdapter implements HypervisorAdapter {
   readonly #session: HypervSession;
-  readonly #files: HostFiles;
-  readonly #transfer: FileTransfer;
+  readonly #carrier: DiskCarrier;
   readonly #snapshots: CaptureSnapshots;
   readonly #sizes = new DiskSizes();
   #host: HypervHost;
   #capabilities: HostCapabilities;
 
-  private constructor(session: HypervSession, host: HypervHost) {
+  private constructor(session: HypervSession, host: HypervHost, carrier: DiskCarrier) {
     this.#session = session;
-    this.#files = new HostFiles(session);
-    this.#transfer = new FileTransfer(session, this.#files);
+    this.#carrier = carrier;
     this.#snapshots = new CaptureSnapshots(session);
     this.#host = host;
     this.#capabilities = capabilitiesOf(host);
   }
 
-  static async open(session: HypervSession, signal?: AbortSignal): Promise<HypervAdapter> {
-    return new HypervAdapter(session, await readHost(session, signal));
+  static async open(session: HypervSession, secret: HostSecret | null, signal?: AbortSignal): Promise<HypervAdapter> {
+    const host = await readHost(session, signal);
+    const { files } = session.connection;
+    const carrier =
+      files.by === "sftp"
+        ? await SftpCarrier.open(session, files, secret, (folder) => readSpace(session, host, folder), signal)
+        : new WinRmCarrier(session);
+    return new HypervAdapter(session, host, carrier);
   }
 
   get capabilities(): HostCapabilities {
@@ -124,7 +129,7 @@ export class HypervAdapter implements HypervisorAdapter {
     tag: string,
     signal?: AbortSignal,
   ): Promise<CapturePlan> {
-    return planCapture(await this.vm(vmRef, signal), diskIds, tag);
+    return planCapture(await this.vm(vmRef, signal), diskIds, tag, this.#carrier.inPlace);
   }
 
   async openDisk(vmRef: string, diskId: string, plan: CapturePlan, signal?: AbortSignal): Promise<HostDisk> {
@@ -147,45 +152,17 @@ export class HypervAdapter implements HypervisorAdapter {
       path = there;
     }
     const { merged, keys } = needsOf(vm, disk, path, plan.tag);
-    if (merged !== null) {
+    if (merged !== null && !this.#carrier.inPlace) {
       await mergeChain(this.#session, path, merged.ref, signal);
       path = merged.ref;
     }
-    return this.#read(path, keys.ref, formatOf(path) ?? "vhdx", check, signal);
+    return this.#carrier.openWatched({ path, format: formatOf(path) ?? "vhdx", keys: keys.ref }, check, signal);
   }
 
   async openResource(resource: ResourceRef, format: DiskFormatId, signal?: AbortSignal): Promise<HostDisk> {
-    if (!(await this.#files.exists(resource.ref, signal)))
+    if (!(await this.#carrier.exists(resource.ref, signal)))
       throw new AppError("not-found", "disk.not-found", `${resource.label} is not on the host.`);
-    return this.#read(resource.ref, resource.ref, format, async () => undefined, signal);
-  }
-
-  /** `check` throws when what was read is not of one moment; it has the last word. */
-  async #read(
-    path: string,
-    keys: string,
-    format: DiskFormatId,
-    check: () => Promise<void>,
-    signal?: AbortSignal,
-  ): Promise<HostDisk> {
-    const sending = await this.#transfer.send(path, keys, signal);
-    try {
-      const image = await openForwardBytes(format, sending.bytes, {
-        name: path,
-        ...(signal === undefined ? {} : { signal }),
-      });
-      return {
-        access: "once",
-        stream: checked(image, check),
-        async [Symbol.asyncDispose]() {
-          await sending[Symbol.asyncDispose]();
-          await image[Symbol.asyncDispose]();
-        },
-      };
-    } catch (error) {
-      await sending[Symbol.asyncDispose]();
-      throw error;
-    }
+    return this.#carrier.openAlone({ path: resource.ref, format, keys: resource.ref }, signal);
   }
 
   async #planned(spec: DiskSpec, signal?: AbortSignal): Promise<ResourceRef> {
@@ -200,17 +177,13 @@ export class HypervAdapter implements HypervisorAdapter {
 
   async planDisk(spec: DiskSpec, signal?: AbortSignal): Promise<ResourceRef> {
     const resource = await this.#planned(spec, signal);
-    if (await this.#files.exists(resource.ref, signal))
+    if (await this.#carrier.exists(resource.ref, signal))
       throw new AppError("conflict", "disk.exists", `There is a file ${resource.ref} already.`);
     return resource;
   }
 
-  async createDisk(spec: DiskSpec, signal?: AbortSignal): Promise<PulledDisk> {
-    const resource = await this.planDisk(spec, signal);
-    return {
-      resource,
-      pull: (file, stop) => this.#transfer.fetch(resource.ref, file, stop ?? signal ?? new AbortController().signal),
-    };
+  async createDisk(spec: DiskSpec, signal?: AbortSignal): Promise<CreatedDisk> {
+    return this.#carrier.create(await this.planDisk(spec, signal), signal);
   }
 
   planVm(spec: VmSpec, tag: string): ResourceRef {
@@ -271,7 +244,7 @@ export class HypervAdapter implements HypervisorAdapter {
   }
 
   async remove(resource: ResourceRef, signal?: AbortSignal): Promise<void> {
-    if (resource.kind === "disk") return this.#files.removeAll(resource.ref, signal);
+    if (resource.kind === "disk") return this.#carrier.removeAll(resource.ref, signal);
     if (resource.kind === "snapshot") return this.#snapshots.remove(resource, signal);
     const vm = await this.#tagged(resource.ref, signal);
     if (vm === undefined) return;
@@ -286,8 +259,9 @@ export class HypervAdapter implements HypervisorAdapter {
     );
   }
 
-  [Symbol.asyncDispose](): Promise<void> {
-    return this.#session[Symbol.asyncDispose]();
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.#carrier[Symbol.asyncDispose]();
+    await this.#session[Symbol.asyncDispose]();
   }
 }
 

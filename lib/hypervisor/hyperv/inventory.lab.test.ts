@@ -10,7 +10,14 @@ describe.skipIf(reason !== null)(`inventory of a Hyper-V host${reason === null ?
   it("shows drives, switches, and a cluster's volumes and roles once the host is a node", async () => {
     await using lab = await HypervSimulator.start();
     await using adapter = await hypervDriver.open(
-      { transport: "http", host: "127.0.0.1", port: lab.httpPort, user: lab.user, callback: null },
+      {
+        transport: "http",
+        host: "127.0.0.1",
+        port: lab.httpPort,
+        user: lab.user,
+        callback: null,
+        files: { by: "winrm" },
+      },
       { password: lab.password },
     );
     const items = async () => {

@@ -148,6 +148,17 @@ export function poolOf(path: string): string | null {
   return shared ?? /^[A-Za-z]:/.exec(path)?.[0].toUpperCase() ?? null;
 }
 
+/** Bytes of what a folder lies on; null: the host does not tell. */
+export async function readSpace(
+  session: HypervSession,
+  host: HypervHost,
+  folder: string,
+): Promise<{ capacity: number; free: number } | null> {
+  const ref = poolOf(folder);
+  const pool = (await readPools(session, host)).find((each) => each.ref === ref);
+  return pool?.capacity == null || pool.free === null ? null : { capacity: pool.capacity, free: pool.free };
+}
+
 export async function readNetworks(session: HypervSession, signal?: AbortSignal): Promise<Network[]> {
   const doing = "Reading the virtual switches";
   const switches = await session.all("Msvm_VirtualEthernetSwitch", doing, signal);

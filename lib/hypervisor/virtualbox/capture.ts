@@ -3,8 +3,8 @@ import { createHash } from "node:crypto";
 import type { Vm } from "#lib/domain/inventory.ts";
 import { AppError } from "#lib/errors.ts";
 import type { HostDisk, ResourceRef } from "../adapter.ts";
-import { isReadable, openChain } from "./chain.ts";
-import { pathsOf } from "./host-paths.ts";
+import { openChain } from "../chain-files.ts";
+import { pathsOf, placeOf } from "./host-paths.ts";
 import type { VirtualBoxHost } from "./host-facts.ts";
 import { mediumOf } from "./map-vm.ts";
 import type { MachineInfo } from "./machine-readable.ts";
@@ -44,6 +44,12 @@ function scratchOf(vbox: VBoxManage, host: VirtualBoxHost, { vm, diskId }: Subje
   return { kind: "disk", ref: path, label: `copy of ${diskId} of ${vm.name}` };
 }
 
+const FORMATS = new Set(["vdi", "vmdk", "vhd", "vhdx", "qcow2"]);
+
+/** Our readers know all of its files. */
+const isReadable = (chain: readonly Medium[]): boolean =>
+  chain.every((medium) => medium.format !== null && FORMATS.has(medium.format));
+
 /** Null: our readers cannot take this chain, VirtualBox can. What the host refuses is thrown. */
 async function openDirectly(
   vbox: VBoxManage,
@@ -52,7 +58,7 @@ async function openDirectly(
 ): Promise<HostDisk | null> {
   if (!isReadable(chain)) return null;
   try {
-    return await openChain(vbox.machine, chain, signal);
+    return await openChain(placeOf(vbox.machine), chain, signal);
   } catch (error) {
     if (error instanceof AppError && error.code.startsWith("image.")) return null;
     throw error;
@@ -98,5 +104,5 @@ export async function openCapture(
   const media = await readMedia(vbox, { signal });
   const copy = [...media.values()].find((medium) => medium.location === scratch.ref);
   if (copy === undefined) throw new AppError("conflict", "disk.not-found", `${doing} left nothing behind.`);
-  return openChain(vbox.machine, [copy], signal);
+  return openChain(placeOf(vbox.machine), [copy], signal);
 }

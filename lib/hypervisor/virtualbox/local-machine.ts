@@ -5,9 +5,9 @@ import { openFileSource } from "#lib/disk/files/file-source.ts";
 import { fileError, isCode } from "#lib/disk/files/file-error.ts";
 import type { ByteSink } from "#lib/disk/io.ts";
 import { AppError } from "#lib/errors.ts";
+import type { MachineFiles } from "#lib/wire/machine-files.ts";
 import {
   MAX_OUTPUT,
-  type HostFiles,
   type HostMachine,
   type MachineOs,
   type ProgramOptions,
@@ -21,7 +21,7 @@ const KILL_MS = 5000;
 
 const missing = (error: unknown): boolean => isCode(error, "ENOENT", "ENOTDIR");
 
-const files: HostFiles = {
+const files: MachineFiles = {
   async stat(path) {
     try {
       const found = await stat(path);

@@ -1,98 +1,48 @@
-/** VirtualBox on another machine: programs and files through one SSH connection, which is opened again once when it was lost. */
-import type { Client, SFTPWrapper } from "ssh2";
+/** VirtualBox on another machine: programs and files through one SSH connection, which is opened again when it was lost. */
+import type { Client } from "ssh2";
 import type { HostSecret } from "#lib/domain/connection.ts";
 import { AppError } from "#lib/errors.ts";
-import { openSsh, type SshTarget } from "#lib/wire/ssh/open-ssh.ts";
+import type { MachineFiles } from "#lib/wire/machine-files.ts";
+import type { SshTarget } from "#lib/wire/ssh/open-ssh.ts";
 import { runCommand } from "#lib/wire/ssh/run-command.ts";
-import { openSftp } from "#lib/wire/ssh/sftp.ts";
-import { MAX_OUTPUT, type HostFiles, type HostMachine, type MachineOs, type ProgramOptions } from "./host-machine.ts";
+import { sftpFiles, windowsWirePath } from "#lib/wire/ssh/sftp-files.ts";
+import { SshSession } from "#lib/wire/ssh/ssh-session.ts";
+import { MAX_OUTPUT, type HostMachine, type MachineOs, type ProgramOptions } from "./host-machine.ts";
 import { programEnvironment } from "./locale.ts";
 import { posixCommand, windowsProgram, windowsSpace } from "./quoting.ts";
-import { sftpFiles } from "./sftp-files.ts";
 
 /** OpenSSH lets 10 sessions through one connection by default; SFTP is one of them. */
 const MOST_COMMANDS = 6;
 const PROBE_MS = 15_000;
 
-interface Session {
-  readonly client: Client;
-  readonly sftp: SFTPWrapper;
-}
-
 export class SshMachine implements HostMachine {
   readonly name: string;
   readonly os: MachineOs;
-  readonly files: HostFiles;
-  readonly #connect: (signal?: AbortSignal) => Promise<Session>;
-  #session: Promise<Session> | null;
-  #lost = false;
+  readonly files: MachineFiles;
+  readonly #session: SshSession;
   #running = 0;
   readonly #waiting: (() => void)[] = [];
-  #closed = false;
 
-  private constructor(
-    name: string,
-    os: MachineOs,
-    first: Session,
-    connect: (signal?: AbortSignal) => Promise<Session>,
-  ) {
+  private constructor(name: string, os: MachineOs, session: SshSession) {
     this.name = name;
     this.os = os;
-    this.#connect = connect;
-    this.#session = Promise.resolve(first);
-    this.#follow(first);
-    this.files = sftpFiles(name, os, {
-      sftp: async () => (await this.#open()).sftp,
+    this.#session = session;
+    this.files = sftpFiles(name, os === "windows" ? windowsWirePath : (path) => path, {
+      sftp: async () => (await session.open()).sftp,
       space: (folder, signal) => this.#space(folder, signal),
     });
   }
 
-  /** Throws what `openSsh` throws, `host.no-sftp`, and `host.unknown-os`. */
+  /** Throws what `SshSession` throws, and `host.unknown-os`. */
   static async open(target: SshTarget, secret: HostSecret | null, signal?: AbortSignal): Promise<SshMachine> {
-    const connect = async (within?: AbortSignal): Promise<Session> => {
-      const client = await openSsh(target, secret, within);
-      try {
-        return { client, sftp: await openSftp(client) };
-      } catch (cause) {
-        client.destroy();
-        throw new AppError("unprocessable", "host.no-sftp", `${target.host} lets nobody in by SFTP.`, {
-          hint: "Switch the sftp subsystem of its SSH server on: disks are read and written through it.",
-          cause,
-        });
-      }
-    };
-    const first = await connect(signal);
+    const session = new SshSession(target, secret);
     try {
-      return new SshMachine(target.host, await readOs(target.host, first.client, signal), first, connect);
+      const { client } = await session.open(signal);
+      return new SshMachine(target.host, await readOs(target.host, client, signal), session);
     } catch (error) {
-      first.client.destroy();
+      await session[Symbol.asyncDispose]();
       throw error;
     }
-  }
-
-  #follow({ client }: Session): void {
-    client.once("close", () => {
-      this.#lost = true;
-    });
-  }
-
-  async #open(signal?: AbortSignal): Promise<Session> {
-    if (this.#closed) throw new AppError("internal", "host.closed", `The session with ${this.name} was closed.`);
-    if (this.#lost) {
-      this.#lost = false;
-      this.#session = null;
-    }
-    if (this.#session === null) {
-      const opening = this.#connect(signal).then((session) => {
-        this.#follow(session);
-        return session;
-      });
-      this.#session = opening;
-      opening.catch(() => {
-        if (this.#session === opening) this.#session = null;
-      });
-    }
-    return this.#session;
   }
 
   async run(program: string, args: readonly string[], options: ProgramOptions) {
@@ -105,7 +55,7 @@ export class SshMachine implements HostMachine {
     if (this.#running >= MOST_COMMANDS) await new Promise<void>((resolve) => this.#waiting.push(resolve));
     this.#running += 1;
     try {
-      const { client } = await this.#open(options.signal);
+      const { client } = await this.#session.open(options.signal);
       return await runCommand(client, command, { ...options, maxBytes: MAX_OUTPUT });
     } catch (error) {
       if (options.signal?.aborted === true) throw options.signal.reason;
@@ -137,11 +87,8 @@ export class SshMachine implements HostMachine {
     return found === null ? null : { capacity: Number(found[1]) * 1024, free: Number(found[2]) * 1024 };
   }
 
-  async [Symbol.asyncDispose](): Promise<void> {
-    this.#closed = true;
-    const session = await this.#session?.catch(() => null);
-    session?.client.end();
-    session?.client.destroy();
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.#session[Symbol.asyncDispose]();
   }
 }
 

@@ -2,7 +2,6 @@ import type { HostCapabilities } from "#lib/domain/capabilities.ts";
 import type { DiskFormatId } from "#lib/domain/disk-format.ts";
 import type { PowerAction } from "#lib/domain/hardware.ts";
 import type { InventoryChange, InventoryItem, Vm } from "#lib/domain/inventory.ts";
-import type { ByteSink } from "#lib/disk/io.ts";
 import { AppError } from "#lib/errors.ts";
 import type {
   CapturePlan,
@@ -13,12 +12,13 @@ import type {
   ResourceRef,
   VmSpec,
 } from "../adapter.ts";
+import { openChain } from "../chain-files.ts";
+import { sinkIntoPool } from "../pool-sink.ts";
 import { readCapabilities } from "./capabilities.ts";
 import { openCapture, planDiskCapture, type Subject } from "./capture.ts";
-import { openChain } from "./chain.ts";
 import { makeMachine } from "./create-vm.ts";
 import { readHost, type VirtualBoxHost } from "./host-facts.ts";
-import { pathsOf } from "./host-paths.ts";
+import { pathsOf, placeOf } from "./host-paths.ts";
 import { InventoryReader, type Look } from "./inventory-reader.ts";
 import { readMedia } from "./media.ts";
 import { changePower } from "./power.ts";
@@ -132,16 +132,7 @@ export class VirtualBoxAdapter implements HypervisorAdapter {
   async openResource(resource: ResourceRef, format: DiskFormatId, signal?: AbortSignal): Promise<HostDisk> {
     if ((await this.#vbox.machine.files.stat(resource.ref, signal)) === null)
       throw new AppError("not-found", "disk.not-found", `${resource.label} is not on ${this.#vbox.machine.name}.`);
-    const alone = { uuid: resource.ref, parent: null, location: resource.ref, format, formatRaw: format };
-    const unknown = {
-      capacity: null,
-      allocated: null,
-      encrypted: false,
-      accessible: true,
-      accessError: null,
-      usedBy: null,
-    };
-    return openChain(this.#vbox.machine, [{ ...alone, ...unknown, special: null }], signal);
+    return openChain(placeOf(this.#vbox.machine), [{ location: resource.ref, format }], signal);
   }
 
   async planDisk(spec: DiskSpec, signal?: AbortSignal): Promise<ResourceRef> {
@@ -174,7 +165,7 @@ export class VirtualBoxAdapter implements HypervisorAdapter {
       );
     try {
       const sink = await machine.files.create(resource.ref, signal);
-      return { resource, sink: fullIsFull(sink, `${spec.poolRef} on ${machine.name}`) };
+      return { resource, sink: sinkIntoPool(sink, `${spec.poolRef} on ${machine.name}`) };
     } catch (error) {
       if (error instanceof AppError && error.code === "io.exists") throw diskExists(resource.ref, machine.name);
       throw error;
@@ -221,25 +212,4 @@ function diskExists(ref: string, host: string): AppError {
   return new AppError("conflict", "disk.exists", `There is a file ${ref} on ${host} already.`, {
     hint: "Choose another name.",
   });
-}
-
-/** A full file system is a full pool to whoever deploys. */
-function fullIsFull(sink: ByteSink, pool: string): ByteSink {
-  const named = async (work: Promise<void>): Promise<void> => {
-    try {
-      await work;
-    } catch (error) {
-      if (!(error instanceof AppError && error.code === "io.no-space")) throw error;
-      throw new AppError("unprocessable", "pool.full", `No space is left in ${pool}.`, {
-        hint: "Free some space there and try again; what was written is removed.",
-        cause: error,
-      });
-    }
-  };
-  return {
-    seekable: sink.seekable,
-    write: (offset, bytes, signal) => named(sink.write(offset, bytes, signal)),
-    commit: (length, signal) => named(sink.commit(length, signal)),
-    [Symbol.asyncDispose]: () => sink[Symbol.asyncDispose](),
-  };
 }

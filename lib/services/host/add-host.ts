@@ -5,8 +5,9 @@ import type { NewHost } from "#lib/domain/host.ts";
 import { type HostRow, sealSecret } from "#lib/inventory/host-access.ts";
 import { authorise } from "#lib/services/authorise.ts";
 import type { Ctx } from "#lib/services/context.ts";
-import { fittingSecret, requirePin, vendorOf } from "./host-identity.ts";
+import { requirePin, vendorOf } from "./host-identity.ts";
 import { hostNameTaken, requireFreeHostName } from "./host-name.ts";
+import { fittingSecret } from "./host-peers.ts";
 
 /**
  * Stores a host; the inventory connects to it by itself. Throws `host.name-taken`, and `host.identity-unconfirmed`

@@ -1,3 +1,4 @@
+import { isDeepStrictEqual } from "node:util";
 import { and, eq, isNull } from "drizzle-orm";
 import { appendAudit } from "#lib/audit/append.ts";
 import { hosts } from "#lib/db/schema.ts";
@@ -6,8 +7,9 @@ import { AppError } from "#lib/errors.ts";
 import { type HostRow, hostNotFound, loadHostAccess, sealSecret } from "#lib/inventory/host-access.ts";
 import { authorise } from "#lib/services/authorise.ts";
 import type { Ctx } from "#lib/services/context.ts";
-import { addressOf, fittingSecret, keepPin, requirePin, vendorOf } from "./host-identity.ts";
+import { keepPins, requirePin, vendorOf } from "./host-identity.ts";
 import { requireFreeHostName } from "./host-name.ts";
+import { editedSecret } from "./host-peers.ts";
 
 /**
  * Changes a host; the inventory opens its session anew when the connection changed. A stored secret is never sent
@@ -16,29 +18,18 @@ import { requireFreeHostName } from "./host-name.ts";
 export async function editHost(ctx: Ctx, id: string, edit: HostEdit): Promise<HostRow> {
   await authorise(ctx, "host.edit");
   const { row: old, secret: stored } = await loadHostAccess(ctx, id);
-  const target = edit.target === undefined ? old.connection : keepPin(old.connection, edit.target);
+  const target = edit.target === undefined ? old.connection : keepPins(old.connection, edit.target);
   if (target.driver !== old.connection.driver) {
     throw new AppError("invalid", "host.driver-fixed", `${old.name} cannot become another kind of host.`, {
       hint: "Add the other one as a new host.",
     });
   }
-  const moved = addressOf(target) !== addressOf(old.connection);
-  if (moved && edit.secret === undefined && stored !== null) {
-    throw new AppError(
-      "unprocessable",
-      "host.secret-needed",
-      `The stored secret of ${old.name} was given for its old address.`,
-      {
-        hint: "Type the password or key again; it is not sent to another machine unasked.",
-      },
-    );
-  }
+  const secret = editedSecret(old.name, { target: old.connection, secret: stored }, target, edit.secret);
   const name = edit.name ?? old.name;
   await requireFreeHostName(ctx.db, name, id);
   if (edit.target !== undefined) await requirePin(name, target);
-  const secret = fittingSecret(target, edit.secret === undefined ? stored : edit.secret);
   // The same secret keeps its box: a new one would look like a change and cut the session.
-  const keepBox = edit.secret === undefined && target.connection.transport === old.connection.connection.transport;
+  const keepBox = isDeepStrictEqual(secret, stored);
   const row = await ctx.db.transaction(async (tx) => {
     const [changed] = await tx
       .update(hosts)

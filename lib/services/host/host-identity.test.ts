@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { HostConnection } from "#lib/domain/connection.ts";
-import { addressOf, fittingSecret, keepPin, needsPin } from "./host-identity.ts";
+import { keepPins, needsPin } from "./host-identity.ts";
 
 const KEY = `SHA256:${"A".repeat(43)}`;
 const CERT = "a".repeat(64);
@@ -21,32 +21,40 @@ describe("needsPin", () => {
   });
 });
 
-describe("keepPin", () => {
+describe("keepPins", () => {
   it("keeps what was confirmed for the same address", () => {
-    expect(keepPin(ssh({ hostKey: KEY }), ssh({ user: "admin" }))).toEqual(ssh({ user: "admin", hostKey: KEY }));
-    expect(keepPin(ssh({ hostKey: KEY }), ssh({ host: "KVM1" }))).toEqual(ssh({ host: "KVM1", hostKey: KEY }));
-    expect(keepPin(tls({ certificate: CERT }), tls({}))).toEqual(tls({ certificate: CERT }));
+    expect(keepPins(ssh({ hostKey: KEY }), ssh({ user: "admin" }))).toEqual(ssh({ user: "admin", hostKey: KEY }));
+    expect(keepPins(ssh({ hostKey: KEY }), ssh({ host: "KVM1" }))).toEqual(ssh({ host: "KVM1", hostKey: KEY }));
+    expect(keepPins(tls({ certificate: CERT }), tls({}))).toEqual(tls({ certificate: CERT }));
   });
 
   it("drops it with the address, unless another one is given", () => {
-    expect(keepPin(ssh({ hostKey: KEY }), ssh({ host: "kvm2" }))).toEqual(ssh({ host: "kvm2" }));
-    expect(keepPin(ssh({ hostKey: KEY }), ssh({ port: 2222 }))).toEqual(ssh({ port: 2222 }));
-    expect(keepPin(ssh({ hostKey: KEY }), tls({}))).toEqual(tls({}));
+    expect(keepPins(ssh({ hostKey: KEY }), ssh({ host: "kvm2" }))).toEqual(ssh({ host: "kvm2" }));
+    expect(keepPins(ssh({ hostKey: KEY }), ssh({ port: 2222 }))).toEqual(ssh({ port: 2222 }));
+    expect(keepPins(ssh({ hostKey: KEY }), tls({}))).toEqual(tls({}));
     const other = `SHA256:${"B".repeat(43)}`;
-    expect(keepPin(ssh({ hostKey: KEY }), ssh({ host: "kvm2", hostKey: other }))).toEqual(
+    expect(keepPins(ssh({ hostKey: KEY }), ssh({ host: "kvm2", hostKey: other }))).toEqual(
       ssh({ host: "kvm2", hostKey: other }),
     );
   });
-});
 
-it("two ways to the same machine are two addresses", () => {
-  expect(addressOf(ssh({}))).not.toBe(addressOf(tls({})));
-});
-
-it("stores only the secrets that the transport uses", () => {
-  const all = { password: "p", privateKey: "k", passphrase: "", clientKey: "c" };
-  expect(fittingSecret(ssh({}), all)).toEqual({ password: "p", privateKey: "k" });
-  expect(fittingSecret(tls({}), all)).toEqual({ clientKey: "c" });
-  expect(fittingSecret(unix, all)).toBeNull();
-  expect(fittingSecret(ssh({}), { clientKey: "c" })).toBeNull();
+  it("keeps each of two that was confirmed for its address", () => {
+    const both = (change: object, key: string | null, certificate: string | null) =>
+      HostConnection.parse({
+        driver: "hyperv",
+        connection: {
+          transport: "https",
+          host: "hv1",
+          user: "ops",
+          certificate,
+          files: { by: "sftp", user: "ops", hostKey: key },
+          ...change,
+        },
+      });
+    expect(keepPins(both({}, KEY, CERT), both({}, null, null))).toEqual(both({}, KEY, CERT));
+    expect(keepPins(both({}, KEY, CERT), both({ port: 5987 }, null, null))).toEqual(both({ port: 5987 }, KEY, null));
+    expect(keepPins(both({}, KEY, CERT), both({ host: "hv2" }, null, null))).toEqual(both({ host: "hv2" }, null, null));
+    expect(needsPin(both({}, null, CERT))).toBe(true);
+    expect(needsPin(both({}, KEY, CERT))).toBe(false);
+  });
 });

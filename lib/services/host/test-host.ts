@@ -6,7 +6,8 @@ import { openHost } from "#lib/hypervisor/registry.ts";
 import { loadHostAccess } from "#lib/inventory/host-access.ts";
 import { authorise } from "#lib/services/authorise.ts";
 import type { Ctx } from "#lib/services/context.ts";
-import { fittingSecret, needsPin, pinOf, readIdentity, unconfirmed } from "./host-identity.ts";
+import { needsPin, readIdentity, unconfirmed } from "./host-identity.ts";
+import { fittingSecret, peersOf } from "./host-peers.ts";
 
 const TIMEOUT_MS = 25_000;
 
@@ -36,12 +37,11 @@ async function tryHost(ctx: Ctx, name: string, target: HostConnection, secret: H
       }
     }
     const facts = await readFacts(ctx, name, target, secret);
-    const pin = pinOf(target);
-    const kind = target.connection.transport === "ssh" ? ("ssh-host-key" as const) : ("tls-certificate" as const);
+    const confirmed = peersOf(target).find(({ pin }) => typeof pin === "string");
     return {
       ...nothing,
       ok: true,
-      identity: typeof pin === "string" ? { kind, fingerprint: pin, pinned: true } : null,
+      identity: confirmed?.pin ? { kind: confirmed.kind, fingerprint: confirmed.pin, pinned: true } : null,
       facts,
     };
   } catch (error) {

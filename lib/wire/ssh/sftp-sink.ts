@@ -3,7 +3,7 @@ import type { SFTPWrapper } from "ssh2";
 import type { ByteSink } from "#lib/disk/io.ts";
 import { AppError } from "#lib/errors.ts";
 import { abortable } from "../abortable.ts";
-import { ask, sftpError } from "./sftp.ts";
+import { ask, letGo, sftpError } from "./sftp.ts";
 
 /** Every server takes requests of this size. */
 const REQUEST = 32 * 1024;
@@ -83,7 +83,7 @@ export function sftpSink(
       sftp.removeListener("close", onClose);
       if (closed) return;
       closed = true;
-      await ask(sftp, (done) => sftp.close(handle, done)).catch(() => undefined);
+      await letGo(sftp, handle);
     },
   };
 }

@@ -3,7 +3,7 @@ import type { SFTPWrapper } from "ssh2";
 import type { ByteSource } from "#lib/disk/io.ts";
 import { AppError } from "#lib/errors.ts";
 import { abortable } from "../abortable.ts";
-import { ask, sftpError } from "./sftp.ts";
+import { ask, letGo, sftpError } from "./sftp.ts";
 
 /** Every server takes requests of this size. */
 const REQUEST = 32 * 1024;
@@ -86,8 +86,7 @@ export function sftpSource(sftp: SFTPWrapper, handle: Buffer, size: number, name
       if (closed) return;
       closed = true;
       windows.clear();
-      // A connection that is gone has closed it already.
-      await ask(sftp, (done) => sftp.close(handle, done)).catch(() => undefined);
+      await letGo(sftp, handle);
     },
   };
 }

@@ -1,4 +1,5 @@
 /** SFTP over an open SSH connection: files of the host by their path there. */
+import { setTimeout as delay } from "node:timers/promises";
 import type { Client, SFTPWrapper } from "ssh2";
 import { AppError } from "#lib/errors.ts";
 
@@ -33,6 +34,14 @@ export function ask<T>(sftp: SFTPWrapper, run: (done: (error?: Error | null, val
       else resolve(value as T);
     });
   });
+}
+
+const CLOSE_MS = 1000;
+
+/** For whoever is done with it: a server that does not answer closes it with the connection. */
+export async function letGo(sftp: SFTPWrapper, handle: Buffer): Promise<void> {
+  const closed = ask(sftp, (done) => sftp.close(handle, done)).catch(() => undefined);
+  await Promise.race([closed, delay(CLOSE_MS, undefined, { ref: false })]);
 }
 
 const statusOf = (error: unknown): unknown => (error instanceof Error && "code" in error ? error.code : null);

@@ -1,12 +1,12 @@
-/** Files of a VirtualBox host by SFTP. */
+/** Files of a machine by SFTP. */
 import type { SFTPWrapper, Stats } from "ssh2";
 import type { ByteSource } from "#lib/disk/io.ts";
 import { AppError } from "#lib/errors.ts";
-import { abortable } from "#lib/wire/abortable.ts";
-import { ask, isNoSuchFile, sftpError } from "#lib/wire/ssh/sftp.ts";
-import { sftpSink } from "#lib/wire/ssh/sftp-sink.ts";
-import { sftpSource } from "#lib/wire/ssh/sftp-source.ts";
-import type { HostFiles, MachineOs } from "./host-machine.ts";
+import { abortable } from "../abortable.ts";
+import type { MachineFiles } from "../machine-files.ts";
+import { ask, isNoSuchFile, sftpError } from "./sftp.ts";
+import { sftpSink } from "./sftp-sink.ts";
+import { sftpSource } from "./sftp-source.ts";
 
 const MOST_LISTED = 5000;
 /** A write is refused like this when the disk is full, for SFTP has no word for it. */
@@ -18,13 +18,16 @@ interface Reach {
 }
 
 /** `C:\a\b` is `/C:/a/b` to a Windows server. */
-function wirePath(os: MachineOs, path: string): string {
-  return os === "windows" ? `/${path.replaceAll("\\", "/")}` : path;
+export const windowsWirePath = (path: string): string => `/${path.replaceAll("\\", "/")}`;
+
+export interface SftpFiles extends MachineFiles {
+  /** With all that it lies in; there already is fine. */
+  makeFolder(folder: string, signal?: AbortSignal): Promise<void>;
 }
 
-export function sftpFiles(host: string, os: MachineOs, reach: Reach): HostFiles {
+/** `wire`: how the server wants to be told a path; it may throw for one that it cannot reach. */
+export function sftpFiles(host: string, wire: (path: string) => string, reach: Reach): SftpFiles {
   const on = (path: string): string => `${path} on ${host}`;
-  const wire = (path: string): string => wirePath(os, path);
   const told = async <T>(doing: string, work: Promise<T>, signal?: AbortSignal): Promise<T> => {
     try {
       return await abortable(work, signal);
@@ -71,6 +74,19 @@ export function sftpFiles(host: string, os: MachineOs, reach: Reach): HostFiles 
     );
     return sftpSource(sftp, handle, size, on(path));
   };
+  /** Servers say that a folder is there already in words of their own: whoever is refused looks. */
+  const made = async (part: string, folder: string, signal?: AbortSignal): Promise<void> => {
+    const ready = request<Stats>((sftp, done) => sftp.stat(part, done)).then(
+      (found) => found.isDirectory(),
+      () => false,
+    );
+    if (await abortable(ready, signal)) return;
+    const making = request((sftp, done) => sftp.mkdir(part, done)).catch(async (error: unknown) => {
+      const now = await request<Stats>((sftp, done) => sftp.stat(part, done)).catch(() => null);
+      if (now?.isDirectory() !== true) throw error;
+    });
+    await told(`Making the folder ${on(folder)}`, making, signal);
+  };
   return {
     async stat(path, signal) {
       const found = await told(`Looking at ${on(path)}`, statOf(path), signal);
@@ -116,6 +132,13 @@ export function sftpFiles(host: string, os: MachineOs, reach: Reach): HostFiles 
           cause: error,
         });
       });
+    },
+    async makeFolder(folder, signal) {
+      const whole = wire(folder);
+      // A drive is there, or nobody can make it.
+      for (let end = whole.indexOf("/", 1); end !== -1; end = whole.indexOf("/", end + 1))
+        await made(whole.slice(0, end), folder, signal);
+      await made(whole, folder, signal);
     },
     async remove(path, signal) {
       const doing = `Removing ${on(path)}`;

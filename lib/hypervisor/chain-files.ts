@@ -1,35 +1,41 @@
-/** A registered disk with all that it is a difference of, as files of one image. */
-import type { HostDisk } from "../adapter.ts";
-import { openImageDisk } from "../image-disk.ts";
+/** A disk of a host with all that it is a difference of, as files of one image. */
+import type { posix } from "node:path";
+import type { DiskFormatId } from "#lib/domain/disk-format.ts";
 import type { ImageFile } from "#lib/disk/io.ts";
 import { AppError } from "#lib/errors.ts";
-import { pathsOf } from "./host-paths.ts";
-import type { HostFiles, HostMachine } from "./host-machine.ts";
-import type { Medium } from "./media.ts";
+import type { MachineFiles } from "#lib/wire/machine-files.ts";
+import type { HostDisk } from "./adapter.ts";
+import { openImageDisk } from "./image-disk.ts";
 
 /** Enough for a 2 TB disk in 2 GB extents. */
 const MOST_FILES = 2048;
 const UNCHANGED_MS = 2000;
 
-const FORMATS = new Set(["vdi", "vmdk", "vhd", "vhdx", "qcow2"]);
+/** Where the files are and how paths are made there. */
+export interface ChainPlace {
+  readonly files: MachineFiles;
+  readonly paths: Pick<typeof posix, "join" | "dirname" | "basename">;
+}
 
-/** Our readers know all of its files. */
-export const isReadable = (chain: readonly Medium[]): boolean =>
-  chain.every((medium) => medium.format !== null && FORMATS.has(medium.format));
+/** `location`: full path on the host. */
+export interface ChainLink {
+  readonly location: string;
+  readonly format: DiskFormatId | null;
+}
 
 /**
- * The parents lie where VirtualBox registered them, whatever the files themselves say; beside each of them only plain
+ * The top first. The parents lie where the host says, whatever the files themselves say; beside each of them only plain
  * files can be reached (the extents of a VMDK). Reading ends with `vm.running` when a file is written to meanwhile,
  * with `disk.not-found` when it is deleted.
  */
 export async function openChain(
-  machine: HostMachine,
-  chain: readonly Medium[],
+  place: ChainPlace,
+  chain: readonly ChainLink[],
   signal?: AbortSignal,
 ): Promise<HostDisk> {
   const top = chain[0];
   if (top === undefined) throw new AppError("not-found", "disk.not-found", "There is no such disk.");
-  const files = new ChainFiles(machine, chain);
+  const files = new ChainFiles(place, chain);
   try {
     const image = await files.first(signal);
     return await openImageDisk({ ...image, [Symbol.asyncDispose]: () => files.close() }, top.format, signal);
@@ -40,15 +46,15 @@ export async function openChain(
 }
 
 class ChainFiles {
-  readonly #machine: HostMachine;
+  readonly #place: ChainPlace;
   /** Name → path of the chain's own files, the top first. */
   readonly #registered = new Map<string, string>();
   readonly #folder: string;
   readonly #opened: AsyncDisposable[] = [];
 
-  constructor(machine: HostMachine, chain: readonly Medium[]) {
-    const paths = pathsOf(machine.os);
-    this.#machine = machine;
+  constructor(place: ChainPlace, chain: readonly ChainLink[]) {
+    const { paths } = place;
+    this.#place = place;
     this.#folder = paths.dirname(chain.at(-1)?.location ?? "");
     for (const { location } of chain) this.#registered.set(this.#nameFor(paths.basename(location)), location);
   }
@@ -68,7 +74,7 @@ class ChainFiles {
   async #open(name: string, path: string, plain: boolean, signal?: AbortSignal): Promise<ImageFile> {
     if (this.#opened.length >= MOST_FILES)
       throw new AppError("unprocessable", "image.too-many-files", `The disk names more than ${MOST_FILES} files.`);
-    const { files } = this.#machine;
+    const { files } = this.#place;
     const before = await files.stat(path, signal);
     const bytes = await files.open(path, { plain, signal });
     this.#opened.push(bytes);
@@ -95,7 +101,7 @@ class ChainFiles {
       );
     }
     const own = this.#registered.get(owner);
-    const paths = pathsOf(this.#machine.os);
+    const { paths } = this.#place;
     const path = paths.join(own === undefined ? this.#folder : paths.dirname(own), asked);
     try {
       return await this.#open(asked, path, true);
@@ -119,7 +125,7 @@ class ChainFiles {
 }
 
 /** A VM that was started meanwhile writes to its disk: what was read before and after would not fit together. */
-function unchanged(bytes: ImageFile["bytes"], path: string, mtime: number, files: HostFiles): ImageFile["bytes"] {
+function unchanged(bytes: ImageFile["bytes"], path: string, mtime: number, files: MachineFiles): ImageFile["bytes"] {
   let checkedAt = Date.now();
   const { allocated } = bytes;
   return {
