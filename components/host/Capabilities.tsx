@@ -2,6 +2,7 @@ import type { ReactNode } from "react";
 import { Badge } from "#components/ui/Badge.tsx";
 import { KeyValue } from "#components/ui/KeyValue.tsx";
 import { StateMark } from "#components/ui/StateMark.tsx";
+import { CONTAINER_LABEL } from "#lib/domain/container.ts";
 import type { HostCapabilities } from "#lib/domain/capabilities.ts";
 import { DISK_FORMAT_LABEL } from "#lib/domain/disk-format.ts";
 import { DISK_BUS_LABEL, NIC_MODEL_LABEL } from "#lib/domain/hardware.ts";
@@ -54,6 +55,9 @@ export function Capabilities({ capabilities: can }: { capabilities: HostCapabili
         { key: "Acceleration", value: can.acceleration },
         { key: "Starts VMs", value: <YesNo yes={can.canStartVms} why={can.whyNotStart} /> },
         { key: "Reads back", value: <YesNo yes={can.canReadBack} /> },
+        ...(can.packages.length === 0
+          ? []
+          : [{ key: "Exports VMs", value: <Marks words={can.packages.map((kind) => CONTAINER_LABEL[kind])} /> }]),
         { key: "Keeps holes", value: <YesNo yes={can.sparseTransfer} /> },
         { key: "CPUs a VM", value: `up to ${can.limits.maxCpus}` },
         { key: "Memory a VM", value: `${formatBytes(can.limits.minMemory)} to ${formatBytes(can.limits.maxMemory)}` },

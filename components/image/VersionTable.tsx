@@ -1,6 +1,7 @@
 "use client";
 
 import { useQueryClient } from "@tanstack/react-query";
+import { CONTAINER_LABEL } from "#lib/domain/container.ts";
 import type { ImageDetail, ImageSource } from "#lib/domain/image.ts";
 import { formatBytes } from "#lib/format/bytes.ts";
 import { api } from "#lib/http/client.ts";
@@ -20,7 +21,9 @@ function sourceText(source: ImageSource): string {
     case "url":
       return `fetched ${source.url}`;
     case "capture":
-      return `captured ${source.disk} of ${source.vmName} on ${source.hostName}`;
+      return source.package === undefined
+        ? `captured ${source.disk} of ${source.vmName} on ${source.hostName}`
+        : `captured ${source.vmName} on ${source.hostName} as ${CONTAINER_LABEL[source.package]}`;
   }
 }
 

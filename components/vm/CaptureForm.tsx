@@ -9,38 +9,46 @@ import { Input } from "#components/ui/Input.tsx";
 import { RadioGroup } from "#components/ui/RadioGroup.tsx";
 import { Select } from "#components/ui/Select.tsx";
 import { toastDone } from "#components/ui/Toaster.tsx";
+import { CONTAINER_LABEL, type ContainerKind } from "#lib/domain/container.ts";
 import type { VmRow } from "#lib/domain/host.ts";
 import { ImageName } from "#lib/domain/image.ts";
 import { api } from "#lib/http/client.ts";
 import { imageQueries, ImageStarted } from "#lib/http/queries/image.ts";
 import { CaptureDisks } from "./CaptureDisks.tsx";
 
-/** `initial`: ids of the disks that are chosen at first. */
+/** `initial`: ids of the disks that are chosen at first. `packages`: those that the host makes of this VM itself. */
 export function CaptureForm({
   vm,
   initial,
+  packages,
   onDone,
 }: {
   vm: VmRow;
   initial: readonly string[];
+  packages: readonly ContainerKind[];
   onDone: () => void;
 }): ReactNode {
   const router = useRouter();
   const client = useQueryClient();
   const [chosen, setChosen] = useState(initial);
+  const [as, setAs] = useState<"disks" | ContainerKind>("disks");
   const [into, setInto] = useState<"new" | "version">("new");
   const [name, setName] = useState(vm.name);
   const [imageId, setImageId] = useState<string | null>(null);
   const images = useQuery({ ...imageQueries.some("", 200), enabled: into === "version" });
+  const words =
+    as !== "disks"
+      ? `Capture as ${CONTAINER_LABEL[as]}`
+      : `Capture ${chosen.length === 1 ? "one disk" : `${chosen.length} disks`}`;
   const named = ImageName.safeParse(name);
-  const ready = chosen.length > 0 && (into === "new" ? named.success : imageId !== null);
+  const ready = (as !== "disks" || chosen.length > 0) && (into === "new" ? named.success : imageId !== null);
 
   const capture = useMutation({
     mutationFn: () =>
       api.post("/images/capture", ImageStarted, {
         hostId: vm.hostId,
         vmRef: vm.ref,
-        diskIds: chosen,
+        ...(as === "disks" ? { diskIds: chosen } : { package: as }),
         ...(into === "new" ? { name: name.trim() } : { imageId }),
       }),
     onSuccess: async ({ image }) => {
@@ -58,7 +66,22 @@ export function CaptureForm({
         if (ready) capture.mutate();
       }}
     >
-      <CaptureDisks vm={vm} chosen={chosen} onChange={setChosen} />
+      {packages.length === 0 ? null : (
+        <RadioGroup
+          label="What is kept?"
+          value={as}
+          onChange={setAs}
+          options={[
+            { value: "disks", label: "Its disks", hint: "A qcow2 file for each, read and checked by Supravisor." },
+            ...packages.map((kind) => ({
+              value: kind,
+              label: `The whole machine as ${CONTAINER_LABEL[kind]}`,
+              hint: "One file with all disks and the description of the hardware, as its host exports it.",
+            })),
+          ]}
+        />
+      )}
+      {as === "disks" ? <CaptureDisks vm={vm} chosen={chosen} onChange={setChosen} /> : null}
       <RadioGroup
         label="Where does it go?"
         value={into}
@@ -90,9 +113,7 @@ export function CaptureForm({
       <div className="flex justify-end gap-2">
         <Button onClick={onDone}>Cancel</Button>
         <Button type="submit" variant="primary" busy={capture.isPending} disabled={!ready}>
-          {capture.isPending
-            ? "Asking for the capture…"
-            : `Capture ${chosen.length === 1 ? "one disk" : `${chosen.length} disks`}`}
+          {capture.isPending ? "Asking for the capture…" : words}
         </Button>
       </div>
     </form>

@@ -1,5 +1,6 @@
 /** What this host can take, as it is now. Preflight, provisioning and the page read this and never ask for the vendor. */
 import { z } from "zod";
+import { ContainerKind } from "./container.ts";
 import { DiskBus, Firmware, NicModel } from "./hardware.ts";
 import { DiskFormatId } from "./disk-format.ts";
 
@@ -64,6 +65,8 @@ export const HostCapabilities = z.object({
   whyNotStart: z.string().nullable(),
   /** The disk of a running VM can be read in the state of one moment. */
   captureRunning: z.boolean(),
+  /** Packages that the host itself makes of a whole VM. */
+  packages: z.array(ContainerKind).default([]),
   /** Bytes written can be read back whole for the receipt. */
   canReadBack: z.boolean(),
   /** Sparse ranges stay holes on the way to the host. */

@@ -1,4 +1,5 @@
 import { z } from "zod";
+import { ContainerKind } from "./container.ts";
 import { DiskFormatId } from "./disk-format.ts";
 import { AllocationMap, GuestFacts } from "./guest.ts";
 import { DiskBus, Firmware, NicModel } from "./hardware.ts";
@@ -55,6 +56,8 @@ export const ImageSource = z.discriminatedUnion("kind", [
     disk: z.string(),
     /** Each disk with a file of its own, in the order of the machine, the one that it starts from first. */
     disks: z.array(z.object({ label: z.string(), fileName: z.string() })).optional(),
+    /** The host packed the whole machine. */
+    package: ContainerKind.optional(),
   }),
 ]);
 export type ImageSource = z.infer<typeof ImageSource>;
@@ -110,10 +113,16 @@ export const CaptureVm = z
     diskId: z.string().min(1).optional(),
     /** or these, at one moment; neither: all disks of the machine. */
     diskIds: z.array(z.string().min(1)).min(1).max(256).optional(),
+    /** The host packs the whole machine itself; one of its capabilities' packages. */
+    package: ContainerKind.optional(),
   })
   .refine(({ diskId, diskIds }) => diskId === undefined || diskIds === undefined, {
     error: "Give diskId or diskIds, not both",
     path: ["diskIds"],
+  })
+  .refine(({ package: packed, diskId, diskIds }) => packed === undefined || (diskId ?? diskIds) === undefined, {
+    error: "A package holds all disks of the machine",
+    path: ["package"],
   })
   .refine(({ diskIds = [] }) => new Set(diskIds).size === diskIds.length, {
     error: "A disk is named twice",

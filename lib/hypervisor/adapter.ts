@@ -7,6 +7,7 @@
  * host's own words in the message). Vendors never import one another.
  */
 import type { HostCapabilities } from "#lib/domain/capabilities.ts";
+import type { ContainerKind } from "#lib/domain/container.ts";
 import type { DiskFormatId } from "#lib/domain/disk-format.ts";
 import type { DiskBus, Firmware, NicModel, PowerAction } from "#lib/domain/hardware.ts";
 import type { InventoryChange, InventoryItem, Vm } from "#lib/domain/inventory.ts";
@@ -89,6 +90,17 @@ export interface CapturePlan {
   readonly resources: readonly ResourceRef[];
 }
 
+/** A whole VM as its host packs it. Disposing it ends the export there. */
+export interface HostPackage extends AsyncDisposable {
+  /** Once, from the first on. They end when the host says that these were all, and throw when it failed, however late. */
+  readonly bytes: AsyncIterable<Uint8Array>;
+}
+
+export interface PackageExport {
+  /** `plan`: of all disks of the VM. Makes what it names. Throws what `openDisk` throws, `host.refused`. */
+  open(vmRef: string, kind: ContainerKind, plan: CapturePlan, signal?: AbortSignal): Promise<HostPackage>;
+}
+
 export interface HypervisorAdapter extends AsyncDisposable {
   /** Of this host as it is now. Read when the session was opened; `refreshCapabilities` reads anew. */
   readonly capabilities: HostCapabilities;
@@ -119,6 +131,8 @@ export interface HypervisorAdapter extends AsyncDisposable {
    * a VM that stands still and it does not, and `disk.in-use`. Not to be called for two disks at once.
    */
   openDisk(vmRef: string, diskId: string, plan: CapturePlan, signal?: AbortSignal): Promise<HostDisk>;
+  /** The packages of `capabilities.packages`; absent where there are none. */
+  readonly packages?: PackageExport;
   /** A disk made by createDisk, for reading back. `format` is what was written: content is not asked. */
   openResource(resource: ResourceRef, format: DiskFormatId, signal?: AbortSignal): Promise<HostDisk>;
 

@@ -1,9 +1,14 @@
 /** One suite for every adapter: what the interface promises, checked on whatever the fixture opens. */
 import { randomUUID } from "node:crypto";
+import { writeFile } from "node:fs/promises";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import type { BlockSource } from "#lib/disk/block-source.ts";
+import { openContainer } from "#lib/disk/containers/open.ts";
+import { openImageFile } from "#lib/disk/files/image-file.ts";
 import { fingerprintDisk } from "#lib/disk/fingerprint.ts";
+import { Scratch } from "#lib/disk/testing/scratch.ts";
 import { HostCapabilities } from "#lib/domain/capabilities.ts";
+import type { ContainerKind } from "#lib/domain/container.ts";
 import { InventoryItem, type InventoryChange, type Vm } from "#lib/domain/inventory.ts";
 import { AppError } from "#lib/errors.ts";
 import type { CreatedDisk, DiskSpec, HostDisk, HypervisorAdapter, ResourceRef, VmSpec } from "./adapter.ts";
@@ -154,6 +159,29 @@ export function describeAdapterContract(name: string, makeFixture: () => Promise
       expect(plan.resources.filter(({ kind }) => kind === "snapshot")).toHaveLength(plan.ofSnapshot ? 1 : 0);
       expect(new Set(plan.resources.map(({ kind, ref }) => `${kind} ${ref}`)).size).toBe(plan.resources.length);
       expect((await adapter.vm(vmRef)).snapshots).toEqual([]);
+      return found;
+    }
+
+    /** Each disk in the package that the host makes of the VM, in the machine's order. */
+    async function packed(vmRef: string, kind: ContainerKind, diskIds: readonly string[]) {
+      const plan = await adapter.planCapture(vmRef, diskIds, randomUUID());
+      using scratch = new Scratch();
+      const path = scratch.path(`vm.${kind}`);
+      try {
+        await using opened = await adapter.packages!.open(vmRef, kind, plan);
+        await writeFile(path, opened.bytes);
+      } finally {
+        for (const resource of [...plan.resources].reverse()) await adapter.remove(resource);
+      }
+      expect((await adapter.vm(vmRef)).snapshots).toEqual([]);
+      await using image = await openImageFile(path);
+      await using container = await openContainer(image);
+      expect(container).toMatchObject({ kind, hints: { cpus: 1, memory: 256 * MiB } });
+      const found = [];
+      for (const each of container?.disks ?? []) {
+        await using inside = await each.open({});
+        found.push({ size: inside.disk.size, fingerprint: await fingerprintDisk(inside.disk) });
+      }
       return found;
     }
 
@@ -318,8 +346,10 @@ export function describeAdapterContract(name: string, makeFixture: () => Promise
       expect(await captured(vm.ref, ...ids)).toEqual(both);
       expect(await captured(vm.ref, ...[...ids].reverse())).toEqual([...both].reverse());
       expect(await codeOf(adapter.planCapture(vm.ref, [ids[0]!, "no such disk"], randomUUID()))).toBe("disk.not-found");
+      for (const kind of adapter.capabilities.packages) expect(await packed(vm.ref, kind, ids)).toEqual(both);
       if (!adapter.capabilities.captureRunning || !(await starts(vm))) return;
       expect(await captured(vm.ref, ...ids)).toEqual(both);
+      for (const kind of adapter.capabilities.packages) expect(await packed(vm.ref, kind, ids)).toEqual(both);
       // The snapshot that the first disk was read from is the second one's too, though the VM has stopped.
       const plan = await adapter.planCapture(vm.ref, ids, randomUUID());
       expect(plan.ofSnapshot).toBe(true);

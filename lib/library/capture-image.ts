@@ -6,11 +6,9 @@ import { convertStream } from "#lib/disk/convert-stream.ts";
 import type { DiskStream } from "#lib/disk/disk-stream.ts";
 import { createFileSink } from "#lib/disk/files/file-sink.ts";
 import type { HostConnection, HostSecret } from "#lib/domain/connection.ts";
-import type { Vm } from "#lib/domain/inventory.ts";
-import { canCaptureAll } from "#lib/domain/vm-rules.ts";
-import { AppError } from "#lib/errors.ts";
-import type { CapturePlan, HypervisorAdapter } from "#lib/hypervisor/adapter.ts";
+import type { CapturePlan } from "#lib/hypervisor/adapter.ts";
 import { openHost } from "#lib/hypervisor/registry.ts";
+import { requireCapturable } from "./require-capturable.ts";
 import { requireSpace } from "./space.ts";
 
 export interface CaptureInput {
@@ -50,7 +48,8 @@ export async function captureImage(
   onProgress: OnProgress,
 ): Promise<Captured> {
   await using adapter = await openHost(input.target, input.secret, { dataDir: input.dataDir, signal });
-  const vm = await requireCapturable(adapter, input, signal);
+  const wanted = input.disks.map(({ diskId }) => diskId);
+  const vm = await requireCapturable(adapter, input.vmRef, wanted, signal);
   const sizes = input.disks.map(({ diskId }) => vm.disks.find(({ id }) => id === diskId)?.capacity ?? 0);
   const fingerprints: string[] = [];
   let moved = 0;
@@ -72,7 +71,7 @@ export async function captureImage(
     fingerprints.push(copied.fingerprint);
     moved += copied.moved;
     // Somebody may have started it meanwhile; then what was read is of two moments. A snapshot stays as it is.
-    if (!input.plan.ofSnapshot) await requireCapturable(adapter, input, signal, false);
+    if (!input.plan.ofSnapshot) await requireCapturable(adapter, input.vmRef, wanted, signal, false);
   }
   return { fingerprints, moved };
 }
@@ -118,19 +117,4 @@ async function copyStream(
     },
   });
   return { fingerprint, moved };
-}
-
-async function requireCapturable(
-  adapter: HypervisorAdapter,
-  { vmRef, disks }: CaptureInput,
-  signal: AbortSignal,
-  running = adapter.capabilities.captureRunning,
-): Promise<Vm> {
-  const vm = await adapter.vm(vmRef, signal);
-  const wanted = disks.map(({ diskId }) => diskId);
-  const allowed = canCaptureAll(vm, wanted, running);
-  if (allowed === true) return vm;
-  throw new AppError("conflict", allowed.code, allowed.reason, {
-    ...(allowed.code === "vm.running" ? { hint: "Shut the VM down, and capture it again." } : {}),
-  });
 }

@@ -61,6 +61,7 @@ const capabilities: HostCapabilities = {
   canStartVms: true,
   whyNotStart: null,
   captureRunning: false,
+  packages: [],
   formatOptions: {},
   placements: [],
   canReadBack: true,

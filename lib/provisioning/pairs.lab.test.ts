@@ -114,6 +114,7 @@ describe("capture, convert, deploy", () => {
         // A release of the peer may be too old for NVMe, and a host may lack UEFI: no other difference is one of releases.
         const known = <T extends string>(words: readonly T[], told: readonly T[]) =>
           words.filter((word) => word !== "nvme" || told.includes(word));
+        expect(shown.packages).toEqual(real.packages);
         for (const list of ["diskFormats", "buses", "nics"] as const) {
           expect(known<string>(shown[list], real[list]), list).toEqual(real[list]);
         }

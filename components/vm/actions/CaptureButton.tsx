@@ -30,7 +30,12 @@ export function CaptureButton({ vm, disk }: { vm: VmRow; disk?: VmDisk }): React
         title={disk === undefined ? `Capture ${vm.name}` : `Capture ${disk.label} of ${vm.name}`}
         description="What is captured is copied into the image library; the virtual machine stays as it is."
       >
-        <CaptureForm vm={vm} initial={chosen} onDone={() => setOpen(false)} />
+        <CaptureForm
+          vm={vm}
+          initial={chosen}
+          packages={disk === undefined && able.length === vm.disks.length ? (host?.capabilities?.packages ?? []) : []}
+          onDone={() => setOpen(false)}
+        />
       </Dialog>
     </>
   );

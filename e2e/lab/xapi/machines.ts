@@ -201,7 +201,13 @@ export class Machines {
       this.#db.update("VIF", text(vif), { currently_attached: yes });
   }
 
+  #requireIdle(vm: string): void {
+    const [operation] = Object.values(struct(this.#db.get("VM", vm)["current_operations"]));
+    if (operation !== undefined) throw new Failure("OTHER_OPERATION_IN_PROGRESS", "VM", vm, text(operation));
+  }
+
   start(vm: string, paused: boolean): void {
+    this.#requireIdle(vm);
     const fields = this.#require(vm, "Halted");
     const hosts = this.#db.refs("host", (each) => each["enabled"] === true);
     const reachable = hosts.find((host) =>
@@ -312,6 +318,7 @@ export class Machines {
 
   destroy(vm: string): void {
     const fields = this.#db.get("VM", vm);
+    this.#requireIdle(vm);
     if (fields["power_state"] !== "Halted")
       throw new Failure("VM_BAD_POWER_STATE", vm, "halted", text(fields["power_state"]).toLowerCase());
     for (const vbd of list(fields["VBDs"])) {

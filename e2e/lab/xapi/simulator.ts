@@ -19,7 +19,7 @@ import { Tasks } from "./tasks.ts";
 import { Transfers } from "./transfer.ts";
 import { Failure, NULL_REF, text, type Value } from "./values.ts";
 import { readCall, writeResponse } from "./xml-rpc.ts";
-import { receiveVm, sendVm } from "./xva.ts";
+import { receiveVm, repositoriesOf, sendVm } from "./xva.ts";
 
 /** The pool's members are told apart by loopback addresses; nobody listens at the third. */
 export const ADDRESSES = ["127.0.0.1", "127.0.0.2", "127.0.0.3"] as const;
@@ -214,18 +214,16 @@ export class XapiSimulator {
         case "GET /export_raw_vdi": {
           const vdi = this.#transfers.disk(query);
           const other = this.#elsewhere(member, text(this.db.get("VDI", vdi)["SR"]));
-          if (other !== null) {
-            response
-              .writeHead(302, { location: `https://${other}:${this.port}${request.url ?? ""}`, connection: "close" })
-              .end();
-            return;
-          }
+          if (other !== null) return this.#redirect(other, request, response);
           return await (route.startsWith("PUT")
             ? this.#transfers.receive(request, response, query)
             : this.#transfers.send(request, response, query));
         }
-        case "GET /export":
+        case "GET /export": {
+          const other = this.#elsewhere(member, ...repositoriesOf(this, query));
+          if (other !== null) return this.#redirect(other, request, response);
           return await sendVm(this, request, response, query);
+        }
         case "PUT /import":
           return await receiveVm(this, request, response, query);
         default:
@@ -239,13 +237,25 @@ export class XapiSimulator {
     }
   }
 
-  /** The address of a member that sees the repository, when this one does not. */
-  #elsewhere(member: number, sr: string): string | null {
-    const hosts = this.db
-      .refs("PBD", (each) => each["SR"] === sr && each["currently_attached"] === true)
-      .map((pbd) => text(this.db.get("PBD", pbd)["host"]));
-    if (hosts.includes(this.members[member]?.ref ?? "") || hosts[0] === undefined) return null;
-    return text(this.db.get("host", hosts[0])["address"]);
+  #redirect(address: string, request: IncomingMessage, response: ServerResponse): void {
+    response
+      .writeHead(302, { location: `https://${address}:${this.port}${request.url ?? ""}`, connection: "close" })
+      .end();
+  }
+
+  /** The address of a member that sees all of the repositories, when this one does not. */
+  #elsewhere(member: number, ...repositories: readonly string[]): string | null {
+    const sees = (host: string): boolean =>
+      repositories.every(
+        (sr) =>
+          this.db.refs(
+            "PBD",
+            (each) => each["SR"] === sr && each["host"] === host && each["currently_attached"] === true,
+          ).length > 0,
+      );
+    if (sees(this.members[member]?.ref ?? "")) return null;
+    const other = this.db.refs("host").find(sees);
+    return other === undefined ? null : text(this.db.get("host", other)["address"]);
   }
 }
 

@@ -10,7 +10,7 @@ export interface Fault {
   /** Error code and parameters. */
   readonly fail?: readonly string[];
   readonly stayPending?: boolean;
-  /** Milliseconds before the work begins. */
+  /** Milliseconds before the work begins; of exports, before each block. */
   readonly delay?: number;
   /** Imports and exports: after so many bytes. */
   readonly afterBytes?: number;

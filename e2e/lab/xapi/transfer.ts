@@ -5,6 +5,7 @@ import { createReadStream, createWriteStream } from "node:fs";
 import { open, rm, stat } from "node:fs/promises";
 import type { IncomingMessage, ServerResponse } from "node:http";
 import { pipeline } from "node:stream/promises";
+import { setTimeout as delay } from "node:timers/promises";
 import { promisify } from "node:util";
 import type { PoolState } from "./calls.ts";
 import type { Fault } from "./tasks.ts";
@@ -213,6 +214,7 @@ export class Transfers {
           );
         sent += part.length;
         tasks.progress(task, sent / total);
+        if (fault?.delay !== undefined) await delay(fault.delay, undefined, { signal: tasks.signal(task) });
         if (!response.write(part)) await once(response, "drain", { signal: tasks.signal(task) });
       }
       if (fault?.stayPending !== true) tasks.complete(task, null);

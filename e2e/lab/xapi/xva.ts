@@ -7,6 +7,7 @@ import type { IncomingMessage, ServerResponse } from "node:http";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { pipeline } from "node:stream/promises";
+import { setTimeout as delay } from "node:timers/promises";
 import type { Database } from "./database.ts";
 import type { Machines } from "./machines.ts";
 import type { Storage } from "./storage.ts";
@@ -45,13 +46,21 @@ function member(name: string, bytes: Buffer): Buffer {
   return Buffer.concat([tarHeader(name, bytes.length), bytes, Buffer.alloc((512 - (bytes.length % 512)) % 512)]);
 }
 
+/** Repositories of all disks of the VM that the request names. */
+export function repositoriesOf({ db }: Pick<Pool, "db">, query: URLSearchParams): string[] {
+  const given = query.get("ref") ?? query.get("uuid") ?? "";
+  const vm = db.find("VM", given) === null ? db.refs("VM", (each) => each["uuid"] === given)[0] : given;
+  const vdis = list(db.get("VM", vm)["VBDs"]).map((vbd) => db.find("VDI", db.get("VBD", vbd)["VDI"]));
+  return [...new Set(vdis.flatMap((vdi) => (vdi === null ? [] : [text(vdi["SR"])])))];
+}
+
 export async function sendVm(
   pool: Pool,
   request: IncomingMessage,
   response: ServerResponse,
   query: URLSearchParams,
 ): Promise<void> {
-  const { db, storage, tasks } = pool;
+  const { db, tasks } = pool;
   const task = query.get("task_id") ?? tasks.create("Export of VM");
   const given = query.get("ref") ?? query.get("uuid") ?? "";
   const vm = db.find("VM", given) === null ? db.refs("VM", (each) => each["uuid"] === given)[0] : given;
@@ -110,29 +119,63 @@ export async function sendVm(
   response.shouldKeepAlive = false;
   response.useChunkedEncodingByDefault = false;
   response.writeHead(200, { connection: "close", "task-id": task, "content-type": "application/octet-stream" });
-  const write = async (bytes: Buffer): Promise<void> => {
-    if (!response.write(bytes)) await once(response, "drain", { signal: tasks.signal(task) });
+  const fault = tasks.takeFault("export");
+  const stop = tasks.signal(task);
+  const cut = (): void => void request.socket.destroy();
+  stop.addEventListener("abort", cut, { once: true });
+  const busy = (operations: Fields): void => {
+    if (db.find("VM", vm) !== null) db.update("VM", vm ?? "", { current_operations: operations });
+    for (const vdi of disks)
+      if (db.find("VDI", vdi) !== null) db.update("VDI", vdi, { current_operations: operations });
   };
-  await write(member("ova.xml", Buffer.from(writeValue(ova))));
-  const zeros = Buffer.alloc(BLOCK);
-  for (const vdi of disks) {
-    await using file = await open(storage.path(vdi));
-    const size = integer(db.get("VDI", vdi)["virtual_size"]);
-    const count = Math.ceil(size / BLOCK);
-    for (let index = 0; index < count; index += 1) {
-      const bytes = Buffer.alloc(Math.min(BLOCK, size - index * BLOCK));
-      await file.read(bytes, 0, bytes.length, index * BLOCK);
-      // The first and the last block always come: they tell where the disk begins and ends.
-      if (index > 0 && index < count - 1 && bytes.equals(zeros)) continue;
-      const name = `${id(vdi)}/${String(index).padStart(8, "0")}`;
-      await write(member(name, bytes));
-      await write(member(`${name}.checksum`, Buffer.from(createHash("sha1").update(bytes).digest("hex"))));
-      tasks.progress(task, index / count);
+  busy({ [task]: "export" });
+  let sent = 0;
+  const write = async (bytes: Buffer): Promise<void> => {
+    if (fault?.afterBytes !== undefined && sent + bytes.length > fault.afterBytes) {
+      if (fault.cut === true) request.socket.destroy();
+      throw new Failure(text(fault.fail?.[0] ?? "VDI_IO_ERROR"), ...(fault.fail?.slice(1) ?? ["Device I/O errors"]));
     }
+    sent += bytes.length;
+    if (fault?.delay !== undefined) await delay(fault.delay, undefined, { signal: stop });
+    if (!response.write(bytes)) await once(response, "drain", { signal: stop });
+  };
+  try {
+    await write(member("ova.xml", Buffer.from(writeValue(ova))));
+    for (const vdi of disks) await sendDisk(pool, vdi, id(vdi), task, write);
+    response.end(Buffer.alloc(1024));
+    if (fault?.stayPending !== true) tasks.complete(task, null);
+  } catch (error) {
+    tasks.fail(task, error);
+    // As the real one: the stream simply ends.
+    response.end();
+  } finally {
+    stop.removeEventListener("abort", cut);
+    busy({});
   }
-  response.end(Buffer.alloc(1024));
-  tasks.complete(task, null);
   request.resume();
+}
+
+async function sendDisk(
+  { db, storage, tasks }: Pool,
+  vdi: string,
+  folder: string,
+  task: string,
+  write: (bytes: Buffer) => Promise<void>,
+): Promise<void> {
+  const zeros = Buffer.alloc(BLOCK);
+  await using file = await open(storage.path(vdi));
+  const size = integer(db.get("VDI", vdi)["virtual_size"]);
+  const count = Math.ceil(size / BLOCK);
+  for (let index = 0; index < count; index += 1) {
+    const bytes = Buffer.alloc(Math.min(BLOCK, size - index * BLOCK));
+    await file.read(bytes, 0, bytes.length, index * BLOCK);
+    // The first and the last block always come: they tell where the disk begins and ends.
+    if (index > 0 && index < count - 1 && bytes.equals(zeros)) continue;
+    const name = `${folder}/${String(index).padStart(8, "0")}`;
+    await write(member(name, bytes));
+    await write(member(`${name}.checksum`, Buffer.from(createHash("sha1").update(bytes).digest("hex"))));
+    tasks.progress(task, index / count);
+  }
 }
 
 export async function receiveVm(

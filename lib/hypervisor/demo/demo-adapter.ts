@@ -1,5 +1,6 @@
 import { setTimeout as delay } from "node:timers/promises";
 import type { HostCapabilities } from "#lib/domain/capabilities.ts";
+import type { BlockSource } from "#lib/disk/block-source.ts";
 import type { PowerAction, Vendor } from "#lib/domain/hardware.ts";
 import type { InventoryChange, InventoryItem, Network, Vm, VmDisk } from "#lib/domain/inventory.ts";
 import { openImageFile } from "#lib/disk/files/image-file.ts";
@@ -11,6 +12,7 @@ import type {
   DiskSpec,
   HostDisk,
   HypervisorAdapter,
+  PackageExport,
   PushedDisk,
   ResourceRef,
   VmSpec,
@@ -18,6 +20,7 @@ import type {
 import { openImageDisk } from "../image-disk.ts";
 import { Told } from "../told.ts";
 import { DemoPools } from "./pools.ts";
+import { packVm } from "./pack-vm.ts";
 import type { DemoProduct } from "./products.ts";
 import { seedVms } from "./seed.ts";
 import { DemoStore } from "./state.ts";
@@ -165,6 +168,22 @@ export class DemoAdapter implements HypervisorAdapter {
     const read = plan.ofSnapshot ? this.#pools.inSnapshot(source, plan.tag) : source;
     return openImageDisk(await openImageFile(this.#pools.diskPath(read)), format, signal);
   }
+
+  readonly packages: PackageExport = {
+    open: async (ref, kind, plan, signal) => {
+      const vm = await this.vm(ref);
+      if (!this.capabilities.packages.includes(kind))
+        throw new AppError("unprocessable", "host.refused", `${this.#product.product} makes no such package.`);
+      await using stack = new AsyncDisposableStack();
+      const disks: BlockSource[] = [];
+      for (const { id } of vm.disks) {
+        const opened = stack.use(await this.openDisk(ref, id, plan, signal));
+        if (opened.access === "random") disks.push(opened.disk);
+      }
+      const held = stack.move();
+      return packVm(vm, disks, () => held.disposeAsync(), signal);
+    },
+  };
 
   async openResource(resource: ResourceRef, format: DiskFormatId, signal?: AbortSignal): Promise<HostDisk> {
     return openImageDisk(await openImageFile(this.#pools.diskPath(resource.ref)), format, signal);

@@ -222,6 +222,7 @@ export function capabilitiesOf(host: HypervHost): HostCapabilities {
     canStartVms: true,
     whyNotStart: null,
     captureRunning: true,
+    packages: [],
     canReadBack: true,
     sparseTransfer: false,
     hasConsoleLog: false,

@@ -104,6 +104,7 @@ export async function readKvmHost(client: LibvirtClient, signal?: AbortSignal): 
       canStartVms: true,
       whyNotStart: null,
       captureRunning: false,
+      packages: [],
       canReadBack: true,
       sparseTransfer: true,
       hasConsoleLog: false,

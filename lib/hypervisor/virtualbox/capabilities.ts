@@ -97,6 +97,7 @@ export async function readCapabilities(
     canStartVms: reason === null,
     whyNotStart: reason,
     captureRunning: false,
+    packages: [],
     canReadBack: true,
     sparseTransfer: true,
     hasConsoleLog: false,

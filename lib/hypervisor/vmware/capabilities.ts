@@ -95,6 +95,7 @@ function capabilitiesOf(infra: Infrastructure, offered: readonly ConfigOptions[]
     canStartVms: usable.length > 0,
     whyNotStart: usable.length > 0 ? null : "No ESXi host is connected and out of maintenance mode.",
     captureRunning: true,
+    packages: [],
     canReadBack: true,
     sparseTransfer: true,
     hasConsoleLog: false,

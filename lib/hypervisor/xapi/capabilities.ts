@@ -97,6 +97,7 @@ export function readCapabilities(mirror: Mirror): HostCapabilities {
     canStartVms: whyNot === null,
     whyNotStart: whyNot,
     captureRunning: true,
+    packages: ["xva"],
     canReadBack: true,
     sparseTransfer: true,
     hasConsoleLog: false,

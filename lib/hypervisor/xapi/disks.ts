@@ -9,7 +9,7 @@ import { VHD_INSIDE } from "./map-pool.ts";
 import { vdiRecord } from "./new-vm.ts";
 import { recordSchema, type RecordOf } from "./records.ts";
 import type { XapiSession } from "./session.ts";
-import { ANYTHING, runTask, type FollowOptions } from "./tasks.ts";
+import { ANYTHING, destroyWhenFree, runTask, type FollowOptions } from "./tasks.ts";
 import { asAppError, isFailure, poolFull } from "./xapi-error.ts";
 
 const MARK = "supravisor";
@@ -176,20 +176,7 @@ export class PoolDisks {
     if (found !== null) await this.destroy(found.ref, `Removing ${resource.label}`, signal);
   }
 
-  /** An import that was just broken off holds the disk for a moment. */
-  async destroy(vdi: string, doing: string, signal?: AbortSignal): Promise<void> {
-    const until = Date.now() + this.#stallMs;
-    for (;;) {
-      try {
-        await runTask(this.#session, "VDI.destroy", [vdi], this.#follow(doing, signal));
-        return;
-      } catch (error) {
-        const code = error instanceof AppError ? String(error.details?.["code"]) : "";
-        if (code === "HANDLE_INVALID") return;
-        if (!["VDI_IN_USE", "OTHER_OPERATION_IN_PROGRESS"].includes(code) || Date.now() > until) throw error;
-        await new Promise((resolve) => setTimeout(resolve, 250));
-        signal?.throwIfAborted();
-      }
-    }
+  destroy(vdi: string, doing: string, signal?: AbortSignal): Promise<void> {
+    return destroyWhenFree(this.#session, "VDI.destroy", vdi, this.#follow(doing, signal));
   }
 }

@@ -38,8 +38,9 @@ describe.skipIf(reason !== null)(`the XenAPI simulator${because(reason)}`, () =>
   it.skipIf(whyNoPythonClient() !== null)(`satisfies Debian's XenAPI.py${because(whyNoPythonClient())}`, async () => {
     const [vhd, raw] = [join(folder, "p.vhd"), join(folder, "p.raw")];
     const certificate = lab.members[0]!.certificateFile;
+    const xvas = [join(folder, "off.xva"), join(folder, "snapshot.xva")];
     const told: unknown = JSON.parse(
-      await runPython(certificate, at(0), lab.user, lab.password, "NFS storage", "by python", vhd, raw),
+      await runPython(certificate, at(0), lab.user, lab.password, "NFS storage", "by python", vhd, raw, ...xvas),
     );
     expect(told).toMatchObject({
       wrong: "SESSION_AUTHENTICATION_FAILED",
@@ -57,6 +58,10 @@ describe.skipIf(reason !== null)(`the XenAPI simulator${because(reason)}`, () =>
       refused: "failure",
       same: true,
       used: true,
+      xva: [200, "success"],
+      running: [500, "failure"],
+      snapshot: [200, "success"],
+      alike: true,
     });
     await run("qemu-img", ["compare", "-f", "vpc", "-F", "raw", vhd, raw]);
   });

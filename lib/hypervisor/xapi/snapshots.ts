@@ -6,7 +6,7 @@ import type { PoolDisks } from "./disks.ts";
 import type { Mirror } from "./mirror.ts";
 import { recordSchema } from "./records.ts";
 import type { XapiSession } from "./session.ts";
-import { runTask } from "./tasks.ts";
+import { destroyWhenFree, runTask } from "./tasks.ts";
 import { asAppError } from "./xapi-error.ts";
 
 const Refs = z.array(z.string());
@@ -39,6 +39,15 @@ export class Snapshots {
     }
   }
 
+  async uuid(vm: string, vmName: string, tag: string, signal?: AbortSignal): Promise<string> {
+    const ref = await this.make(vm, vmName, tag, signal);
+    try {
+      return await this.#session.call("VM.get_uuid", [ref], z.string(), signal);
+    } catch (error) {
+      throw asAppError(error, `Looking into the snapshot of ${vmName}`);
+    }
+  }
+
   /** The snapshot's copy of one disk. */
   async disk(vm: string, vmName: string, diskId: string, tag: string, signal?: AbortSignal): Promise<string> {
     const ref = await this.make(vm, vmName, tag, signal);
@@ -65,7 +74,7 @@ export class Snapshots {
         const vdi = mirror.find("VBD", each)?.VDI ?? "";
         if (mirror.find("VDI", vdi)?.is_a_snapshot === true) await this.#disks.destroy(vdi, doing, signal);
       }
-      await runTask(this.#session, "VM.destroy", [ref], {
+      await destroyWhenFree(this.#session, "VM.destroy", ref, {
         doing,
         stallMs: this.#stallMs,
         ...(signal === undefined ? {} : { signal }),

@@ -14,6 +14,7 @@ const Task = z.object({
 
 const FIRST_POLL_MS = 40;
 const MOST_POLL_MS = 1000;
+const BUSY_MS = 250;
 /** Answers of the API that are not looked at. */
 export const ANYTHING = z.unknown();
 
@@ -95,5 +96,29 @@ export async function runTask(
     return /OpaqueRef:[0-9A-Za-z-]+/.exec(await followTask(session, task, options))?.[0] ?? "";
   } finally {
     await destroyTask(session, task);
+  }
+}
+
+/** Gone already is fine. A transfer that was just broken off holds the thing for a moment. */
+export async function destroyWhenFree(
+  session: XapiSession,
+  method: "VDI.destroy" | "VM.destroy",
+  ref: string,
+  options: FollowOptions,
+): Promise<void> {
+  const { stallMs, signal } = options;
+  const until = Date.now() + stallMs;
+  for (;;) {
+    try {
+      await runTask(session, method, [ref], options);
+      return;
+    } catch (error) {
+      const code = error instanceof AppError ? String(error.details?.["code"]) : "";
+      if (code === "HANDLE_INVALID") return;
+      if (!["VDI_IN_USE", "OTHER_OPERATION_IN_PROGRESS"].includes(code) || Date.now() > until) throw error;
+      await delay(BUSY_MS, undefined, signal === undefined ? {} : { signal }).catch((reason: unknown) => {
+        throw signal?.aborted === true ? signal.reason : reason;
+      });
+    }
   }
 }

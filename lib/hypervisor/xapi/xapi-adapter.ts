@@ -13,12 +13,14 @@ import type {
   DiskSpec,
   HostDisk,
   HypervisorAdapter,
+  PackageExport,
   ResourceRef,
   VmSpec,
 } from "../adapter.ts";
 import { ANY_MEMBER, readCapabilities } from "./capabilities.ts";
 import { ChangeFeed, inventoryOf } from "./changes.ts";
 import { PoolDisks } from "./disks.ts";
+import { ExportedBytes } from "./exported-bytes.ts";
 import { findByTag, isVm, mapVm, OWN_UUID_KEY } from "./map-vm.ts";
 import { Mirror } from "./mirror.ts";
 import { vbdRecord, vifRecord, vmRecord } from "./new-vm.ts";
@@ -173,6 +175,24 @@ export class XapiAdapter implements HypervisorAdapter {
     const source = plan.ofSnapshot ? await this.#snapshots.disk(ref, vm.name, diskId, plan.tag, signal) : vdi;
     return once(await this.#disks.open({ vdi: source, size, type }, `disk ${diskId} of ${vm.name}`, signal));
   }
+
+  readonly packages: PackageExport = {
+    /** XVA, not compressed: the library reads its blocks where they lie. Source: xapi, `export.ml`. */
+    open: async (uuid, _kind, plan, signal) => {
+      const { ref, record, mirror } = await this.#found(uuid, signal);
+      const vm = mapVm(mirror, record);
+      if (!plan.ofSnapshot) requireStill(vm);
+      const exported = plan.ofSnapshot ? await this.#snapshots.uuid(ref, vm.name, plan.tag, signal) : uuid;
+      const bytes = new ExportedBytes(this.#session, {
+        path: "/export",
+        query: { uuid: exported, use_compression: "false" },
+        doing: `Exporting ${vm.name}`,
+        stallMs: this.#stallMs,
+        ...(signal === undefined ? {} : { signal }),
+      });
+      return { bytes: bytes.all(signal), [Symbol.asyncDispose]: () => bytes.end() };
+    },
+  };
 
   async openResource(resource: ResourceRef, _format: DiskFormatId, signal?: AbortSignal): Promise<HostDisk> {
     return once(await this.#disks.openResource(resource, signal));

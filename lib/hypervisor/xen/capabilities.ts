@@ -102,6 +102,7 @@ function describe(hvm: boolean, ovmf: string | null): HostCapabilities {
     canStartVms: true,
     whyNotStart: null,
     captureRunning: false,
+    packages: [],
     canReadBack: true,
     sparseTransfer: true,
     hasConsoleLog: false,

@@ -1,28 +1,32 @@
 import type { z } from "zod";
+import { fileStem } from "#lib/disk/containers/package.ts";
 import type { CaptureVm } from "#lib/domain/image.ts";
 import { canCaptureAll, inBootOrder } from "#lib/domain/vm-rules.ts";
 import { AppError } from "#lib/errors.ts";
 import { withHost } from "#lib/inventory/sessions.ts";
 import { findVm } from "#lib/inventory/vm-query.ts";
+import { noPackages } from "#lib/library/capture-package.ts";
 import { createVersion, type VersionStarted } from "#lib/library/create-version.ts";
 import { authorise } from "#lib/services/authorise.ts";
 import type { Ctx } from "#lib/services/context.ts";
 
 const TIMEOUT_MS = 30_000;
 
-/** Throws `vm.running`, `disk.cannot-capture`, `vm.no-disks` (conflict), `disk.not-found`, `vm.not-found`, `host.*`, `image.*`. */
+/** Throws `vm.running`, `disk.cannot-capture`, `vm.no-disks` (conflict), `host.no-packages`, `disk.not-found`, `vm.not-found`, `host.*`, `image.*`. */
 export async function captureVm(ctx: Ctx, input: z.infer<typeof CaptureVm>): Promise<VersionStarted> {
   await authorise(ctx, "vm.capture");
   await authorise(ctx, "image.add");
   const { host } = await findVm(ctx.db, input.hostId, input.vmRef);
   const signal = AbortSignal.timeout(TIMEOUT_MS);
   // The row may lag behind: what counts is what the host says now.
-  const { vm, captureRunning } = await withHost(ctx, input.hostId, async (adapter) => ({
+  const { vm, capabilities } = await withHost(ctx, input.hostId, async (adapter) => ({
     vm: await adapter.vm(input.vmRef, signal),
-    captureRunning: adapter.capabilities.captureRunning,
+    capabilities: adapter.capabilities,
   }));
+  const kind = input.package ?? null;
+  if (kind !== null && !capabilities.packages.includes(kind)) throw noPackages(kind);
   const wanted = input.diskId === undefined ? (input.diskIds ?? null) : [input.diskId];
-  const allowed = canCaptureAll(vm, wanted, captureRunning);
+  const allowed = canCaptureAll(vm, wanted, capabilities.captureRunning);
   if (allowed !== true)
     throw new AppError(allowed.code === "disk.not-found" ? "not-found" : "conflict", allowed.code, allowed.reason);
   const chosen = inBootOrder(vm.disks).filter(({ id }) => wanted === null || wanted.includes(id));
@@ -43,9 +47,9 @@ export async function captureVm(ctx: Ctx, input: z.infer<typeof CaptureVm>): Pro
         hostName: host.name,
         vmName: vm.name,
         disk: disks.map(({ label }) => label).join(", "),
-        disks: disks.map(({ label, fileName }) => ({ label, fileName })),
+        ...(kind === null ? { disks: disks.map(({ label, fileName }) => ({ label, fileName })) } : { package: kind }),
       },
-      // What lies in the library is our own qcow2, whatever it was on the host.
+      // Our own qcow2, or a package that its content tells, whatever it was on the host.
       saidFormat: null,
       state: "receiving",
       hints: {
@@ -62,6 +66,7 @@ export async function captureVm(ctx: Ctx, input: z.infer<typeof CaptureVm>): Pro
           hostId: input.hostId,
           vmRef: input.vmRef,
           disks: disks.map(({ diskId, fileName }) => ({ diskId, fileName })),
+          package: kind === null ? null : { kind, fileName: `${fileStem(vm.name)}.${kind}` },
         }),
       },
     }),
