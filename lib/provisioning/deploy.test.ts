@@ -10,6 +10,7 @@ import { DemoAdapter } from "#lib/hypervisor/demo/demo-adapter.ts";
 import { openHost } from "#lib/hypervisor/registry.ts";
 import { AppError } from "#lib/errors.ts";
 import type { JobIO } from "#lib/jobs/runner.ts";
+import { hashPlan } from "./frozen-plan.ts";
 import { locateVersion } from "#lib/library/open-version.ts";
 import { cancelRequest } from "#lib/services/request/cancel-request.ts";
 import { createRequest } from "#lib/services/request/create-request.ts";
@@ -260,23 +261,26 @@ describe("a name that is taken", () => {
 });
 
 describe("what was approved and what would run", () => {
-  async function changeStored(request: typeof requests.$inferSelect, how: "plan" | "choice" | "both"): Promise<void> {
+  type Changed = "plan" | "choice" | "both" | "all and the hash";
+  async function changeStored(request: typeof requests.$inferSelect, how: Changed): Promise<void> {
     const { db } = bench.services;
     const [target] = await db.select().from(requestTargets).where(eq(requestTargets.requestId, request.id));
     if (target === undefined) throw new Error("no target");
     const choice = { ...target.choice, cpus: target.choice.cpus + 7 };
-    if (how !== "choice")
+    const plan = { ...request.plan, targets: request.plan.targets.map((each) => ({ ...each, choice })) };
+    if (how !== "choice") await db.update(requests).set({ plan }).where(eq(requests.id, request.id));
+    if (how === "all and the hash")
       await db
         .update(requests)
-        .set({ plan: { ...request.plan, targets: request.plan.targets.map((each) => ({ ...each, choice })) } })
+        .set({ planHash: hashPlan(plan) })
         .where(eq(requests.id, request.id));
     if (how !== "plan") await db.update(requestTargets).set({ choice }).where(eq(requestTargets.id, target.id));
   }
 
-  it.each(["plan", "choice", "both"] as const)(
+  it.each(["plan", "choice", "both", "all and the hash"] as const)(
     "a plan changed in the database after it (%s) is refused",
     async (how) => {
-      const name = `tampered-${how}`;
+      const name = `tampered-${how.replaceAll(" ", "-")}`;
       const request = await bench.submit(await bench.choice("virtualbox", name));
       bench.interfere.set(name, { begin: () => changeStored(request, how) });
       await approveRequest(bench.operator, request.id, { planHash: request.planHash, reason: "" });

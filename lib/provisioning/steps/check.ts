@@ -3,6 +3,7 @@ import type { Network, StoragePool } from "#lib/domain/inventory.ts";
 import { AppError } from "#lib/errors.ts";
 import { withHost } from "#lib/inventory/sessions.ts";
 import { runPreflight } from "#lib/preflight/run.ts";
+import { isApproved } from "../approval.ts";
 import { bounded } from "../bounded.ts";
 import type { Deployment } from "../deployment.ts";
 import { storedBytes } from "../estimate.ts";
@@ -26,7 +27,8 @@ export async function check({ io, request, target, hostName }: Deployment): Prom
     // The columns that the work goes by stand beside the plan: they have to say the same.
     frozen.choice.hostId !== target.hostId ||
     request.plan.imageVersionId !== request.imageVersionId ||
-    JSON.stringify(frozen.choice) !== JSON.stringify(target.choice)
+    JSON.stringify(frozen.choice) !== JSON.stringify(target.choice) ||
+    !(await isApproved(db, request.id, request.planHash))
   ) {
     throw new AppError(
       "conflict",
