@@ -97,7 +97,7 @@ export function registerImageImport(program: Command): void {
       process.stdout.write(
         options.json
           ? `${JSON.stringify(ready, null, 2)}\n`
-          : `${ready.name} version ${newest.number} is ready: ${ready.latest.disks.map((d) => d.fingerprint).join(", ")} (image ${ready.id})\n`,
+          : `${ready.name} version ${newest.number} is ready: ${ready.latest.disks.flatMap((d) => (d.linked ? [] : d.fingerprint)).join(", ")} (image ${ready.id})\n`,
       );
     });
 }

@@ -41,7 +41,7 @@ const imageList: Listing<typeof Image> = {
     i.name,
     String(i.latest.number),
     i.latest.state,
-    i.latest.disks[0]?.format ?? "?",
+    i.latest.source.kind === "linked" ? `on ${i.latest.source.hostName}` : (i.latest.disks[0]?.format ?? "?"),
     i.latest.disks.length === 0 ? "?" : formatBytes(i.latest.disks.reduce((sum, d) => sum + d.virtualSize, 0)),
     i.id,
   ],

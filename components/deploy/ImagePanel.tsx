@@ -13,6 +13,7 @@ import { Field } from "#components/ui/Field.tsx";
 import { Select } from "#components/ui/Select.tsx";
 import { AllocationStrip } from "#components/image/AllocationStrip.tsx";
 import { PartitionBar } from "#components/image/PartitionBar.tsx";
+import { LinkedVersionFacts } from "./LinkedVersionFacts.tsx";
 import { bootsWith } from "#components/image/boots-with.ts";
 
 interface ImagePanelProps {
@@ -81,28 +82,31 @@ export function ImagePanel({ imageId, versionId, onPick }: ImagePanelProps) {
 }
 
 function VersionFacts({ version }: { readonly version: ImageVersion }) {
+  if (version.source.kind === "linked") return <LinkedVersionFacts version={version} source={version.source} />;
   return (
     <div className="space-y-4">
-      {version.disks.map((disk) => (
-        <div key={disk.id} className="space-y-3">
-          <dl className="grid grid-cols-[auto_1fr] gap-x-3 gap-y-1 text-sm">
-            <dt className="text-ink-3">Format</dt>
-            <dd>
-              {DISK_FORMAT_LABEL[disk.format]} ({disk.variant})
-            </dd>
-            <dt className="text-ink-3">Size</dt>
-            <dd className="tabular-nums">
-              {formatBytes(disk.virtualSize)}, {formatBytes(disk.storedSize)} stored
-            </dd>
-            <dt className="text-ink-3">Boots with</dt>
-            <dd>{bootsWith(disk.guest)}</dd>
-            <dt className="text-ink-3">Guest</dt>
-            <dd>{disk.guest.os?.name ?? "unknown"}</dd>
-          </dl>
-          <PartitionBar guest={disk.guest} size={disk.virtualSize} />
-          <AllocationStrip map={disk.allocation} size={disk.virtualSize} />
-        </div>
-      ))}
+      {version.disks
+        .flatMap((disk) => (disk.linked ? [] : disk))
+        .map((disk) => (
+          <div key={disk.id} className="space-y-3">
+            <dl className="grid grid-cols-[auto_1fr] gap-x-3 gap-y-1 text-sm">
+              <dt className="text-ink-3">Format</dt>
+              <dd>
+                {DISK_FORMAT_LABEL[disk.format]} ({disk.variant})
+              </dd>
+              <dt className="text-ink-3">Size</dt>
+              <dd className="tabular-nums">
+                {formatBytes(disk.virtualSize)}, {formatBytes(disk.storedSize)} stored
+              </dd>
+              <dt className="text-ink-3">Boots with</dt>
+              <dd>{bootsWith(disk.guest)}</dd>
+              <dt className="text-ink-3">Guest</dt>
+              <dd>{disk.guest.os?.name ?? "unknown"}</dd>
+            </dl>
+            <PartitionBar guest={disk.guest} size={disk.virtualSize} />
+            <AllocationStrip map={disk.allocation} size={disk.virtualSize} />
+          </div>
+        ))}
     </div>
   );
 }

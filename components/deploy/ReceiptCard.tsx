@@ -3,9 +3,9 @@ import { ShieldCheck, ShieldQuestion, ShieldX } from "lucide-react";
 import type { RequestTarget } from "#lib/domain/request-view.ts";
 import { DISK_FORMAT_LABEL } from "#lib/domain/disk-format.ts";
 import { formatBytes } from "#lib/format/bytes.ts";
-import { formatDuration } from "#lib/format/time.ts";
+import { formatDuration, formatMoment } from "#lib/format/time.ts";
 import { CopyButton } from "#components/ui/CopyButton.tsx";
-import { receiptVerdict } from "./receipt-text.ts";
+import { receiptMoment, receiptVerdict } from "./receipt-text.ts";
 
 /** The proof at the end of a deploy: both fingerprints, equal or not, and the way to the VM. */
 export function ReceiptCard({ target }: { readonly target: RequestTarget }) {
@@ -23,10 +23,22 @@ export function ReceiptCard({ target }: { readonly target: RequestTarget }) {
         <Icon aria-hidden className="size-4 shrink-0" /> {receiptVerdict(receipt)}
       </p>
       <dl className="grid grid-cols-[auto_1fr] gap-x-3 gap-y-1 text-xs">
-        <dt className="text-ink-3">Image</dt>
+        {receipt.source === undefined ? null : (
+          <>
+            <dt className="text-ink-3">From</dt>
+            <dd className="min-w-0 break-words">
+              {receipt.source.vmName} on {receipt.source.hostName}, {receiptMoment(receipt.source)}:{" "}
+              {formatMoment(receipt.source.at)}
+            </dd>
+          </>
+        )}
+        <dt className="text-ink-3">{receipt.source === undefined ? "Image" : "Read"}</dt>
         <dd className="flex min-w-0 items-center gap-1">
           <code className="truncate font-mono">{receipt.imageFingerprint}</code>
-          <CopyButton text={receipt.imageFingerprint} label="Copy the image's fingerprint" />
+          <CopyButton
+            text={receipt.imageFingerprint}
+            label={`Copy the fingerprint of ${receipt.source === undefined ? "the image" : "what was read"}`}
+          />
         </dd>
         <dt className="text-ink-3">Target</dt>
         <dd className="flex min-w-0 items-center gap-1">

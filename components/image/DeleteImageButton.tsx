@@ -26,8 +26,10 @@ export function DeleteImageButton({ image, reason }: { readonly image: ImageDeta
         router.push("/images");
       }}
     >
-      All {image.versions.length} of its versions and their files are removed from the library. VMs made from it stay as
-      they are.
+      {image.versions.every((version) => version.source.kind === "linked")
+        ? "Only this entry of the library is removed: the disks stay on their host as they are."
+        : `All ${image.versions.length} of its versions and their files are removed from the library.`}{" "}
+      VMs made from it stay as they are.
     </ConfirmButton>
   );
 }

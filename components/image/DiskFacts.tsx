@@ -1,6 +1,6 @@
 import { Download } from "lucide-react";
 import { DISK_FORMAT_LABEL } from "#lib/domain/disk-format.ts";
-import type { ImageDisk } from "#lib/domain/image.ts";
+import type { StoredDisk } from "#lib/domain/image.ts";
 import { formatBytes } from "#lib/format/bytes.ts";
 import { diskFileUrl } from "#lib/http/queries/image.ts";
 import { Button } from "#components/ui/Button.tsx";
@@ -29,7 +29,7 @@ export function DiskFacts({
 }: {
   readonly imageId: string;
   readonly versionId: string;
-  readonly disk: ImageDisk;
+  readonly disk: StoredDisk;
 }) {
   const { guest } = disk;
   return (

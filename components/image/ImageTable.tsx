@@ -18,6 +18,13 @@ import { bootsWith } from "./boots-with.ts";
 
 const sizeOf = (image: Image): number => image.latest.disks.reduce((sum, disk) => sum + disk.virtualSize, 0);
 
+/** As its disk says, or the host of a disk that nobody has read. */
+function guestOf({ latest: { source, disks } }: Image): string | null {
+  if (source.kind === "linked") return source.guestOs;
+  const [disk] = disks;
+  return disk === undefined || disk.linked ? null : (disk.guest.os?.name ?? null);
+}
+
 const COLUMNS: readonly DataColumn<Image>[] = [
   {
     id: "name",
@@ -52,8 +59,10 @@ const COLUMNS: readonly DataColumn<Image>[] = [
     width: 170,
     sortValue: (image) => image.latest.disks[0]?.format ?? null,
     cell: (image) => {
-      const disk = image.latest.disks[0];
-      return disk === undefined ? "–" : `${DISK_FORMAT_LABEL[disk.format]} (${disk.variant})`;
+      const { source, disks } = image.latest;
+      if (source.kind === "linked") return `on ${source.hostName}, not copied`;
+      const [disk] = disks;
+      return disk === undefined || disk.linked ? "–" : `${DISK_FORMAT_LABEL[disk.format]} (${disk.variant})`;
     },
   },
   {
@@ -68,14 +77,18 @@ const COLUMNS: readonly DataColumn<Image>[] = [
     id: "guest",
     header: "Guest",
     width: 220,
-    sortValue: (image) => image.latest.disks[0]?.guest.os?.name ?? null,
-    cell: (image) => image.latest.disks[0]?.guest.os?.name ?? "–",
+    sortValue: guestOf,
+    cell: (image) => guestOf(image) ?? "–",
   },
   {
     id: "boots",
     header: "Boots with",
     width: 140,
-    cell: (image) => (image.latest.disks[0] === undefined ? "–" : bootsWith(image.latest.disks[0].guest)),
+    cell: ({ latest }) => {
+      const [disk] = latest.disks;
+      if (disk === undefined) return "–";
+      return disk.linked ? (latest.hints.firmware?.toUpperCase() ?? "–") : bootsWith(disk.guest);
+    },
   },
   { id: "by", header: "By", width: 130, sortValue: (image) => image.createdBy, cell: (image) => image.createdBy },
   {

@@ -21,6 +21,7 @@ import { DiskFacts } from "./DiskFacts.tsx";
 import { EditImageDialog } from "./EditImageDialog.tsx";
 import { ImageStateMark } from "./ImageStateMark.tsx";
 import { ImportFolderDialog } from "./ImportFolderDialog.tsx";
+import { LinkedDiskFacts } from "./LinkedDiskFacts.tsx";
 import { ImportUrlDialog } from "./ImportUrlDialog.tsx";
 import { TreatAsRawButton } from "./TreatAsRawButton.tsx";
 import { UploadZone } from "./UploadZone.tsx";
@@ -61,9 +62,11 @@ function Loaded({ image, mayAdd, mayEdit, mayRemove }: LoadedProps) {
         subtitle={image.description === "" ? `Added by ${image.createdBy}` : image.description}
         actions={
           <>
-            <Button asChild variant="primary">
-              <Link href={`/deploy?image=${image.id}&version=${version.id}`}>Deploy</Link>
-            </Button>
+            {version.state === "ready" ? (
+              <Button asChild variant="primary">
+                <Link href={`/deploy?image=${image.id}&version=${version.id}`}>Deploy</Link>
+              </Button>
+            ) : null}
             <EditImageDialog image={image} reason={mayEdit ? null : "Your role may not edit images."} />
             <DeleteImageButton image={image} reason={mayRemove ? null : "Only administrators may delete images."} />
           </>
@@ -124,7 +127,11 @@ function VersionBody({
       )}
       {version.disks.map((disk) => (
         <Card key={disk.id} title={version.disks.length === 1 ? "Disk" : `Disk ${disk.position + 1}`}>
-          <DiskFacts imageId={image.id} versionId={version.id} disk={disk} />
+          {!disk.linked ? (
+            <DiskFacts imageId={image.id} versionId={version.id} disk={disk} />
+          ) : version.source.kind === "linked" ? (
+            <LinkedDiskFacts disk={disk} source={version.source} />
+          ) : null}
         </Card>
       ))}
     </>

@@ -24,6 +24,8 @@ function sourceText(source: ImageSource): string {
       return source.package === undefined
         ? `captured ${source.disk} of ${source.vmName} on ${source.hostName}`
         : `captured ${source.vmName} on ${source.hostName} as ${CONTAINER_LABEL[source.package]}`;
+    case "linked":
+      return `${source.disks.map((disk) => disk.label).join(", ")} of ${source.vmName} on ${source.hostName}, not copied`;
   }
 }
 
@@ -56,9 +58,9 @@ export function VersionTable({ image, mayRemove }: { readonly image: ImageDetail
               {sourceText(version.source)}
             </Td>
             <Td className="text-right">
-              {version.disks.length === 0
+              {version.disks.length === 0 || version.source.kind === "linked"
                 ? "–"
-                : formatBytes(version.disks.reduce((sum, disk) => sum + disk.storedSize, 0))}
+                : formatBytes(version.disks.reduce((sum, disk) => sum + (disk.storedSize ?? 0), 0))}
             </Td>
             <Td>{version.createdBy}</Td>
             <Td>
@@ -79,7 +81,10 @@ export function VersionTable({ image, mayRemove }: { readonly image: ImageDetail
                     await client.invalidateQueries({ queryKey: imageQueries.all });
                   }}
                 >
-                  Its files are removed from the library. VMs made from it stay as they are.
+                  {version.source.kind === "linked"
+                    ? `Only this entry is removed: nothing changes on ${version.source.hostName}.`
+                    : "Its files are removed from the library."}{" "}
+                  VMs made from it stay as they are.
                 </ConfirmButton>
               ) : null}
             </Td>

@@ -8,6 +8,7 @@ import { Bytes } from "#components/ui/Bytes.tsx";
 import { Button } from "#components/ui/Button.tsx";
 import { ErrorNotice } from "#components/ui/ErrorNotice.tsx";
 import { IconButton } from "#components/ui/IconButton.tsx";
+import { DeployVmButton } from "#components/vm/actions/DeployVmButton.tsx";
 import { VmPowerBar } from "#components/vm/actions/VmPowerBar.tsx";
 import { VmFacts } from "#components/vm/VmFacts.tsx";
 import { vmPath } from "#components/vm/vm-path.ts";
@@ -48,6 +49,7 @@ function Details({ vm }: { vm: VmRow }): ReactNode {
     <>
       {vm.staleSince ? <StaleBanner since={vm.staleSince} hostName={vm.hostName} /> : null}
       <VmPowerBar vm={vm} />
+      <DeployVmButton vm={vm} />
       <VmFacts vm={vm} />
       {vm.disks.length > 0 ? (
         <section>

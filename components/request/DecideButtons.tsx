@@ -69,7 +69,11 @@ function DecideDialog({
         title={`${approve ? "Approve" : "Deny"} request ${request.number}?`}
         description={
           approve
-            ? `Makes ${names} from ${request.imageName} version ${request.imageVersion}, exactly as shown.`
+            ? `Makes ${names} from ${
+                request.source === null
+                  ? `${request.imageName} version ${request.imageVersion}, exactly as shown.`
+                  : `${request.source.vmName} on ${request.source.hostName}, with its disk as it is when the job runs.`
+              }`
             : `${request.requester.name} is told the reason. Nothing is made.`
         }
         footer={

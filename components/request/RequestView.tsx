@@ -9,6 +9,7 @@ import { requestQueries } from "#lib/http/queries/request.ts";
 import { sessionQueries } from "#lib/http/queries/session.ts";
 import { CopyButton } from "#components/ui/CopyButton.tsx";
 import { ErrorNotice } from "#components/ui/ErrorNotice.tsx";
+import { VmOfLink } from "#components/image/VmOfLink.tsx";
 import { DeployLanes } from "#components/deploy/DeployLanes.tsx";
 import { CancelRequestButton } from "./CancelRequestButton.tsx";
 import { DecideButtons } from "./DecideButtons.tsx";
@@ -60,6 +61,14 @@ function RequestFacts({ request }: { readonly request: RequestDetail }) {
         </Link>{" "}
         version {request.imageVersion}
       </dd>
+      {request.source === null ? null : (
+        <>
+          <dt className="text-ink-3">Disk</dt>
+          <dd className="min-w-0 break-words">
+            <VmOfLink source={request.source} />. It is read as it is when the job runs.
+          </dd>
+        </>
+      )}
       <dt className="text-ink-3">Asked by</dt>
       <dd>
         {request.requester.name}, {formatMoment(request.createdAt)}

@@ -12,6 +12,7 @@ import { Skeleton } from "#components/ui/Skeleton.tsx";
 import { Tabs } from "#components/ui/Tabs.tsx";
 import { vmQueries } from "#lib/http/queries/vm.ts";
 import { CaptureButton } from "./actions/CaptureButton.tsx";
+import { DeployVmButton } from "./actions/DeployVmButton.tsx";
 import { VmPowerBar } from "./actions/VmPowerBar.tsx";
 import { VmDisks } from "./VmDisks.tsx";
 import { VmFacts } from "./VmFacts.tsx";
@@ -53,6 +54,7 @@ export function VmView({ hostId, vmRef }: { hostId: string; vmRef: string }): Re
           <>
             <VmPowerBar vm={data} />
             <CaptureButton vm={data} />
+            <DeployVmButton vm={data} />
           </>
         }
       />

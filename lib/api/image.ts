@@ -11,12 +11,14 @@ import {
   ImageEdit,
   ImportFromFolder,
   ImportFromUrl,
+  LinkVm,
 } from "#lib/domain/image.ts";
 import { pageOf } from "#lib/domain/page.ts";
 import { presentImage, presentImageDetail } from "#lib/presenters/image.ts";
 import { captureVm } from "#lib/services/image/capture-vm.ts";
 import { editImage } from "#lib/services/image/edit-image.ts";
 import { importFromFolder, importFromUrl, listFolder } from "#lib/services/image/import-image.ts";
+import { linkVm } from "#lib/services/image/link-vm.ts";
 import { getImage, listImages } from "#lib/services/image/list-images.ts";
 import { openDiskFile } from "#lib/services/image/open-disk-file.ts";
 import { readVersionAgain } from "#lib/services/image/read-again.ts";
@@ -73,6 +75,16 @@ const routes = {
     summary: "Capture disks of a VM, all of one moment",
     request: { body: body(CaptureVm) },
     responses: answers202(Started, "The image that appears and the job that fills it"),
+  }),
+  link: createRoute({
+    method: "post",
+    path: "/images/link",
+    tags,
+    summary: "An image of a VM's disks that stay on their host",
+    description:
+      "Nothing is copied: a deploy reads the disks as they are when it runs. The same disks of the same VM are one image, however often they are linked.",
+    request: { body: body(LinkVm) },
+    responses: answers(z.object({ image: Image, versionId: z.uuid() }), "The image, and its version with these disks"),
   }),
   get: createRoute({
     method: "get",
@@ -147,6 +159,10 @@ export function registerImageRoutes(api: Api, _services: Services): void {
   api.openapi(routes.capture, async (c) =>
     c.json(await started(c.get("ctx"), await captureVm(c.get("ctx"), c.req.valid("json"))), 202),
   );
+  api.openapi(routes.link, async (c) => {
+    const { imageId, versionId } = await linkVm(c.get("ctx"), c.req.valid("json"));
+    return c.json({ image: presentImage(await getImage(c.get("ctx"), imageId)), versionId }, 200);
+  });
   api.openapi(routes.get, async (c) =>
     c.json(presentImageDetail(await getImage(c.get("ctx"), c.req.valid("param").id)), 200),
   );

@@ -58,6 +58,7 @@ const TABLE: Record<string, Row> = {
     needs: ["vm.capture", "image.add"],
     body: { hostId: id, vmRef: "v", diskId: "d", name: "c" },
   },
+  "POST /images/link": { needs: ["vm.capture", "image.add"], body: { hostId: id, vmRef: "v" } },
   "GET /images/{id}": { needs: ["image.read"] },
   "PATCH /images/{id}": { needs: ["image.edit"], body: { name: "n" } },
   "DELETE /images/{id}": { needs: ["image.remove"] },

@@ -1,14 +1,13 @@
 /** A disk that passes by once into a file of any format: directly where the target can take it as it comes. */
 import type { DiskFormatId } from "#lib/domain/disk-format.ts";
 import { AppError } from "#lib/errors.ts";
-import { DiskAppender, growsForward } from "./append-disk.ts";
+import { DiskAppender } from "./append-disk.ts";
 import { checkedPieces } from "./checked-stream.ts";
 import { convertDisk, type Conversion, type PairTarget, parseOptions } from "./convert.ts";
 import type { DiskPiece, DiskStream } from "./disk-stream.ts";
 import { createSpool, type Spool, type SpoolPlace } from "./files/spool.ts";
 import { AnyOrderFingerprinter } from "./fingerprint-any-order.ts";
 import { Fingerprinter } from "./fingerprint.ts";
-import { FlatDisk } from "./flat-disk.ts";
 import type { BlockLayout } from "./block-layout.ts";
 import type { BlockSource } from "./block-source.ts";
 import type { DiskFormat } from "./format.ts";
@@ -17,8 +16,9 @@ import { PassingDisk } from "./passing-disk.ts";
 import { requireSeekable, writePlaced } from "./placed.ts";
 import { preallocate } from "./preallocation.ts";
 import { formatOf } from "./registry.ts";
+import { spoolStream } from "./spool-stream.ts";
+import { streamRoute } from "./stream-route.ts";
 import { type TransferProgress, writeStream } from "./write-plan.ts";
-import { dataParts } from "./zeros.ts";
 
 export interface ConvertStreamOptions {
   /** Stays the caller's to dispose. */
@@ -47,26 +47,11 @@ export async function convertStream(request: ConvertStreamOptions): Promise<Stre
   const { stream, sink } = request;
   const format = formatOf(request.to);
   const options = parseOptions(format, request.options ?? {});
-  const layout = layOut(format, stream.size, options);
-  if (layout === "two files") return throughSpool(request, "a disk of two files is not written as it comes");
-  const forward = stream.order === "forward";
-  if (layout !== null && (sink.seekable || (forward && growsForward(layout)))) return append(request, layout);
-  if (layout === null && format.stream === undefined) requireSeekable(sink, format.label);
-  if (layout === null && forward) return compress(request, format, options);
-  const reason = forward
-    ? `${format.label} needs to know all data of the disk before its first byte, and the target cannot be written out of order`
-    : "the source sends the disk in its own order, and the target must be written from its beginning to its end";
-  return throughSpool(request, reason);
-}
-
-function layOut(format: DiskFormat, size: number, options: unknown): BlockLayout | "two files" | null {
-  try {
-    return format.layOut?.(size, options) ?? null;
-  } catch (error) {
-    if (error instanceof AppError && error.code === "image.not-plannable") return null;
-    if (error instanceof AppError && error.code === "options.two-files") return "two files";
-    throw error;
-  }
+  const route = streamRoute(format, options, stream, sink.seekable);
+  if (route.way === "append") return append(request, route.layout);
+  const packs = route.way === "pack" || route.packs;
+  if (packs && format.stream === undefined) requireSeekable(sink, format.label);
+  return route.way === "pack" ? compress(request, format, options) : throughSpool(request, route.reason);
 }
 
 async function append(request: ConvertStreamOptions, layout: BlockLayout): Promise<StreamConversion> {
@@ -123,22 +108,14 @@ function placed(format: DiskFormat, disk: BlockSource, options: unknown, signal:
 /** The whole disk into a sparse file, and from there as any other disk. */
 async function throughSpool(request: ConvertStreamOptions, reason: string): Promise<StreamConversion> {
   const { stream, to, sink, signal, onProgress } = request;
-  await using spool = await createSpool(placeOf(request.spool, reason));
+  const place = placeOf(request.spool, reason);
   request.onSpool?.(reason);
   // Both passes are the disk's size: progress goes on from one to the other.
   const total = 2 * stream.size;
-  let done = 0;
-  for await (const { offset, bytes } of checkedPieces(stream, signal)) {
-    for (const [start, end] of dataParts(bytes, offset, 0))
-      await spool.write(offset + start, bytes.subarray(start, end));
-    done = stream.order === "forward" ? offset + bytes.length : done + bytes.length;
-    onProgress?.({ done: Math.min(done, stream.size), total, moved: spool.moved });
-  }
-  await using disk = new FlatDisk(
-    { name: "the spool file", bytes: await spool.source(stream.size, "the spool file") },
-    0,
-    stream.size,
-  );
+  await using disk = await spoolStream(stream, place, {
+    ...(signal === undefined ? {} : { signal }),
+    onProgress: ({ done, moved }) => onProgress?.({ done, total, moved }),
+  });
   const outcome = await convertDisk({
     disk,
     to,
@@ -146,7 +123,7 @@ async function throughSpool(request: ConvertStreamOptions, reason: string): Prom
     ...(request.options === undefined ? {} : { options: request.options }),
     ...(request.pair === undefined ? {} : { pair: request.pair }),
     ...(signal === undefined ? {} : { signal }),
-    onProgress: (now) => onProgress?.({ done: stream.size + now.done, total, moved: spool.moved + now.moved }),
+    onProgress: (now) => onProgress?.({ done: stream.size + now.done, total, moved: disk.moved + now.moved }),
   });
   return { ...outcome, spooled: reason };
 }

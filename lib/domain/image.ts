@@ -22,7 +22,9 @@ export const HardwareHints = z.object({
 });
 export type HardwareHints = z.infer<typeof HardwareHints>;
 
-export const ImageDisk = z.object({
+/** A disk that lies in the library: all of it was read. */
+export const StoredDisk = z.object({
+  linked: z.literal(false),
   id: z.uuid(),
   position: z.number().int(),
   fileName: z.string(),
@@ -42,7 +44,36 @@ export const ImageDisk = z.object({
   sha256: z.array(z.string()),
   fingerprint: z.string(),
 });
+export type StoredDisk = z.infer<typeof StoredDisk>;
+
+/** A disk that stays on its host. Nobody has read it: what stands here is its host's word, and it may change. */
+export const LinkedDisk = z.object({
+  linked: z.literal(true),
+  id: z.uuid(),
+  position: z.number().int(),
+  format: DiskFormatId.nullable(),
+  virtualSize: z.number(),
+  /** Bytes that it takes on its host; null: not told. */
+  storedSize: z.number().nullable(),
+});
+export type LinkedDisk = z.infer<typeof LinkedDisk>;
+
+export const ImageDisk = z.discriminatedUnion("linked", [StoredDisk, LinkedDisk]);
 export type ImageDisk = z.infer<typeof ImageDisk>;
+
+/** Disks of a VM that a deploy reads from their host while it runs. */
+export const LinkedSource = z.object({
+  kind: z.literal("linked"),
+  hostId: z.uuid(),
+  hostName: z.string(),
+  vmRef: z.string(),
+  vmName: z.string(),
+  /** The host's word for the guest. */
+  guestOs: z.string().nullable(),
+  /** In the order of the version's disks. `id` is the VM's own for it. */
+  disks: z.array(z.object({ id: z.string(), label: z.string() })),
+});
+export type LinkedSource = z.infer<typeof LinkedSource>;
 
 export const ImageSource = z.discriminatedUnion("kind", [
   z.object({ kind: z.literal("upload"), fileName: z.string() }),
@@ -59,6 +90,7 @@ export const ImageSource = z.discriminatedUnion("kind", [
     /** The host packed the whole machine. */
     package: ContainerKind.optional(),
   }),
+  LinkedSource,
 ]);
 export type ImageSource = z.infer<typeof ImageSource>;
 
@@ -128,6 +160,12 @@ export const CaptureVm = z
     error: "A disk is named twice",
     path: ["diskIds"],
   });
+/** Without `diskIds` all disks of the VM, in its order. */
+export const LinkVm = z.object({
+  hostId: z.uuid(),
+  vmRef: z.string().min(1),
+  diskIds: z.array(z.string().min(1)).min(1).max(64).optional(),
+});
 export const ImageEdit = z.object({
   name: ImageName.optional(),
   description: z.string().max(4000).optional(),

@@ -4,7 +4,16 @@ import { Vendor } from "./hardware.ts";
 import { ErrorView } from "./host.ts";
 import { JobLogLine } from "./job.ts";
 import { Finding } from "./finding.ts";
-import { Estimate, Progress, Receipt, RequestStatus, Stage, TargetChoice, TargetStatus } from "./request.ts";
+import {
+  Estimate,
+  PlanSource,
+  Progress,
+  Receipt,
+  RequestStatus,
+  Stage,
+  TargetChoice,
+  TargetStatus,
+} from "./request.ts";
 
 const Person = z.object({ id: z.uuid().nullable(), name: z.string() });
 
@@ -36,6 +45,8 @@ export const ProvisionRequest = z.object({
   imageName: z.string(),
   imageVersionId: z.uuid(),
   imageVersion: z.number().int(),
+  /** The disks are a VM's, read while the job runs; null: they are in the library. */
+  source: PlanSource.nullable(),
   requester: Person,
   note: z.string(),
   planHash: z.string(),

@@ -79,8 +79,20 @@ export const Progress = z.object({
 });
 export type Progress = z.infer<typeof Progress>;
 
+/** A VM whose disks a deploy reads from their host: part of what is approved. */
+export const PlanSource = z.object({
+  hostId: z.uuid(),
+  hostName: z.string(),
+  vmRef: z.string(),
+  vmName: z.string(),
+  /** The VM's own identifiers, in boot order. */
+  diskIds: z.array(z.string()),
+});
+export type PlanSource = z.infer<typeof PlanSource>;
+
 /** The proof at the end: one a disk. */
 export const Receipt = z.object({
+  /** Of what was read: the image, or the disks of a VM at one moment. */
   imageFingerprint: z.string(),
   /** Null when the host cannot give the bytes back; `note` says why. */
   targetFingerprint: z.string().nullable(),
@@ -93,6 +105,17 @@ export const Receipt = z.object({
   vmName: z.string(),
   diskRef: z.string(),
   note: z.string().nullable(),
+  /** The disks were a VM's; absent: an image's. */
+  source: z
+    .object({
+      hostName: z.string(),
+      vmName: z.string(),
+      /** A snapshot of the running VM, or the VM while it was not running. */
+      moment: z.enum(["snapshot", "stopped"]),
+      /** When the first byte could be read. */
+      at: z.string(),
+    })
+    .optional(),
 });
 export type Receipt = z.infer<typeof Receipt>;
 
@@ -114,7 +137,9 @@ export const FrozenPlan = z.object({
   imageId: z.uuid(),
   imageVersionId: z.uuid(),
   imageName: z.string(),
+  /** Of the disks that were read beforehand: none of a VM's, which is approved as it is when the job runs. */
   fingerprints: z.array(z.string()),
+  source: PlanSource.optional(),
   targets: z
     .array(z.object({ choice: TargetChoice, hostName: z.string(), findings: z.array(Finding), estimate: Estimate }))
     .min(1),

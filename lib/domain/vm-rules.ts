@@ -29,15 +29,6 @@ export function canPower(vm: Pick<Vm, "name" | "state">, action: PowerAction): t
 
 type Capturable = Pick<Vm, "name" | "state" | "disks">;
 
-/** A disk can be captured while nobody writes to it, or where the host keeps one moment of it (`captureRunning`). */
-export function canCapture(
-  vm: Capturable,
-  diskId: string,
-  captureRunning: boolean,
-): true | { readonly reason: string } {
-  return canCaptureAll(vm, [diskId], captureRunning);
-}
-
 /** A machine's disks, the one that it starts from first. */
 export function inBootOrder<Disk extends Pick<Vm["disks"][number], "boot">>(disks: readonly Disk[]): readonly Disk[] {
   const first = disks.find(({ boot }) => boot === true);
@@ -50,7 +41,10 @@ export interface CannotCapture {
   readonly code: string;
 }
 
-/** Several disks at one moment; null: all that the machine has. Those that cannot be had are named with their reason. */
+/**
+ * Disks at one moment; null: all that the machine has. They can be captured while nobody writes to them, or where the
+ * host keeps one moment of them (`captureRunning`). Those that cannot be had are named with their reason.
+ */
 export function canCaptureAll(
   vm: Capturable,
   diskIds: readonly string[] | null,

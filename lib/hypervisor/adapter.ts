@@ -56,6 +56,13 @@ export interface PulledDisk {
 
 export type CreatedDisk = PushedDisk | PulledDisk;
 
+/**
+ * How a host takes the file of a new disk: its bytes at any place as they come (`any-order`); from front to back, as
+ * many as there will be (`in-order`) or a number that is told beforehand (`known-length`); or it fetches ranges of a
+ * file of known length by itself (`by-range`).
+ */
+export type Intake = "any-order" | "in-order" | "known-length" | "by-range";
+
 export interface VmSpec {
   readonly name: string;
   readonly cpus: number;
@@ -142,6 +149,8 @@ export interface HypervisorAdapter extends AsyncDisposable {
    */
   planDisk(spec: DiskSpec, signal?: AbortSignal): Promise<ResourceRef>;
   createDisk(spec: DiskSpec, signal?: AbortSignal): Promise<CreatedDisk>;
+  /** Of disks that `createDisk` makes: `known-length` and `by-range` need `fileLength`, and `by-range` answers a PulledDisk. */
+  intake(format: DiskFormatId): Intake;
   /** Likewise for the VM: `tag` is a UUID that becomes (or is stored in) the VM's identity. */
   planVm(spec: VmSpec, tag: string): ResourceRef;
   /** Same tag twice = the same VM, not a second one. Another VM of that name: `vm.exists`. Not started. */

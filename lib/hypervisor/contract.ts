@@ -133,6 +133,9 @@ export function describeAdapterContract(name: string, makeFixture: () => Promise
       const created = await adapter.createDisk(spec);
       made.push(created.resource);
       expect(created.resource).toEqual(planned);
+      const intake = adapter.intake(spec.format);
+      if ("pull" in created) expect(intake).toBe("by-range");
+      else expect(created.sink.seekable).toBe(intake === "any-order");
       const { fingerprint } = await fillDisk(created, { disk, to: spec.format, options });
       return { resource: created.resource, fingerprint, spec };
     }

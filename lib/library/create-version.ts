@@ -92,7 +92,7 @@ export async function createVersion(
   return { imageId: image.id, imageName: image.name, versionId, jobId };
 }
 
-async function findOrMakeImage(tx: Tx, actor: Actor, to: Destination): Promise<{ id: string; name: string }> {
+export async function findOrMakeImage(tx: Tx, actor: Actor, to: Destination): Promise<{ id: string; name: string }> {
   if (to.imageId !== null) {
     // The row's lock puts versions that are made at once one after the other, so that each gets its own number.
     const [image] = await tx

@@ -4,9 +4,9 @@ import type { Db } from "#lib/db/client.ts";
 import { imageDisks, images, imageVersions } from "#lib/db/schema.ts";
 import { AppError } from "#lib/errors.ts";
 import { imageNotFound } from "./create-version.ts";
+import type { DiskRow } from "./disk-row.ts";
 
 export type ImageRow = typeof images.$inferSelect;
-export type DiskRow = typeof imageDisks.$inferSelect;
 
 export interface VersionWithDisks {
   readonly row: typeof imageVersions.$inferSelect;

@@ -7,6 +7,7 @@ import type { OpenDiskOptions } from "#lib/disk/open-disk.ts";
 import type { DiskFormatId } from "#lib/domain/disk-format.ts";
 import type { GuestFacts } from "#lib/domain/guest.ts";
 import { AppError } from "#lib/errors.ts";
+import { requireStored } from "./disk-row.ts";
 import { openLibrary } from "./store.ts";
 
 export interface LocatedDisk {
@@ -38,7 +39,7 @@ export function openingOf(disk: Pick<LocatedDisk, "format" | "entry">): OpenDisk
   return disk.entry === null ? { from: disk.format } : { disk: disk.entry };
 }
 
-/** Throws `image.not-found`, `image.not-ready`, `library.foreign`. */
+/** Throws `image.not-found`, `image.not-ready`, `image.linked`, `library.foreign`. */
 export async function locateVersion(
   services: { readonly db: Db; readonly dataDir: string },
   versionId: string,
@@ -59,7 +60,7 @@ export async function locateVersion(
     .orderBy(asc(imageDisks.position));
   return {
     folder,
-    disks: disks.map((disk) => ({
+    disks: disks.map(requireStored).map((disk) => ({
       id: disk.id,
       position: disk.position,
       path: join(folder, disk.fileName),

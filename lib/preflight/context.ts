@@ -3,7 +3,7 @@ import type { HostCapabilities } from "#lib/domain/capabilities.ts";
 import type { DiskFormatId } from "#lib/domain/disk-format.ts";
 import type { Finding } from "#lib/domain/finding.ts";
 import type { GuestFacts } from "#lib/domain/guest.ts";
-import type { HostFacts, Network, StoragePool } from "#lib/domain/inventory.ts";
+import type { HostFacts, Network, StoragePool, Vm } from "#lib/domain/inventory.ts";
 import type { HardwareHints } from "#lib/domain/image.ts";
 import type { Vendor } from "#lib/domain/hardware.ts";
 import type { TargetChoice } from "#lib/domain/request.ts";
@@ -11,13 +11,30 @@ import type { TargetChoice } from "#lib/domain/request.ts";
 export interface PreflightImage {
   readonly name: string;
   readonly hints: HardwareHints;
-  /** In boot order. Bytes. */
+  /** In boot order. Bytes. What nobody has read is null: unknown, which is not the same as no. */
   readonly disks: readonly {
     readonly virtualSize: number;
-    readonly format: DiskFormatId;
-    readonly guest: GuestFacts;
-    readonly dataBytes: number;
+    readonly format: DiskFormatId | null;
+    readonly guest: GuestFacts | null;
+    readonly dataBytes: number | null;
   }[];
+  /** The disks are a VM's and are read while the job runs; null: they lie in the library. */
+  readonly source: PreflightSource | null;
+}
+
+/** The VM that disks are read from, as its host was last seen. */
+export interface PreflightSource {
+  readonly hostName: string;
+  readonly vmName: string;
+  readonly online: boolean;
+  readonly staleSince: string | null;
+  /** Null: the host has never told what it can. */
+  readonly captureRunning: boolean | null;
+  /** Null: it is not there any more. */
+  readonly vm: Vm | null;
+  readonly diskIds: readonly string[];
+  /** From the host's word for the guest. */
+  readonly os: GuestFacts["os"];
 }
 
 export interface PreflightHost {

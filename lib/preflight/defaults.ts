@@ -30,7 +30,7 @@ export function defaultChoice(image: PreflightImage, host: PreflightHost): Targe
     });
   }
   const guest = image.disks[0]?.guest;
-  const family = familyOf(guest);
+  const family = familyOf(image);
   const available = capabilities.firmware.filter((offered) => offered.available);
   const wanted: Firmware | null =
     image.hints.firmware ??

@@ -4,9 +4,10 @@ import { describe, expect, it } from "vitest";
 import type { HostCapabilities } from "#lib/domain/capabilities.ts";
 import { Finding } from "#lib/domain/finding.ts";
 import type { GuestFacts } from "#lib/domain/guest.ts";
+import type { Vm } from "#lib/domain/inventory.ts";
 import type { TargetChoice } from "#lib/domain/request.ts";
 import { TargetChoice as TargetChoiceSchema } from "#lib/domain/request.ts";
-import type { PreflightContext } from "./context.ts";
+import type { PreflightContext, PreflightSource } from "./context.ts";
 import { defaultChoice, nameFrom } from "./defaults.ts";
 import { RULES, runPreflight } from "./run.ts";
 
@@ -101,6 +102,7 @@ const good: PreflightContext = {
     name: "golden",
     hints: { cpus: null, memory: null, firmware: null, bus: null, nic: null },
     disks: [{ virtualSize: 8 * GiB, format: "vmdk", guest: guest(), dataBytes: 2 * GiB }],
+    source: null,
   },
   host: {
     id: hostId,
@@ -151,6 +153,58 @@ const gen1 = {
   limits: { maxCpus: 8, maxMemory: 64 * GiB, maxBootDisk: 2048 * GiB },
 };
 
+const vm: Vm = {
+  kind: "vm",
+  ref: "v",
+  name: "web",
+  state: "stopped",
+  cpus: 2,
+  memory: GiB,
+  firmware: "uefi",
+  secureBoot: false,
+  guestOs: null,
+  machine: null,
+  description: null,
+  startedAt: null,
+  disks: [
+    {
+      id: "sda",
+      label: "Disk 1",
+      bus: "scsi",
+      source: null,
+      storageRef: null,
+      format: "vmdk",
+      capacity: 8 * GiB,
+      allocated: null,
+      readOnly: false,
+      captureBlocker: null,
+    },
+  ],
+  nics: [],
+  snapshots: [],
+  tag: null,
+};
+/** The disk of a VM that nobody has read. */
+const fromVm = (more: Partial<PreflightSource>, machine: Partial<Vm> = {}): PreflightContext => ({
+  ...good,
+  image: {
+    ...good.image,
+    disks: [{ virtualSize: 8 * GiB, format: "vmdk", guest: null, dataBytes: null }],
+    source: {
+      hostName: "esx-1",
+      vmName: "web",
+      online: true,
+      staleSince: null,
+      captureRunning: false,
+      vm: { ...vm, ...machine },
+      diskIds: ["sda"],
+      os: null,
+      ...more,
+    },
+  },
+  storedBytes: null,
+});
+
 /** A case in which the rule speaks, its severity, and what its remedy sets. */
 const FIRES: Record<string, readonly [PreflightContext, string, Record<string, unknown> | null]> = {
   "target.secure-boot-unavailable": [withChoice({ secureBoot: true }), "blocker", { secureBoot: false }],
@@ -167,6 +221,17 @@ const FIRES: Record<string, readonly [PreflightContext, string, Record<string, u
     "blocker",
     { placement: { folder: "vm", pool: "r" } },
   ],
+  "source.host-offline": [fromVm({ online: false }), "blocker", null],
+  "source.host-stale": [fromVm({ staleSince: "2026-01-01T00:00:00Z" }), "blocker", null],
+  "source.vm-gone": [fromVm({ vm: null }), "blocker", null],
+  "source.disk-unreadable": [
+    fromVm({}, { disks: [{ ...vm.disks[0]!, captureBlocker: "It is a device of the host." }] }),
+    "blocker",
+    null,
+  ],
+  "source.vm-running": [fromVm({}, { state: "running" }), "blocker", null],
+  "source.running": [fromVm({ captureRunning: true }, { state: "running" }), "info", null],
+  "source.firmware-differs": [fromVm({}, { firmware: "bios" }), "warning", { firmware: "bios" }],
   "host.offline": [withHost({ online: false }), "blocker", null],
   "host.stale": [withHost({ staleSince: "2026-01-01T00:00:00Z" }), "warning", null],
   "host.simulated": [withHost({ simulated: true }), "info", null],
@@ -309,6 +374,22 @@ describe("preflight", () => {
       severity: "blocker",
       remedy: { label: "Use Generation 1", set: { firmware: "bios", bus: "ide" } },
     });
+  });
+
+  it("takes what nobody has read of a VM's disk as unknown, not as absent", () => {
+    expect(runPreflight(fromVm({}))).toEqual([]);
+    expect(runPreflight(fromVm({ captureRunning: true }))).toEqual([]);
+    // What the host says of the guest counts as far as it goes.
+    const told = runPreflight(fromVm({ os: windows.os }));
+    expect(told.map(({ rule }) => rule)).toEqual(["guest.bus-needs-driver", "guest.nic-needs-driver"]);
+    // A disk that is gone is said once, not again as a VM that runs.
+    const gone = runPreflight(fromVm({ diskIds: ["sda", "sdb"] }, { state: "running" }));
+    expect(gone.map(({ rule, message }) => [rule, message])).toEqual([
+      ["source.disk-unreadable", "web has no disk sdb."],
+    ]);
+    expect(runPreflight(fromVm({ captureRunning: null }, { state: "running" }))).toMatchObject([
+      { rule: "source.vm-running" },
+    ]);
   });
 
   it("blocks a host that has told nothing", () => {

@@ -5,9 +5,11 @@ import { deviceRules } from "./rules/devices.ts";
 import { firmwareRules } from "./rules/firmware.ts";
 import { hostRules } from "./rules/host.ts";
 import { machineRules } from "./rules/machine.ts";
+import { sourceRules } from "./rules/source.ts";
 import { storageRules } from "./rules/storage.ts";
 
 export const RULES: readonly PreflightRule[] = [
+  ...sourceRules,
   ...hostRules,
   ...firmwareRules,
   ...deviceRules,

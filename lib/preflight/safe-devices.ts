@@ -1,6 +1,7 @@
 /** Disk buses and network cards that boot a guest for sure, by what the guest is. Booting goes before speed. */
 import type { DiskBus, NicModel } from "#lib/domain/hardware.ts";
 import type { GuestFacts } from "#lib/domain/guest.ts";
+import type { PreflightImage } from "./context.ts";
 
 /** Drivers of these are not part of Windows: it stops with 0x7B when its boot disk hangs on one. */
 const NOT_IN_WINDOWS: ReadonlySet<DiskBus> = new Set(["virtio", "virtio-scsi", "pvscsi", "xen"]);
@@ -8,10 +9,14 @@ const NICS_NOT_IN_WINDOWS: ReadonlySet<NicModel> = new Set(["virtio", "vmxnet3",
 
 type Family = NonNullable<GuestFacts["os"]>["family"];
 
-export function familyOf(guest: GuestFacts | undefined): Family | "unknown" {
+/** By the first disk; of a VM's disks, which nobody has read, by what its host says. */
+export function familyOf({ disks, source }: Pick<PreflightImage, "disks" | "source">): Family | "unknown" {
+  const guest = disks[0]?.guest;
   return (
     guest?.os?.family ??
-    (guest?.partitions.some((partition) => partition.fileSystem === "ntfs") ? "windows" : "unknown")
+    (guest?.partitions.some((partition) => partition.fileSystem === "ntfs") ? "windows" : undefined) ??
+    source?.os?.family ??
+    "unknown"
   );
 }
 

@@ -1,8 +1,15 @@
 import type { Image, ImageDetail, ImageDisk, ImageVersion } from "#lib/domain/image.ts";
-import { type DiskRow, type ImageWithVersions, latestOf, type VersionWithDisks } from "#lib/library/image-query.ts";
+import { type DiskRow, storedDisk } from "#lib/library/disk-row.ts";
+import { type ImageWithVersions, latestOf, type VersionWithDisks } from "#lib/library/image-query.ts";
 
-function presentDisk(row: DiskRow): ImageDisk {
+function presentDisk(disk: DiskRow): ImageDisk {
+  const row = storedDisk(disk);
+  if (row === null) {
+    const { id, position, format, virtualSize, storedSize } = disk;
+    return { linked: true, id, position, format, virtualSize, storedSize };
+  }
   return {
+    linked: false,
     id: row.id,
     position: row.position,
     fileName: row.fileName,

@@ -38,6 +38,7 @@ export function presentRequest(facts: RequestFacts): ProvisionRequest {
     imageName: request.plan.imageName,
     imageVersionId: request.imageVersionId,
     imageVersion: facts.versionNumber,
+    source: request.plan.source ?? null,
     requester: { id: request.requesterId, name: facts.requesterName },
     note: request.note,
     planHash: request.planHash,

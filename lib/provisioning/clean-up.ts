@@ -1,4 +1,4 @@
-/** Takes back what a deploy has made so far, by the ledger alone. */
+/** Takes back what a job has made so far on a host, by the ledger alone. */
 import { withHost } from "#lib/inventory/sessions.ts";
 import type { JobIO } from "#lib/jobs/runner.ts";
 import { errorToJson } from "#lib/errors.ts";
@@ -9,7 +9,7 @@ const CLEAN_UP_MS = 120_000;
 
 /** Answers with one line a thing that is still there; empty: nothing is left. */
 export async function cleanUp(io: JobIO, hostId: string, hostName: string): Promise<string[]> {
-  const entries = await openEntries(io.services.db, io.jobId);
+  const entries = await openEntries(io.services.db, io.jobId, hostId);
   if (entries.length === 0) return [];
   await io.stage("clean-up", "running", `Removing what was made on ${hostName}`);
   const signal = AbortSignal.timeout(CLEAN_UP_MS);

@@ -4,8 +4,10 @@ import { requests, requestTargets } from "#lib/db/schema.ts";
 import { AppError } from "#lib/errors.ts";
 import { loadHostAccess, type HostAccess } from "#lib/inventory/host-access.ts";
 import type { JobIO } from "#lib/jobs/runner.ts";
-import { locateVersion, type LocatedVersion } from "#lib/library/open-version.ts";
+import { locateVersion } from "#lib/library/open-version.ts";
 import type { ResourceRef } from "#lib/hypervisor/adapter.ts";
+import type { DeployDisk } from "./deploy-disk.ts";
+import { openSource, type SourceVm } from "./source.ts";
 
 type RequestRow = typeof requests.$inferSelect;
 type TargetRow = typeof requestTargets.$inferSelect;
@@ -16,7 +18,10 @@ export interface Deployment {
   readonly target: TargetRow;
   readonly access: HostAccess;
   readonly hostName: string;
-  readonly version: LocatedVersion;
+  /** In boot order. */
+  readonly disks: readonly DeployDisk[];
+  /** The VM that has the disks; null: they lie in the library. */
+  readonly source: SourceVm | null;
 }
 
 /** One disk as it arrived. */
@@ -25,6 +30,8 @@ export interface SentDisk {
   readonly fingerprint: string;
   readonly virtualSize: number;
   readonly moved: number;
+  /** When its first byte could be read. ISO 8601. */
+  readonly openedAt: string;
 }
 
 export async function loadTarget(io: JobIO): Promise<{ request: RequestRow; target: TargetRow }> {
@@ -40,8 +47,20 @@ export async function loadTarget(io: JobIO): Promise<{ request: RequestRow; targ
 
 export async function openDeployment(io: JobIO, row: { request: RequestRow; target: TargetRow }): Promise<Deployment> {
   const access = await loadHostAccess(io.services, row.target.hostId);
-  const version = await locateVersion(io.services, row.request.imageVersionId);
-  return { io, ...row, access, hostName: access.row.name, version };
+  const common = { io, ...row, access, hostName: access.row.name };
+  const linked = await openSource(io, row.request.imageVersionId);
+  if (linked !== null) return { ...common, ...linked };
+  const { disks } = await locateVersion(io.services, row.request.imageVersionId);
+  return {
+    ...common,
+    source: null,
+    disks: disks.map((stored) => ({
+      position: stored.position,
+      virtualSize: stored.virtualSize,
+      os: stored.os,
+      from: { stored },
+    })),
+  };
 }
 
 /** `web-01` and the first digits of the target's tag: no other request, and nobody else, uses this name on the host. */

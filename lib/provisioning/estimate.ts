@@ -13,15 +13,18 @@ const FIXED_SECONDS = 3;
 /** Room for tables and headers of any format. */
 const METADATA = 2 * 1024 ** 2;
 
-/** What the disks will take in a pool: data, the format's own tables, and nothing for holes. */
-export function storedBytes(dataBytes: number, virtualSize: number, format: DiskFormatId): number {
+/** What the disks will take in a pool: data, the format's own tables, and nothing for holes. Null: nobody knows. */
+export function storedBytes(dataBytes: number | null, virtualSize: number, format: DiskFormatId): number | null {
+  if (dataBytes === null) return null;
   return dataBytes + (format === "raw" ? 0 : METADATA + Math.ceil(virtualSize / 4096));
 }
 
 export async function estimateDeploy(
   db: Db,
-  input: { hostId: string; dataBytes: number; virtualSize: number },
+  input: { hostId: string; dataBytes: number | null; virtualSize: number },
 ): Promise<Estimate> {
+  // Of what nobody has read it can be all.
+  const bytes = input.dataBytes ?? input.virtualSize;
   const rows = await db
     .select({ receipt: requestTargets.receipt })
     .from(requestTargets)
@@ -43,15 +46,14 @@ export async function estimateDeploy(
     .sort((a, b) => a - b);
   const median = rates[Math.floor(rates.length / 2)];
   const slowest = rates[0];
-  const seconds = FIXED_SECONDS + input.dataBytes / (median ?? FIRST_GUESS);
+  const seconds = FIXED_SECONDS + bytes / (median ?? FIRST_GUESS);
   return {
-    bytesToMove: input.dataBytes,
+    bytesToMove: bytes,
     fileLength: null,
     seconds: Math.round(seconds * 10) / 10,
     error:
-      Math.round(
-        (slowest === undefined ? seconds / 2 : Math.max(1, FIXED_SECONDS + input.dataBytes / slowest - seconds)) * 10,
-      ) / 10,
+      Math.round((slowest === undefined ? seconds / 2 : Math.max(1, FIXED_SECONDS + bytes / slowest - seconds)) * 10) /
+      10,
     basis:
       rates.length === 0
         ? "no deploy to this host yet"

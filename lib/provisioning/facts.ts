@@ -2,18 +2,27 @@
 import { and, asc, eq, inArray, isNull, ne } from "drizzle-orm";
 import type { Db } from "#lib/db/client.ts";
 import { hosts, imageDisks, images, imageVersions, inventoryItems } from "#lib/db/schema.ts";
-import type { HostFacts, Network, StoragePool } from "#lib/domain/inventory.ts";
+import type { LinkedSource } from "#lib/domain/image.ts";
+import type { HostFacts, Network, StoragePool, Vm } from "#lib/domain/inventory.ts";
+import type { PlanSource } from "#lib/domain/request.ts";
+import { toldGuest } from "#lib/domain/told-guest.ts";
 import { AppError } from "#lib/errors.ts";
-import type { PreflightHost, PreflightImage } from "#lib/preflight/context.ts";
+import { storedDisk } from "#lib/library/disk-row.ts";
+import type { PreflightHost, PreflightImage, PreflightSource } from "#lib/preflight/context.ts";
 
 export interface VersionFacts {
   readonly image: PreflightImage;
   readonly imageId: string;
   readonly versionId: string;
   readonly number: number;
+  /** Of the disks that were read; none of those that stay on their host. */
   readonly fingerprints: readonly string[];
-  /** Bytes of data over all disks. */
-  readonly dataBytes: number;
+  /** The VM whose disks they are; null: they lie in the library. */
+  readonly source: PlanSource | null;
+  /** Bytes of data over all disks; null: the host does not tell. */
+  readonly dataBytes: number | null;
+  /** Bytes that the guest sees, over all disks. */
+  readonly virtualSize: number;
 }
 
 /** Throws `image.not-found`, `image.not-ready`. */
@@ -29,30 +38,63 @@ export async function loadVersionFacts(db: Db, versionId: string): Promise<Versi
       "unprocessable",
       "image.not-ready",
       `Version ${row.version.number} of ${row.image.name} is not ready.`,
-      { hint: "Wait until it has been analysed." },
+      { hint: row.version.error?.message ?? "Wait until it has been analysed." },
     );
   }
+  const { source } = row.version;
   const disks = await db
     .select()
     .from(imageDisks)
     .where(eq(imageDisks.versionId, versionId))
     .orderBy(asc(imageDisks.position));
+  // What a disk takes on its host is the best guess at its data: nobody has read it.
+  const held = disks.map((disk) => storedDisk(disk)?.allocation.dataBytes ?? disk.storedSize);
   return {
     imageId: row.image.id,
     versionId,
     number: row.version.number,
-    fingerprints: disks.map((disk) => disk.fingerprint),
-    dataBytes: disks.reduce((sum, disk) => sum + disk.allocation.dataBytes, 0),
+    fingerprints: disks.flatMap((disk) => storedDisk(disk)?.fingerprint ?? []),
+    source: source.kind === "linked" ? planSource(source) : null,
+    dataBytes: held.reduce<number | null>((sum, bytes) => (sum === null || bytes === null ? null : sum + bytes), 0),
+    virtualSize: disks.reduce((sum, disk) => sum + disk.virtualSize, 0),
     image: {
       name: row.image.name,
       hints: row.version.hints,
-      disks: disks.map((disk) => ({
+      disks: disks.map((disk, index) => ({
         virtualSize: disk.virtualSize,
         format: disk.format,
         guest: disk.guest,
-        dataBytes: disk.allocation.dataBytes,
+        dataBytes: held[index] ?? null,
       })),
+      source: source.kind === "linked" ? await loadSourceFacts(db, source) : null,
     },
+  };
+}
+
+function planSource({ hostId, hostName, vmRef, vmName, disks }: LinkedSource): PlanSource {
+  return { hostId, hostName, vmRef, vmName, diskIds: disks.map(({ id }) => id) };
+}
+
+async function loadSourceFacts(db: Db, source: LinkedSource): Promise<PreflightSource> {
+  const { hostId, vmRef } = source;
+  const [host] = await db
+    .select()
+    .from(hosts)
+    .where(and(eq(hosts.id, hostId), isNull(hosts.removedAt)));
+  const [item] = await db
+    .select({ data: inventoryItems.data })
+    .from(inventoryItems)
+    .where(and(eq(inventoryItems.hostId, hostId), eq(inventoryItems.kind, "vm"), eq(inventoryItems.ref, vmRef)));
+  const vm: Vm | null = item?.data.kind === "vm" ? item.data : null;
+  return {
+    hostName: host?.name ?? source.hostName,
+    vmName: vm?.name ?? source.vmName,
+    online: host?.state === "online",
+    staleSince: host?.staleSince?.toISOString() ?? null,
+    captureRunning: host?.capabilities?.captureRunning ?? null,
+    vm,
+    diskIds: source.disks.map(({ id }) => id),
+    os: toldGuest(vm?.guestOs ?? source.guestOs),
   };
 }
 

@@ -7,6 +7,7 @@ import { cleanUp } from "./clean-up.ts";
 import { loadTarget, openDeployment, type Deployment, type SentDisk } from "./deployment.ts";
 import { keepAll } from "./ledger.ts";
 import { settleTarget, type TargetOutcome } from "./settle.ts";
+import { endReading, planReading } from "./source.ts";
 import { check } from "./steps/check.ts";
 import { makeVm, startVm } from "./steps/make-vm.ts";
 import { planDisks, sendDisk } from "./steps/send-disk.ts";
@@ -16,7 +17,16 @@ export const deployHandler: JobHandler = async (io) => {
   const row = await loadTarget(io);
   // The attempt before this one had succeeded and died before it could say so to the queue.
   if (row.target.status === "succeeded") return;
-  let hostName = row.request.plan.targets[row.target.position]?.hostName ?? "the host";
+  const { source } = row.request.plan;
+  // The source last: what is made there is the first.
+  const touched = new Map([[row.target.hostId, row.request.plan.targets[row.target.position]?.hostName ?? "the host"]]);
+  if (source !== undefined && !touched.has(source.hostId)) touched.set(source.hostId, source.hostName);
+  const takeBack = async (): Promise<string[]> => {
+    const left: string[] = [];
+    for (const [hostId, hostName] of touched) left.push(...(await cleanUp(io, hostId, hostName)));
+    if (left.length > 0) await io.stage("clean-up", "failed");
+    return left;
+  };
   const settle = async (outcome: TargetOutcome): Promise<void> => {
     await io.services.db.transaction((tx) => settleTarget(tx, row.target.id, outcome));
     io.services.events.publish({ type: "request", id: row.request.id });
@@ -29,15 +39,16 @@ export const deployHandler: JobHandler = async (io) => {
         "warn",
         "The worker before this one stopped in the middle: what it made is removed, and the work begins anew.",
       );
-      const left = await cleanUp(io, row.target.hostId, hostName);
+      const left = await takeBack();
       if (left.length > 0) throw leftBehind(left);
     }
     io.signal.throwIfAborted();
     const deployment = await openDeployment(io, row);
-    hostName = deployment.hostName;
-    const receipt = await deploy(deployment);
+    touched.set(row.target.hostId, deployment.hostName);
+    if (deployment.source !== null) touched.set(deployment.source.hostId, deployment.source.hostName);
+    const { receipt, passing } = await deploy(deployment);
     await io.services.db.transaction(async (tx) => {
-      await keepAll(tx, io.jobId);
+      await keepAll(tx, io.jobId, passing);
       await settleTarget(tx, row.target.id, { status: "succeeded", error: null, receipt, vmRef: receipt.vmRef });
     });
     io.services.events.publish({ type: "request", id: row.request.id });
@@ -46,7 +57,7 @@ export const deployHandler: JobHandler = async (io) => {
     // This worker is going: the next one cleans up and begins anew.
     if (error instanceof AppError && error.code === "worker.stopping") throw error;
     if (io.signal.reason instanceof AppError && io.signal.reason.code === "worker.stopping") throw error;
-    const left = await cleanUp(io, row.target.hostId, hostName);
+    const left = await takeBack();
     const cancelled = io.signal.aborted;
     const shown = errorToJson(cancelled ? io.signal.reason : error);
     const final = left.length === 0 ? shown : { ...shown, hint: leftBehind(left).message };
@@ -79,12 +90,18 @@ async function stage<T>(io: JobIO, id: StageId, work: () => Promise<T>): Promise
   }
 }
 
-async function deploy(deployment: Deployment): Promise<Receipt> {
-  const { io, target, version, hostName } = deployment;
+/** `passing`: entries of the ledger that were made for the reading alone, and are not the user's. */
+async function deploy(approved: Deployment): Promise<{ receipt: Receipt; passing: readonly number[] }> {
+  const { io, target, source, hostName } = approved;
   const started = Date.now();
-  await stage(io, "check", () => check(deployment));
-  const planned = await stage(io, "create-disk", () => planDisks(deployment));
-  const total = version.disks.reduce((sum, disk) => sum + disk.virtualSize, 0);
+  const sizes = await stage(io, "check", () => check(approved));
+  const disks = approved.disks.map((disk, index) => ({ ...disk, virtualSize: sizes[index] ?? disk.virtualSize }));
+  const deployment: Deployment = { ...approved, disks };
+  const { planned, reading } = await stage(io, "create-disk", async () => ({
+    reading: source === null ? null : await planReading(io, source, disks),
+    planned: await planDisks(deployment),
+  }));
+  const total = disks.reduce((sum, disk) => sum + disk.virtualSize, 0);
 
   const sent: SentDisk[] = [];
   await stage(io, "transfer", async () => {
@@ -94,12 +111,13 @@ async function deploy(deployment: Deployment): Promise<Receipt> {
         moved: sent.reduce((sum, s) => sum + s.moved, 0),
       };
       sent.push(
-        await sendDisk(deployment, disk, (report) =>
+        await sendDisk(deployment, disk, reading, (report) =>
           io.progress({ done: before.done + report.done, total, moved: before.moved + report.moved }),
         ),
       );
     }
   });
+  const left = source === null || reading === null ? [] : await endReading(io, source, reading);
   const moved = sent.reduce((sum, disk) => sum + disk.moved, 0);
   const seconds = (Date.now() - started) / 1000;
 
@@ -128,17 +146,32 @@ async function deploy(deployment: Deployment): Promise<Receipt> {
   }
   const vm = await stage(io, "create-vm", () => makeVm(deployment, sent));
   if (target.choice.start) await stage(io, "start-vm", () => startVm(deployment, vm));
-  return {
+  const notes = [
+    ...(canReadBack ? [] : [`${hostName} cannot give the bytes of a disk back, so they were not compared.`]),
+    ...(left.length === 0 ? [] : [leftBehind(left).message]),
+  ];
+  const receipt: Receipt = {
     imageFingerprint: sent.map((disk) => disk.fingerprint).join(" "),
     targetFingerprint: canReadBack ? readBack.join(" ") : null,
     equal: canReadBack ? readBack.every((fingerprint, index) => fingerprint === sent[index]?.fingerprint) : null,
     format: target.choice.diskFormat,
-    virtualSize: total,
+    virtualSize: sent.reduce((sum, disk) => sum + disk.virtualSize, 0),
     bytesMoved: moved,
     seconds,
     vmRef: vm.ref,
     vmName: vm.name,
     diskRef: sent.map((disk) => disk.resource.ref).join(", "),
-    note: canReadBack ? null : `${hostName} cannot give the bytes of a disk back, so they were not compared.`,
+    note: notes.length === 0 ? null : notes.join(" "),
+    ...(source === null || reading === null
+      ? {}
+      : {
+          source: {
+            hostName: source.hostName,
+            vmName: source.vmName,
+            moment: reading.plan.ofSnapshot ? "snapshot" : "stopped",
+            at: sent[0]?.openedAt ?? new Date(started).toISOString(),
+          },
+        }),
   };
+  return { receipt, passing: reading?.seqs ?? [] };
 }

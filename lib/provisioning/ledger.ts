@@ -1,5 +1,5 @@
 /** What jobs made outside of the database. Entered before it is made; only what stands here is ever removed. */
-import { and, asc, desc, eq, inArray } from "drizzle-orm";
+import { and, asc, desc, eq, inArray, notInArray } from "drizzle-orm";
 import type { Db } from "#lib/db/client.ts";
 import { ledger } from "#lib/db/schema.ts";
 import type { HypervisorAdapter, ResourceRef } from "#lib/hypervisor/adapter.ts";
@@ -20,20 +20,32 @@ export async function markMade(db: Db, seq: number): Promise<void> {
   await db.update(ledger).set({ state: "made", updatedAt: new Date() }).where(eq(ledger.seq, seq));
 }
 
-/** The job has succeeded: what it made belongs to the user. In the transaction that says so. */
-export async function keepAll(tx: Db, jobId: string): Promise<void> {
+const OPEN = inArray(ledger.state, ["planned", "made"]);
+
+/** The job has succeeded: what it made belongs to the user, `but` for some. In the transaction that says so. */
+export async function keepAll(tx: Db, jobId: string, but: readonly number[]): Promise<void> {
   await tx
     .update(ledger)
     .set({ state: "kept", updatedAt: new Date() })
-    .where(and(eq(ledger.jobId, jobId), inArray(ledger.state, ["planned", "made"])));
+    .where(and(eq(ledger.jobId, jobId), OPEN, but.length === 0 ? undefined : notInArray(ledger.seq, [...but])));
 }
 
 /** What may still be out there for a job on a host, newest first. */
-export async function openEntries(db: Db, jobId: string): Promise<LedgerEntry[]> {
+export async function openEntries(db: Db, jobId: string, hostId: string): Promise<LedgerEntry[]> {
   return db
     .select()
     .from(ledger)
-    .where(and(eq(ledger.jobId, jobId), inArray(ledger.state, ["planned", "made"])))
+    .where(and(eq(ledger.jobId, jobId), eq(ledger.hostId, hostId), OPEN))
+    .orderBy(desc(ledger.seq));
+}
+
+/** Those of the entries that are still open, newest first. */
+export async function entriesOf(db: Db, seqs: readonly number[]): Promise<LedgerEntry[]> {
+  if (seqs.length === 0) return [];
+  return db
+    .select()
+    .from(ledger)
+    .where(and(inArray(ledger.seq, [...seqs]), OPEN))
     .orderBy(desc(ledger.seq));
 }
 

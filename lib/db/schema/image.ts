@@ -56,21 +56,21 @@ export const imageDisks = pgTable(
       .notNull()
       .references(() => imageVersions.id, { onDelete: "cascade" }),
     position: integer("position").notNull(),
-    /** Relative to the version's folder. */
-    fileName: text("file_name").notNull(),
+    /** Relative to the version's folder. Null: the disk stays on its host, and nobody has read it. */
+    fileName: text("file_name"),
     /** The disk's name inside that file, when that is a package of a machine. */
     entry: text("entry"),
     files: jsonb("files").$type<string[]>().notNull(),
-    format: text("format").$type<DiskFormatId>().notNull(),
-    variant: text("variant").notNull(),
+    format: text("format").$type<DiskFormatId>(),
+    variant: text("variant"),
     virtualSize: bigint("virtual_size", { mode: "number" }).notNull(),
-    storedSize: bigint("stored_size", { mode: "number" }).notNull(),
+    storedSize: bigint("stored_size", { mode: "number" }),
     details: jsonb("details").$type<Record<string, unknown>>().notNull(),
     notes: jsonb("notes").$type<string[]>().notNull(),
-    guest: jsonb("guest").$type<GuestFacts>().notNull(),
-    allocation: jsonb("allocation").$type<AllocationMap>().notNull(),
+    guest: jsonb("guest").$type<GuestFacts>(),
+    allocation: jsonb("allocation").$type<AllocationMap>(),
     sha256: jsonb("sha256").$type<string[]>().notNull(),
-    fingerprint: text("fingerprint").notNull(),
+    fingerprint: text("fingerprint"),
   },
   (t) => [uniqueIndex("image_disks_position").on(t.versionId, t.position)],
 );

@@ -20,6 +20,9 @@ export type UnfinishedUpload = z.infer<typeof UnfinishedUpload>;
 export const ImageStarted = z.object({ image: Image, jobId: z.string() });
 export type ImageStarted = z.infer<typeof ImageStarted>;
 
+/** What linking a VM answers: the image of its disks, and the version that has just these. */
+export const ImageLinked = z.object({ image: Image, versionId: z.string() });
+
 export const imageQueries = {
   all: ["images"] as const,
   list: (q = "") =>

@@ -12,6 +12,7 @@ import type {
   DiskSpec,
   HostDisk,
   HypervisorAdapter,
+  Intake,
   PackageExport,
   PushedDisk,
   ResourceRef,
@@ -202,6 +203,10 @@ export class DemoAdapter implements HypervisorAdapter {
     return { resource, sink: await this.#pools.create(spec, resource) };
   }
 
+  intake(): Intake {
+    return "any-order";
+  }
+
   planVm(spec: VmSpec, tag: string): ResourceRef {
     return { kind: "vm", ref: tag, label: `VM ${spec.name}` };
   }
@@ -214,6 +219,7 @@ export class DemoAdapter implements HypervisorAdapter {
         throw new AppError("not-found", "network.not-found", `There is no network “${nic.networkRef}” on this host.`);
       }
     }
+    const capacities = await Promise.all(spec.disks.map((disk) => this.#capacity(disk.resource.ref, disk.format)));
     return this.#store.change((state) => {
       const same = state.vms.find((vm) => vm.ref === tag);
       if (same !== undefined) return same;
@@ -242,7 +248,7 @@ export class DemoAdapter implements HypervisorAdapter {
           source: disk.resource.ref,
           storageRef: disk.resource.ref.slice(0, disk.resource.ref.lastIndexOf("/")),
           format: disk.format,
-          capacity: null,
+          capacity: capacities[index] ?? null,
           allocated: null,
           readOnly: false,
           captureBlocker: null,
@@ -263,6 +269,16 @@ export class DemoAdapter implements HypervisorAdapter {
       state.vms.push(vm);
       return vm;
     });
+  }
+
+  /** Null: what lies there is no such disk. */
+  async #capacity(ref: string, format: DiskFormatId): Promise<number | null> {
+    try {
+      await using opened = await this.openResource({ kind: "disk", ref, label: ref }, format);
+      return opened.access === "random" ? opened.disk.size : null;
+    } catch {
+      return null;
+    }
   }
 
   async remove(resource: ResourceRef): Promise<void> {

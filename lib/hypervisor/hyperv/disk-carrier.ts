@@ -1,5 +1,5 @@
 import type { DiskFormatId } from "#lib/domain/disk-format.ts";
-import type { CreatedDisk, HostDisk, ResourceRef } from "../adapter.ts";
+import type { CreatedDisk, HostDisk, Intake, ResourceRef } from "../adapter.ts";
 
 export interface DiskToRead {
   /** Of the file that the machine has, or that a checkpoint froze. */
@@ -13,6 +13,7 @@ export interface DiskToRead {
 export interface DiskCarrier extends AsyncDisposable {
   /** Chains of checkpoints are read where they lie, and nothing is made for it. Else the host merges them first. */
   readonly inPlace: boolean;
+  readonly intake: Intake;
   exists(path: string, signal?: AbortSignal): Promise<boolean>;
   /** The file is not there yet; its folder is made. Throws `pool.full`, `io.*`, `host.*`. */
   create(resource: ResourceRef, signal?: AbortSignal): Promise<CreatedDisk>;

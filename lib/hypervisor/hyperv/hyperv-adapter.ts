@@ -13,6 +13,7 @@ import type {
   DiskSpec,
   HostDisk,
   HypervisorAdapter,
+  Intake,
   ResourceRef,
   VmSpec,
 } from "../adapter.ts";
@@ -184,6 +185,10 @@ export class HypervAdapter implements HypervisorAdapter {
 
   async createDisk(spec: DiskSpec, signal?: AbortSignal): Promise<CreatedDisk> {
     return this.#carrier.create(await this.planDisk(spec, signal), signal);
+  }
+
+  intake(): Intake {
+    return this.#carrier.intake;
   }
 
   planVm(spec: VmSpec, tag: string): ResourceRef {

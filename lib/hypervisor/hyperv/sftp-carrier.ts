@@ -43,6 +43,7 @@ function secretOf(secret: HostSecret | null) {
 
 export class SftpCarrier implements DiskCarrier {
   readonly inPlace = true;
+  readonly intake = "any-order";
   readonly #session: HypervSession;
   readonly #ssh: SshSession;
   readonly #files: SftpFiles;

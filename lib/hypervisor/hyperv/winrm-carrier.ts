@@ -9,6 +9,7 @@ import type { HypervSession } from "./session.ts";
 
 export class WinRmCarrier implements DiskCarrier {
   readonly inPlace = false;
+  readonly intake = "by-range";
   readonly #files: HostFiles;
   readonly #transfer: FileTransfer;
 

@@ -10,6 +10,7 @@ import type {
   DiskSpec,
   HostDisk,
   HypervisorAdapter,
+  Intake,
   PushedDisk,
   ResourceRef,
   VmSpec,
@@ -176,6 +177,10 @@ export class LibvirtAdapter<Host extends LibvirtHost> implements HypervisorAdapt
 
   createDisk(spec: DiskSpec, signal?: AbortSignal): Promise<PushedDisk> {
     return this.#volumes.create(spec, signal);
+  }
+
+  intake(): Intake {
+    return "known-length";
   }
 
   planVm(spec: VmSpec, tag: string): ResourceRef {

@@ -9,6 +9,7 @@ import type {
   DiskSpec,
   HostDisk,
   HypervisorAdapter,
+  Intake,
   ResourceRef,
   VmSpec,
 } from "../adapter.ts";
@@ -170,6 +171,10 @@ export class VirtualBoxAdapter implements HypervisorAdapter {
       if (error instanceof AppError && error.code === "io.exists") throw diskExists(resource.ref, machine.name);
       throw error;
     }
+  }
+
+  intake(): Intake {
+    return "any-order";
   }
 
   planVm(spec: VmSpec, tag: string): ResourceRef {

@@ -12,6 +12,7 @@ import type {
   DiskSpec,
   HostDisk,
   HypervisorAdapter,
+  Intake,
   ResourceRef,
   VmSpec,
 } from "../adapter.ts";
@@ -234,6 +235,10 @@ export class VsphereAdapter implements HypervisorAdapter {
       );
     }
     return { resource, sink: await leaseSink(lease, device, spec.virtualSize, signal) };
+  }
+
+  intake(): Intake {
+    return "in-order";
   }
 
   planVm(spec: VmSpec, tag: string): ResourceRef {

@@ -13,6 +13,7 @@ import type {
   DiskSpec,
   HostDisk,
   HypervisorAdapter,
+  Intake,
   PackageExport,
   ResourceRef,
   VmSpec,
@@ -204,6 +205,11 @@ export class XapiAdapter implements HypervisorAdapter {
 
   createDisk(spec: DiskSpec, signal?: AbortSignal): Promise<CreatedDisk> {
     return this.#disks.create(spec, signal);
+  }
+
+  /** Raw goes as records, each with its place; a VHD as one file. */
+  intake(format: DiskFormatId): Intake {
+    return format === "vhd" ? "known-length" : "any-order";
   }
 
   planVm(spec: VmSpec, tag: string): ResourceRef {

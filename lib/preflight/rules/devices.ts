@@ -26,7 +26,7 @@ export const deviceRules: readonly PreflightRule[] = [
     id: "guest.bus-needs-driver",
     about: "Windows has no driver for this disk bus of its own.",
     check: ({ host, image, choice }) => {
-      const family = familyOf(image.disks[0]?.guest);
+      const family = familyOf(image);
       if (!riskyBus(family, choice.bus)) return [];
       const boots = host.capabilities.firmware.find((f) => f.firmware === choice.firmware)?.bootBuses ?? [];
       const bus = boots.find((candidate) => !riskyBus(family, candidate));
@@ -65,7 +65,7 @@ export const deviceRules: readonly PreflightRule[] = [
     id: "guest.nic-needs-driver",
     about: "Windows has no driver for this network card of its own.",
     check: ({ host, image, choice }) => {
-      const family = familyOf(image.disks[0]?.guest);
+      const family = familyOf(image);
       if (choice.nic === null || !riskyNic(family, choice.nic.model)) return [];
       const model = host.capabilities.nics.find((candidate) => !riskyNic(family, candidate));
       return [

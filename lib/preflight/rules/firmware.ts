@@ -67,7 +67,7 @@ export const firmwareRules: readonly PreflightRule[] = [
     check: (ctx) => {
       const offered = choiceOf(ctx);
       if (!ctx.choice.secureBoot || offered?.secureBootTrusts === undefined) return [];
-      const trusted = offered.secureBootTrusts[familyOf(ctx.image.disks[0]?.guest) === "windows" ? "windows" : "other"];
+      const trusted = offered.secureBootTrusts[familyOf(ctx.image) === "windows" ? "windows" : "other"];
       return [
         {
           severity: "info",
@@ -114,7 +114,7 @@ export const firmwareRules: readonly PreflightRule[] = [
       const size = ctx.image.disks[0]?.virtualSize ?? 0;
       if (limit === undefined || size <= limit) return [];
       const to = other(ctx.choice.firmware);
-      const boots = ctx.image.disks[0]?.guest.boots;
+      const boots = ctx.image.disks[0]?.guest?.boots;
       return [
         {
           severity: "blocker",
@@ -130,7 +130,7 @@ export const firmwareRules: readonly PreflightRule[] = [
     id: "guest.firmware-mismatch",
     about: "The image boots with the other firmware only; a guest does not survive that change.",
     check: (ctx) => {
-      const boots = ctx.image.disks[0]?.guest.boots;
+      const boots = ctx.image.disks[0]?.guest?.boots;
       const { firmware } = ctx.choice;
       if (boots === undefined || boots[firmware] || !boots[other(firmware)]) return [];
       const to = other(firmware);
@@ -138,7 +138,7 @@ export const firmwareRules: readonly PreflightRule[] = [
         {
           severity: "blocker",
           field: "firmware",
-          message: `${ctx.image.name} boots with ${WORD[to]} only: ${ctx.image.disks[0]?.guest.bootEvidence.join("; ") || "no loader for the other firmware was found"}.`,
+          message: `${ctx.image.name} boots with ${WORD[to]} only: ${ctx.image.disks[0]?.guest?.bootEvidence.join("; ") || "no loader for the other firmware was found"}.`,
           source: "the image's partition table and boot loaders",
           remedy: canSwitch(ctx, to) ? switchTo(ctx, to) : null,
         },
@@ -149,7 +149,7 @@ export const firmwareRules: readonly PreflightRule[] = [
     id: "guest.no-boot-loader",
     about: "No boot loader was found on the first disk.",
     check: ({ image }) => {
-      const boots = image.disks[0]?.guest.boots;
+      const boots = image.disks[0]?.guest?.boots;
       return boots === undefined || boots.bios || boots.uefi
         ? []
         : [

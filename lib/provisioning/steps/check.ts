@@ -1,5 +1,6 @@
 /** Is what was approved what would run now, and does it still fit? */
 import type { Network, StoragePool } from "#lib/domain/inventory.ts";
+import type { PlanSource } from "#lib/domain/request.ts";
 import { AppError } from "#lib/errors.ts";
 import { withHost } from "#lib/inventory/sessions.ts";
 import { runPreflight } from "#lib/preflight/run.ts";
@@ -9,16 +10,23 @@ import type { Deployment } from "../deployment.ts";
 import { storedBytes } from "../estimate.ts";
 import { loadHostFacts, loadVersionFacts } from "../facts.ts";
 import { hashPlan } from "../frozen-plan.ts";
+import { withLiveSource } from "../live-source.ts";
 
 const HOST_MS = 60_000;
 /** What the host itself would call it, were it asked a moment later. */
 const CODE_OF_RULE: Readonly<Record<string, string>> = {
   "target.pool-no-room": "pool.full",
   "target.name-exists": "vm.exists",
+  "source.vm-gone": "vm.not-found",
+  "source.vm-running": "vm.running",
+  "source.disk-unreadable": "disk.cannot-capture",
 };
 
-/** Throws `request.plan-changed`, `image.changed`, `pool.full`, `vm.exists`, `request.blocked` and what the host throws. */
-export async function check({ io, request, target, hostName }: Deployment): Promise<void> {
+/**
+ * Answers with the sizes of the disks as they are now, bytes. Throws `request.plan-changed`, `image.changed`,
+ * `pool.full`, `vm.exists`, `vm.running`, `vm.not-found`, `disk.cannot-capture`, `request.blocked` and what the hosts throw.
+ */
+export async function check({ io, request, target, hostName, source }: Deployment): Promise<number[]> {
   const { db } = io.services;
   const frozen = request.plan.targets[target.position];
   if (
@@ -37,15 +45,19 @@ export async function check({ io, request, target, hostName }: Deployment): Prom
       { hint: "Nothing was made. Ask anew." },
     );
   }
-  const facts = await loadVersionFacts(db, request.imageVersionId);
-  if (facts.fingerprints.join() !== request.plan.fingerprints.join()) {
+  const stored = await loadVersionFacts(db, request.imageVersionId);
+  if (
+    stored.fingerprints.join() !== request.plan.fingerprints.join() ||
+    placeOf(stored.source) !== placeOf(request.plan.source ?? null)
+  ) {
     throw new AppError(
       "conflict",
       "image.changed",
-      `${facts.image.name} version ${facts.number} is not the image that was approved.`,
+      `${stored.image.name} version ${stored.number} is not the image that was approved.`,
       { hint: "Ask anew." },
     );
   }
+  const facts = source === null ? stored : await withLiveSource(io, stored, source);
   const host = await loadHostFacts(db, target.hostId, target.tag);
   const live = await bounded(io.signal, HOST_MS, `Asking ${hostName} what it can take`, (signal) =>
     withHost(
@@ -66,12 +78,11 @@ export async function check({ io, request, target, hostName }: Deployment): Prom
       signal,
     ),
   );
-  const virtualSize = facts.image.disks.reduce((sum, disk) => sum + disk.virtualSize, 0);
   const findings = runPreflight({
     image: facts.image,
     host: { ...host, ...live, online: true, staleSince: null },
     choice: target.choice,
-    storedBytes: storedBytes(facts.dataBytes, virtualSize, target.choice.diskFormat),
+    storedBytes: storedBytes(facts.dataBytes, facts.virtualSize, target.choice.diskFormat),
   });
   const blockers = findings.filter((finding) => finding.severity === "blocker");
   if (blockers.length > 0) {
@@ -81,9 +92,14 @@ export async function check({ io, request, target, hostName }: Deployment): Prom
       CODE_OF_RULE[first?.rule ?? ""] ?? "request.blocked",
       blockers.map((finding) => finding.message).join(" "),
       {
-        hint: "The host has changed since the request was approved. Nothing was made; ask anew with other choices.",
+        hint: "The hosts have changed since the request was approved. Nothing was made; ask anew with other choices.",
         details: { rules: blockers.map((finding) => finding.rule) },
       },
     );
   }
+  return facts.image.disks.map((disk) => disk.virtualSize);
 }
+
+/** Names may change; host, VM and disks are what was approved. */
+const placeOf = (source: PlanSource | null): string =>
+  source === null ? "" : JSON.stringify([source.hostId, source.vmRef, source.diskIds]);

@@ -12,7 +12,7 @@ const HOST_MS = 120_000;
 const START_MS = 60_000;
 
 export async function makeVm(
-  { io, request, target, hostName, version }: Deployment,
+  { io, request, target, hostName, disks: planned }: Deployment,
   disks: readonly SentDisk[],
 ): Promise<Vm> {
   const { choice, tag } = target;
@@ -22,7 +22,7 @@ export async function makeVm(
     memory: choice.memory,
     firmware: choice.firmware,
     secureBoot: choice.secureBoot,
-    guest: version.disks[0]?.os ?? null,
+    guest: planned[0]?.os ?? null,
     placement: choice.placement,
     disks: disks.map((disk) => ({ resource: disk.resource, format: choice.diskFormat, bus: choice.bus })),
     nics: choice.nic === null ? [] : [{ ...choice.nic, mac: null }],

@@ -1,21 +1,25 @@
 /** One disk: named in the ledger, then converted in a thread while it streams into the host's pool. */
 import { AppError } from "#lib/errors.ts";
-import { openingOf, type LocatedDisk } from "#lib/library/open-version.ts";
+import { openingOf } from "#lib/library/open-version.ts";
 import { withHost } from "#lib/inventory/sessions.ts";
 import type { ResourceRef } from "#lib/hypervisor/adapter.ts";
 import { runInThread } from "#lib/transfer/thread.ts";
 import type { DeployDiskInput, DeployDiskOutput, TransferReport } from "#lib/transfer/tasks/deploy-disk.task.ts";
 import { bounded } from "../bounded.ts";
+import type { DeployDisk } from "../deploy-disk.ts";
 import { diskName, type Deployment, type SentDisk } from "../deployment.ts";
 import { enter, markMade } from "../ledger.ts";
+import type { Reading } from "../source.ts";
 
 const TASK = new URL("../../transfer/tasks/deploy-disk.task.ts", import.meta.url);
 const HOST_MS = 60_000;
 /** No byte for this long: the host or the network is gone without having said so. */
 const STALL_MS = 120_000;
+/** A host that lends a VM's disk first makes a snapshot, merges a chain, looks for data. */
+const LENDING_STALL_MS = 600_000;
 
 export interface PlannedDisk {
-  readonly disk: LocatedDisk;
+  readonly disk: DeployDisk;
   readonly name: string;
   readonly resource: ResourceRef;
   readonly seq: number;
@@ -23,9 +27,9 @@ export interface PlannedDisk {
 
 /** A name that is taken throws `disk.exists` here, before the ledger names it: what was there is never removed. */
 export async function planDisks(deployment: Deployment): Promise<PlannedDisk[]> {
-  const { io, target, version, hostName } = deployment;
+  const { io, target, disks, hostName } = deployment;
   const planned: PlannedDisk[] = [];
-  for (const disk of version.disks) {
+  for (const disk of disks) {
     const name = diskName(target, disk.position);
     const spec = {
       poolRef: target.choice.poolRef,
@@ -43,10 +47,19 @@ export async function planDisks(deployment: Deployment): Promise<PlannedDisk[]> 
   return planned;
 }
 
-/** Throws `image.changed` when the disk that went by was not the approved one. */
+function sourceOf({ source }: Deployment, { from }: DeployDisk, reading: Reading | null): DeployDiskInput["from"] {
+  if ("stored" in from) return { image: { path: from.stored.path, opening: openingOf(from.stored) } };
+  if (source === null || reading === null) throw new RangeError("a disk of a VM without its host");
+  const { access, vmRef } = source;
+  const { target, secret } = access;
+  return { vm: { target, secret, vmRef, diskId: from.diskId, plan: reading.plan } };
+}
+
+/** Throws `image.changed` when the disk that went by was not the approved one, `vm.running` when it was of two moments. */
 export async function sendDisk(
   deployment: Deployment,
   planned: PlannedDisk,
+  reading: Reading | null,
   onProgress: (report: TransferReport) => void,
 ): Promise<SentDisk> {
   const { io, target, access } = deployment;
@@ -55,7 +68,7 @@ export async function sendDisk(
     target: access.target,
     secret: access.secret,
     dataDir: io.services.dataDir,
-    image: { path: disk.path, opening: openingOf(disk) },
+    from: sourceOf(deployment, disk, reading),
     spec: {
       poolRef: target.choice.poolRef,
       name,
@@ -63,10 +76,17 @@ export async function sendDisk(
       placement: target.choice.placement,
     },
   };
+  let spooled = false;
   const sent = await runInThread<DeployDiskInput, DeployDiskOutput, TransferReport>(TASK, input, {
     signal: io.signal,
-    stallAfter: STALL_MS,
-    onProgress,
+    stallAfter: reading === null ? STALL_MS : LENDING_STALL_MS,
+    onProgress: (report) => {
+      if (report.spooled !== undefined && !spooled) {
+        spooled = true;
+        void io.log("info", `The disk is kept in the data folder meanwhile: ${report.spooled}.`);
+      }
+      onProgress(report);
+    },
   });
   if (sent.resource.ref !== resource.ref) {
     throw new AppError(
@@ -76,16 +96,17 @@ export async function sendDisk(
     );
   }
   await markMade(io.services.db, seq);
-  if (sent.fingerprint !== disk.fingerprint) {
+  if ("stored" in disk.from && sent.fingerprint !== disk.from.stored.fingerprint) {
     throw new AppError(
       "conflict",
       "image.changed",
-      `The file ${disk.fileName} in the library is not what it was when it was analysed.`,
+      `The file ${disk.from.stored.fileName} in the library is not what it was when it was analysed.`,
       {
         hint: "Restore the library from its backup, or upload the image again.",
-        details: { expected: disk.fingerprint, found: sent.fingerprint },
+        details: { expected: disk.from.stored.fingerprint, found: sent.fingerprint },
       },
     );
   }
-  return { resource, fingerprint: sent.fingerprint, virtualSize: sent.virtualSize, moved: sent.moved };
+  const { fingerprint, virtualSize, moved, openedAt } = sent;
+  return { resource, fingerprint, virtualSize, moved, openedAt };
 }

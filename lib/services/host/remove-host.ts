@@ -1,14 +1,16 @@
-import { and, eq, inArray, isNull, sql } from "drizzle-orm";
+import { and, eq, inArray, isNull, or, sql } from "drizzle-orm";
 import { appendAudit } from "#lib/audit/append.ts";
 import { hosts, inventoryItems, jobs, ledger, requests, requestTargets } from "#lib/db/schema.ts";
 import { AppError } from "#lib/errors.ts";
 import { hostNotFound } from "#lib/inventory/host-access.ts";
+import { failLinks } from "#lib/library/link-version.ts";
 import { authorise } from "#lib/services/authorise.ts";
 import type { Ctx } from "#lib/services/context.ts";
 
 /** Forgets a host; nothing on the host itself is touched. Throws `host.in-use` while work is to be done on it. */
 export async function removeHost(ctx: Ctx, id: string): Promise<void> {
   await authorise(ctx, "host.remove");
+  let changedImages: readonly string[] = [];
   await ctx.db.transaction(async (tx) => {
     const [host] = await tx
       .select()
@@ -17,10 +19,10 @@ export async function removeHost(ctx: Ctx, id: string): Promise<void> {
       .for("update");
     if (host === undefined) throw hostNotFound();
     const targets = await tx
-      .select({ number: requests.number, status: requests.status })
+      .selectDistinct({ number: requests.number, status: requests.status })
       .from(requestTargets)
       .innerJoin(requests, eq(requests.id, requestTargets.requestId))
-      .where(eq(requestTargets.hostId, id));
+      .where(or(eq(requestTargets.hostId, id), sql`${requests.plan} -> 'source' ->> 'hostId' = ${id}`));
     const open = targets.filter(({ status }) => status === "pending" || status === "approved" || status === "running");
     if (open.length > 0) {
       throw new AppError(
@@ -61,6 +63,7 @@ export async function removeHost(ctx: Ctx, id: string): Promise<void> {
         },
       );
     }
+    changedImages = await failLinks(tx, host);
     await tx.delete(inventoryItems).where(eq(inventoryItems.hostId, id));
     const named =
       targets.length > 0 ||
@@ -82,6 +85,7 @@ export async function removeHost(ctx: Ctx, id: string): Promise<void> {
     }
     await appendAudit(tx, ctx.actor, { action: "host.removed", subject: { kind: "host", id, name: host.name } });
   });
+  for (const imageId of changedImages) ctx.events.publish({ type: "image", id: imageId });
   ctx.events.publish({ type: "host", id });
   ctx.events.publish({ type: "inventory", hostId: id, kinds: ["vm", "pool", "network"], refs: [] });
   ctx.events.publish({ type: "audit" });

@@ -4,6 +4,7 @@ import { and, eq } from "drizzle-orm";
 import { imageDisks, imageVersions } from "#lib/db/schema.ts";
 import { AppError } from "#lib/errors.ts";
 import { imageNotFound } from "#lib/library/create-version.ts";
+import { requireStored } from "#lib/library/disk-row.ts";
 import { safeFileName } from "#lib/library/file-names.ts";
 import { openLibrary } from "#lib/library/store.ts";
 import { authorise } from "#lib/services/authorise.ts";
@@ -17,7 +18,10 @@ export interface DiskFile {
   readonly sha256: string | null;
 }
 
-/** An original file of a disk, as it was given; `fileName` null: the main one. The caller closes the handle. */
+/**
+ * An original file of a disk, as it was given; `fileName` null: the main one. The caller closes the handle.
+ * Throws `image.not-found`, `image.linked`, `image.no-such-file`, `library.file-missing`.
+ */
 export async function openDiskFile(
   ctx: Ctx,
   where: { readonly imageId: string; readonly versionId: string; readonly diskId: string },
@@ -36,7 +40,8 @@ export async function openDiskFile(
       ),
     );
   if (found === undefined) throw imageNotFound();
-  const { version, disk } = found;
+  const { version } = found;
+  const disk = requireStored(found.disk);
   const name = fileName ?? disk.fileName;
   const index = disk.files.indexOf(name);
   if (index < 0) throw new AppError("not-found", "image.no-such-file", "The disk has no file of that name.");

@@ -4,12 +4,13 @@ import { imageDisks, images, imageVersions, jobs, requests } from "#lib/db/schem
 import type { DiskFormatId } from "#lib/domain/disk-format.ts";
 import { AppError } from "#lib/errors.ts";
 import { imageNotFound } from "#lib/library/create-version.ts";
+import { imageLinked } from "#lib/library/disk-row.ts";
 import { authorise } from "#lib/services/authorise.ts";
 import type { Ctx } from "#lib/services/context.ts";
 
 /**
  * Reads a version's files anew, as the format that the person says: what no content can tell is raw.
- * Throws `image.not-found`, `image.in-use`, `image.no-files`. Answers the job.
+ * Throws `image.not-found`, `image.in-use`, `image.linked`, `image.no-files`. Answers the job.
  */
 export async function readVersionAgain(
   ctx: Ctx,
@@ -27,6 +28,7 @@ export async function readVersionAgain(
       .for("update");
     if (found === undefined) throw imageNotFound();
     const { version, image } = found;
+    if (version.source.kind === "linked") throw imageLinked();
     const [job] = version.jobId === null ? [] : await tx.select().from(jobs).where(eq(jobs.id, version.jobId));
     if (job !== undefined && ["queued", "running", "cancelling"].includes(job.state)) {
       throw new AppError("conflict", "image.in-use", `A job works on ${image.name} v${version.number}: ${job.title}.`, {

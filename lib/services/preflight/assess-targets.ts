@@ -20,7 +20,6 @@ export async function assessTargets(
   targets: readonly TargetChoice[],
 ): Promise<Assessment[]> {
   const known = new Map<string, PreflightHost>();
-  const virtualSize = version.image.disks.reduce((sum, disk) => sum + disk.virtualSize, 0);
   const taken = new Set<string>();
   const result: Assessment[] = [];
   for (const choice of targets) {
@@ -30,7 +29,7 @@ export async function assessTargets(
       image: version.image,
       host,
       choice,
-      storedBytes: storedBytes(version.dataBytes, virtualSize, choice.diskFormat),
+      storedBytes: storedBytes(version.dataBytes, version.virtualSize, choice.diskFormat),
     });
     const key = `${choice.hostId}\0${choice.name}`;
     if (taken.has(key)) {
@@ -48,7 +47,7 @@ export async function assessTargets(
       choice,
       host,
       findings,
-      estimate: await estimateDeploy(db, { hostId: choice.hostId, dataBytes: version.dataBytes, virtualSize }),
+      estimate: await estimateDeploy(db, { ...version, hostId: choice.hostId }),
     });
   }
   return result;

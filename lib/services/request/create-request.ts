@@ -44,6 +44,7 @@ export async function createRequest(ctx: Ctx, input: z.infer<typeof NewRequest>)
     imageVersionId: version.versionId,
     imageName: version.image.name,
     fingerprints: [...version.fingerprints],
+    ...(version.source === null ? {} : { source: version.source }),
     targets: assessed.map(({ choice, host, findings, estimate }) => ({
       choice,
       hostName: host.name,
@@ -90,6 +91,7 @@ export async function createRequest(ctx: Ctx, input: z.infer<typeof NewRequest>)
         version: version.number,
         targets: plan.targets.map((target) => `${target.choice.name} on ${target.hostName}`),
         planHash: made.planHash,
+        ...(plan.source === undefined ? {} : { source: plan.source }),
       },
     });
     if (waiveApproval) {

@@ -32,14 +32,16 @@ export async function enqueueTargets(ctx: Ctx, tx: Tx, request: typeof requests.
     .select({ number: imageVersions.number })
     .from(imageVersions)
     .where(eq(imageVersions.id, request.imageVersionId));
+  const { source } = request.plan;
+  const from = source === undefined ? { format: disk?.format ?? ("raw" as const) } : { source };
   for (const target of targets) {
     const hostName = request.plan.targets[target.position]?.hostName ?? "a host";
     const jobId = await ctx.jobs.enqueue(tx, {
       kind: "deploy",
-      title: `Deploy ${request.plan.imageName} v${version?.number ?? "?"} to ${hostName} as ${target.choice.name}`,
+      title: `Deploy ${source === undefined ? `${request.plan.imageName} v${version?.number ?? "?"}` : `${source.vmName} of ${source.hostName}`} to ${hostName} as ${target.choice.name}`,
       subject: { kind: "request", id: request.id },
       input: { targetId: target.id },
-      stages: stagesOf(target.choice, disk?.format ?? "raw", hostName, await poolName(tx, target)),
+      stages: stagesOf(target.choice, from, hostName, await poolName(tx, target)),
       actor: ctx.actor,
     });
     await tx.update(requestTargets).set({ jobId }).where(eq(requestTargets.id, target.id));

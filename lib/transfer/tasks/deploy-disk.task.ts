@@ -1,54 +1,89 @@
-/** Converts one disk of an image while it streams into a new volume on a host. */
+/** One disk, from the library or from a VM on its host, converted while it streams into a new volume on a host. */
 import { dirname } from "node:path";
-import { fillDisk } from "#lib/hypervisor/fill-disk.ts";
-import { openHost } from "#lib/hypervisor/registry.ts";
-import type { DiskSpec, ResourceRef } from "#lib/hypervisor/adapter.ts";
-import { planConversion } from "#lib/disk/convert.ts";
 import { openImageFile } from "#lib/disk/files/image-file.ts";
 import { openDisk, type OpenDiskOptions } from "#lib/disk/open-disk.ts";
 import type { HostConnection, HostSecret } from "#lib/domain/connection.ts";
-import { serveTask } from "../task.ts";
+import type { DiskSpec } from "#lib/hypervisor/adapter.ts";
+import { deliverDisk, type Delivered } from "#lib/hypervisor/deliver-disk.ts";
+import { lendDisk, type LentDisk } from "#lib/hypervisor/lend-disk.ts";
+import { openHost } from "#lib/hypervisor/registry.ts";
+import { serveTask, type TaskIO } from "../task.ts";
+
+export interface VmDiskInput extends LentDisk {
+  readonly target: HostConnection;
+  readonly secret: HostSecret | null;
+}
 
 export interface DeployDiskInput {
   readonly target: HostConnection;
   readonly secret: HostSecret | null;
   readonly dataDir: string;
-  readonly image: { readonly path: string; readonly opening: Pick<OpenDiskOptions, "from" | "disk"> };
+  readonly from:
+    | { readonly image: { readonly path: string; readonly opening: Pick<OpenDiskOptions, "from" | "disk"> } }
+    | { readonly vm: VmDiskInput };
   readonly spec: Omit<DiskSpec, "fileLength" | "virtualSize">;
 }
 
-export interface DeployDiskOutput {
-  readonly resource: ResourceRef;
-  /** Of the source disk, taken while its bytes passed by. */
-  readonly fingerprint: string;
-  readonly fileLength: number;
-  readonly moved: number;
-  readonly virtualSize: number;
+export interface DeployDiskOutput extends Delivered {
+  /** When the first byte could be read: the moment that the disk of a VM is of. ISO 8601. */
+  readonly openedAt: string;
 }
 
 export interface TransferReport {
   readonly done: number;
   readonly total: number;
   readonly moved: number;
+  /** Why the disk is kept in the data folder meanwhile; absent: it is not. */
+  readonly spooled?: string;
 }
 
-serveTask<DeployDiskInput, DeployDiskOutput, TransferReport>(async (input, io) => {
-  await using file = await openImageFile(input.image.path);
-  await using image = await openDisk(file, {
-    ...input.image.opening,
-    spool: { folder: dirname(input.image.path), name: "deploy" },
+type IO = TaskIO<TransferReport>;
+
+serveTask<DeployDiskInput, DeployDiskOutput, TransferReport>((input, io) =>
+  "image" in input.from ? fromImage(input, input.from.image, io) : fromVm(input, input.from.vm, io),
+);
+
+async function deliver(
+  { target, secret, dataDir, spec }: DeployDiskInput,
+  source: Parameters<typeof deliverDisk>[0]["source"],
+  io: IO,
+): Promise<Delivered> {
+  await using adapter = await openHost(target, secret, { dataDir, signal: io.signal });
+  let spooled: Pick<TransferReport, "spooled"> = {};
+  return await deliverDisk({
+    source,
+    adapter,
+    spec,
+    spool: { folder: dataDir, name: `deploy-${spec.name}` },
+    onSpool: (reason) => {
+      spooled = { spooled: reason };
+    },
+    signal: io.signal,
+    onProgress: (progress) => io.progress({ ...progress, ...spooled }),
+  });
+}
+
+async function fromImage(
+  input: DeployDiskInput,
+  image: { readonly path: string; readonly opening: OpenDiskOptions },
+  io: IO,
+): Promise<DeployDiskOutput> {
+  await using file = await openImageFile(image.path);
+  await using opened = await openDisk(file, {
+    ...image.opening,
+    spool: { folder: dirname(image.path), name: "deploy" },
     signal: io.signal,
   });
-  await using adapter = await openHost(input.target, input.secret, { dataDir: input.dataDir, signal: io.signal });
-  const options = adapter.capabilities.formatOptions[input.spec.format] ?? {};
-  const { fileLength } = await planConversion(image.disk, input.spec.format, options, io.signal);
-  const created = await adapter.createDisk({ ...input.spec, virtualSize: image.disk.size, fileLength }, io.signal);
-  const outcome = await fillDisk(created, {
-    disk: image.disk,
-    to: input.spec.format,
-    options,
-    signal: io.signal,
-    onProgress: io.progress,
-  });
-  return { resource: created.resource, virtualSize: image.disk.size, ...outcome };
-});
+  const openedAt = new Date().toISOString();
+  return { ...(await deliver(input, { access: "random", disk: opened.disk }, io)), openedAt };
+}
+
+async function fromVm(input: DeployDiskInput, vm: VmDiskInput, io: IO): Promise<DeployDiskOutput> {
+  await using host = await openHost(vm.target, vm.secret, { dataDir: input.dataDir, signal: io.signal });
+  return await lendDisk(
+    host,
+    vm,
+    async (opened, openedAt) => ({ ...(await deliver(input, opened, io)), openedAt }),
+    io.signal,
+  );
+}
