@@ -113,11 +113,20 @@ export class CimStore {
     return instance;
   }
 
-  /** `columns`: what a query chose; it comes as a fragment then, without the class. */
-  toXml(instance: Instance, columns: readonly string[] | null = null): XmlText {
+  /** Namespace that a class's elements are in. */
+  uri(instance: Instance): string {
+    const { namespace, className } = this.ref(instance);
+    return resourceUri(namespace, className);
+  }
+
+  /**
+   * `columns`: what a query chose; it comes as a fragment then, without the class. `bare`: the prefix p is declared around
+   * it already.
+   */
+  toXml(instance: Instance, columns: readonly string[] | null = null, bare = false): XmlText {
     const definition = this.#classes[instance.className];
     if (definition === undefined) throw new Error("no class");
-    const uri = resourceUri(definition.namespace, instance.className);
+    const uri = this.uri(instance);
     const chosen = (name: string) => columns === null || columns.some((column) => same(column, name));
     const parts = Object.entries(definition.properties).flatMap(([name, type]) => {
       if (!chosen(name)) return [];
@@ -131,6 +140,7 @@ export class CimStore {
       });
     });
     if (columns !== null) return xml`<w:XmlFragment xmlns:p="${uri}">${parts}</w:XmlFragment>`;
+    if (bare) return xml`<p:${instance.className}>${parts}</p:${instance.className}>`;
     return xml`<p:${instance.className} xmlns:p="${uri}" xsi:type="p:${instance.className}_Type">${parts}</p:${instance.className}>`;
   }
 

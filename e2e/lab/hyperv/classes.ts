@@ -86,6 +86,12 @@ export const CLASSES = {
     DynamicMemoryEnabled: "boolean",
     TargetMemoryBuffer: "uint32",
   }),
+  Msvm_BootSourceSettingData: v2(["InstanceID"], {
+    ...setting,
+    BootSourceType: "uint32",
+    BootSourceDescription: "string",
+    FirmwareDevicePath: "string",
+  }),
   Msvm_SecuritySettingData: v2(["InstanceID"], { ...setting, TpmEnabled: "boolean" }),
   Msvm_ResourceAllocationSettingData: v2(["InstanceID"], allocation),
   Msvm_StorageAllocationSettingData: v2(["InstanceID"], { ...allocation, VirtualDiskId: "string" }),
@@ -192,6 +198,7 @@ export const CLASSES = {
       Size: "uint64",
       VolumeName: "string",
     },
+    writable: ["VolumeName"],
   },
   Win32_Volume: {
     namespace: CIM,

@@ -22,7 +22,7 @@ export class Enumerations {
   readonly #methods: ReadonlyMap<string, Method>;
   readonly #open = new Map<
     string,
-    { readonly found: readonly Instance[]; readonly write: (item: Instance) => XmlText }
+    { readonly found: readonly Instance[]; readonly write: (items: readonly Instance[], prefix: "w" | "n") => XmlText }
   >();
 
   constructor(store: CimStore, methods: ReadonlyMap<string, Method>) {
@@ -66,7 +66,7 @@ export class Enumerations {
       return xml`<n:EnumerateResponse xmlns:n="${NS.enumeration}"><n:EnumerationContext>${context}</n:EnumerationContext></n:EnumerateResponse>`;
     }
     const { items, rest } = take(found, Number(textAt(body, "MaxElements") ?? 1));
-    const written = xml`<w:Items>${items.map(write)}</w:Items>`;
+    const written = write(items, "w");
     if (rest.length === 0) {
       return xml`<n:EnumerateResponse xmlns:n="${NS.enumeration}"><n:EnumerationContext/>${written}<w:EndOfSequence/></n:EnumerateResponse>`;
     }
@@ -75,10 +75,18 @@ export class Enumerations {
   }
 
   /** Source: DSP0226 8.7. */
-  #writer(mode: string | null, columns: readonly string[] | null): (item: Instance) => XmlText {
-    return mode === "EnumerateEPR"
-      ? (item) => xml`<a:EndpointReference>${referenceText(this.#store.ref(item))}</a:EndpointReference>`
-      : (item) => this.#store.toXml(item, columns);
+  #writer(mode: string | null, columns: readonly string[] | null) {
+    const reference = (item: Instance) =>
+      xml`<a:EndpointReference>${referenceText(this.#store.ref(item))}</a:EndpointReference>`;
+    const both = (item: Instance) => xml`<w:Item>${this.#store.toXml(item, columns, true)}${reference(item)}</w:Item>`;
+    return (items: readonly Instance[], prefix: "w" | "n"): XmlText => {
+      const [first] = items;
+      // Line by line is how wslput reads: to it the tag of a class has no attributes.
+      if (mode === "EnumerateObjectAndEPR" && first !== undefined)
+        return xml`<${prefix}:Items xmlns:p="${this.#store.uri(first)}">${items.map(both)}</${prefix}:Items>`;
+      const one = mode === "EnumerateEPR" ? reference : (item: Instance) => this.#store.toXml(item, columns);
+      return xml`<${prefix}:Items>${items.map(one)}</${prefix}:Items>`;
+    };
   }
 
   #pull(body: Element | undefined): XmlText {
@@ -87,7 +95,7 @@ export class Enumerations {
     if (open === undefined)
       throw new Fault("InvalidEnumerationContext", 2150858787, "The enumeration context is not valid.");
     const { items, rest } = take(open.found, Number(textAt(body, "MaxElements") ?? 1));
-    const written = xml`<n:Items>${items.map(open.write)}</n:Items>`;
+    const written = open.write(items, "n");
     if (rest.length === 0) {
       this.#open.delete(context);
       return xml`<n:PullResponse xmlns:n="${NS.enumeration}">${written}<n:EndOfSequence/></n:PullResponse>`;
@@ -97,12 +105,19 @@ export class Enumerations {
   }
 
   #put(namespace: string, className: string, call: WsmanCall): XmlText {
-    const { definition } = this.#store.definition(namespace, className);
+    const { name, definition } = this.#store.definition(namespace, className);
     const instance = this.#store.find(namespace, className, call.selectors);
-    for (const property of call.body?.children ?? []) {
+    const body = call.body;
+    const fragment = body?.name === "XmlFragment";
+    if (body === undefined || (!fragment && body.name !== name))
+      throw new Fault("SchemaValidationError", 2150858817, `The body is no ${name}.`);
+    for (const property of body.children) {
+      if (definition.properties[property.name] === undefined)
+        throw new Fault("SchemaValidationError", 2150858817, `${name} has no property ${property.name}.`);
       if (definition.writable?.includes(property.name) === true) instance.values[property.name] = property.text;
     }
-    return this.#store.toXml(instance);
+    const changed = body.children.map((property) => property.name);
+    return this.#store.toXml(instance, fragment ? changed : null);
   }
 
   async #invoke(namespace: string, className: string, call: WsmanCall): Promise<WsmanReply> {

@@ -119,6 +119,7 @@ export class Machines {
       SecureBootEnabled: uefi,
       SecureBootTemplateId: uefi ? "1734c6e8-3154-4dda-ba5f-a874cc483422" : null,
       BootSourceOrder: [],
+      BootOrder: uefi ? [] : [1, 2, 3, 0],
       BIOSGUID: `{${randomUUID().toUpperCase()}}`,
       Version: "11.0",
       UserSnapshotType: 3,
@@ -238,10 +239,41 @@ export class Machines {
         : randomUUID().toUpperCase();
     const instance = this.store.add(className, { InstanceID: `Microsoft:${id}\\${suffix}` });
     this.#assign(instance, wanted);
+    this.#makeBootable(id, instance);
     if (className === "Msvm_SyntheticEthernetPortSettingData" && instance.values["StaticMacAddress"] !== true) {
       instance.values["Address"] = `00155D${randomUUID().slice(0, 6).toUpperCase()}`;
     }
     return instance;
+  }
+
+  /** Firmware of generation 2 lists each drive and card; a card that is new comes first here, so that order is a wish to be told. */
+  #makeBootable(id: string, device: Instance): void {
+    const drive = device.values["ResourceSubType"] === "Microsoft:Hyper-V:Synthetic Disk Drive";
+    const card = device.className === "Msvm_SyntheticEthernetPortSettingData";
+    const setting = this.#setting(id);
+    if ((!drive && !card) || !String(setting.values["VirtualSystemSubType"]).endsWith(":2")) return;
+    const source = this.store.add("Msvm_BootSourceSettingData", {
+      InstanceID: `${String(device.values["InstanceID"])}\\B`,
+      ElementName: "Boot Source Settings",
+      BootSourceType: drive ? 1 : 2,
+      BootSourceDescription: drive ? "EFI SCSI Device" : "EFI Network",
+    });
+    const path = this.store.path(HOST, source);
+    const before = (setting.values["BootSourceOrder"] ?? []) as readonly string[];
+    setting.values["BootSourceOrder"] = card ? [path, ...before] : [...before, path];
+  }
+
+  /** All of what the machine has, each once: the firmware takes nothing else. */
+  #requireBootSources(instance: Instance, wanted: EmbeddedInstance): void {
+    const order = wanted.values.get("BootSourceOrder");
+    if (order === undefined) return;
+    const ids = (paths: readonly string[]) =>
+      paths
+        .map((path) => (readObjectPath(path)?.keys["InstanceID"] ?? "").toLowerCase())
+        .sort()
+        .join();
+    if (ids(order) !== ids((instance.values["BootSourceOrder"] ?? []) as readonly string[]))
+      throw new Refusal(INVALID_PARAMETER, "The boot order does not name each boot source once.");
   }
 
   #tail(path: string): string {
@@ -275,6 +307,7 @@ export class Machines {
       const [instance] = this.store.where(wanted.className, (values) => values["InstanceID"] === instanceId);
       if (instance === undefined)
         throw new Refusal(INVALID_PARAMETER, `There is no ${wanted.className} ${instanceId}.`);
+      this.#requireBootSources(instance, wanted);
       this.#assign(instance, wanted);
       const id = String(instance.values["InstanceID"]).slice("Microsoft:".length).split("\\")[0] ?? "";
       if (wanted.className === "Msvm_VirtualSystemSettingData") {

@@ -6,10 +6,12 @@ import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
 import { HypervSimulator, whyNoHyperv } from "#e2e/lab/hyperv/simulator.ts";
+import { SNAPSHOT } from "#e2e/lab/hyperv/machines.ts";
 import { DISKS } from "#e2e/lab/hyperv/seed.ts";
 import type { HypervConnection } from "#lib/domain/connection/hyperv.ts";
 import type { InventoryChange, Vm } from "#lib/domain/inventory.ts";
 import { AppError } from "#lib/errors.ts";
+import { readObjectPath } from "#lib/wire/wsman/object-path.ts";
 import type { HostDisk, HypervisorAdapter, PulledDisk, ResourceRef, VmSpec } from "../adapter.ts";
 import { hypervDriver, makeHypervDriver } from "./driver.ts";
 import { stillPlan } from "../testing-capture.ts";
@@ -166,6 +168,41 @@ describe.skipIf(reason !== null)(`bad days of a Hyper-V host${reason === null ? 
     lab.store.add(service!.className, service!.values);
     await using again = await hypervDriver.open(http(), secret());
     expect(again.capabilities.acceleration).toBe("hyperv");
+  });
+
+  it("tells of a host that has no Hyper-V", async () => {
+    lab.store.absent.add("root/virtualization/v2");
+    const bare = await told(hypervDriver.open(http(), secret()));
+    lab.store.absent.delete("root/virtualization/v2");
+    expect(bare.code).toBe("host.no-hyperv");
+    expect(bare.text).toContain("Windows 10 and 11");
+  });
+
+  it("starts with the disks in their order, whatever the firmware would have chosen", async () => {
+    const disks = [0, 1].map(() => plant(`${DISKS}\\${name()}.vhdx`, vhdx));
+    const nics = [{ networkRef: lab.seeded.switches.external, model: "netvsc" as const, mac: null }];
+    const wish = (bus: "scsi" | "ide") => disks.map((resource) => ({ resource, format: "vhdx" as const, bus }));
+    const settings = (vm: Vm) =>
+      lab.store.where("Msvm_VirtualSystemSettingData", (values) => values["VirtualSystemIdentifier"] === vm.ref)[0]!
+        .values;
+    const second = spec({ disks: wish("scsi"), nics });
+    const tag = randomUUID();
+    const uefi = await adapter.createVm(second, tag);
+    const order = (settings(uefi)["BootSourceOrder"] as readonly string[]).map(
+      (path) => readObjectPath(path)?.keys["InstanceID"] ?? "",
+    );
+    // Each source by the drive that it is of, and that by the file in it.
+    const files = order.map((source) => {
+      const [storage] = lab.store.where(
+        "Msvm_StorageAllocationSettingData",
+        (values) => `${readObjectPath(String(values["Parent"]))?.keys["InstanceID"] ?? ""}\\B` === source,
+      );
+      return (storage?.values["HostResource"] as readonly string[] | undefined)?.[0] ?? "network";
+    });
+    expect(files).toEqual([...disks.map(({ ref }) => ref), "network"]);
+    await adapter.remove(adapter.planVm(second, tag));
+    const bios = await adapter.createVm(spec({ firmware: "bios", disks: wish("ide"), nics }), randomUUID());
+    expect(settings(bios)["BootOrder"]).toEqual([2, 1, 3, 0]);
   });
 
   it("says that WinRM's quota of shells is reached, and goes on afterwards", async () => {
@@ -341,6 +378,30 @@ describe.skipIf(reason !== null)(`bad days of a Hyper-V host${reason === null ? 
       await adapter.power(running.ref, "start");
       expect((await capture(running, () => lab.machines.forget(running.ref))).outcome.code).toBe("vm.not-found");
       expect(leftovers()).toEqual([]);
+    });
+
+    it("makes no checkpoint beside fifty others, and reads the disk once the machine is off", async () => {
+      const vm = await machine();
+      await adapter.power(vm.ref, "start");
+      const [current] = lab.store.where(
+        "Msvm_VirtualSystemSettingData",
+        (values) => values["VirtualSystemIdentifier"] === vm.ref,
+      );
+      const add = () =>
+        lab.store.add("Msvm_VirtualSystemSettingData", {
+          ...current!.values,
+          InstanceID: `Microsoft:${randomUUID().toUpperCase()}`,
+          VirtualSystemType: SNAPSHOT,
+        });
+      for (let i = 0; i < 49; i += 1) add();
+      const id = vm.disks[0]!.id;
+      expect((await adapter.planCapture(vm.ref, [id], randomUUID())).ofSnapshot).toBe(true);
+      add();
+      const full = await told(adapter.planCapture(vm.ref, [id], randomUUID()));
+      expect(full.code).toBe("vm.no-snapshot");
+      expect(full.text).toContain("50 checkpoints");
+      await adapter.power(vm.ref, "stop");
+      expect((await capture(await adapter.vm(vm.ref))).bytes?.equals(content)).toBe(true);
     });
 
     it("merges a chain of older checkpoints into a copy, and removes that", async () => {

@@ -5,11 +5,10 @@ import { type CimRef, reference, text } from "#lib/wire/wsman/cim.ts";
 import { embeddedInstance, type EmbeddedValue } from "#lib/wire/wsman/embedded.ts";
 import { objectPath } from "#lib/wire/wsman/object-path.ts";
 import type { VmSpec } from "../adapter.ts";
+import { setBootOrder } from "./boot-order.ts";
 import { noteOf } from "./map-vm.ts";
-import { type HypervSession, V2 } from "./session.ts";
-
-const SERVICE_CLASS = "Msvm_VirtualSystemManagementService";
-export const SERVICE: CimRef = { namespace: V2, className: SERVICE_CLASS, keys: { CreationClassName: SERVICE_CLASS } };
+import { configurationOf, type NewMachine, SERVICE } from "./new-machine.ts";
+import { V2 } from "./session.ts";
 
 /** Who may sign what a guest starts: Microsoft for Windows, Microsoft's UEFI authority for everybody else. */
 const TEMPLATE = {
@@ -22,14 +21,6 @@ const IDE = "Microsoft:Hyper-V:Emulated IDE Controller";
 const SCSI = "Microsoft:Hyper-V:Synthetic SCSI Controller";
 /** Places of an IDE controller; a SCSI controller has 64. */
 const PLACES: Partial<Record<DiskBus, number>> = { ide: 2, scsi: 64 };
-
-export interface NewMachine {
-  readonly session: HypervSession;
-  readonly computerName: string;
-  readonly spec: VmSpec;
-  readonly tag: string;
-  readonly signal?: AbortSignal;
-}
 
 /** Answers the new machine's id. What fails half-way leaves the machine to whoever removes it by its tag. */
 export async function defineVm(machine: NewMachine): Promise<string> {
@@ -55,16 +46,11 @@ export async function defineVm(machine: NewMachine): Promise<string> {
   if (id === undefined)
     throw new AppError("unavailable", "host.protocol", `The host made ${spec.name} and did not say which it is.`);
   await setSize(machine, id);
-  await attachDisks(machine, id);
+  const drives = await attachDisks(machine, id);
   for (const nic of spec.nics) await addNic(machine, id, nic);
+  await setBootOrder(machine, id, drives);
   return id;
 }
-
-const configurationOf = (id: string): CimRef => ({
-  namespace: V2,
-  className: "Msvm_VirtualSystemSettingData",
-  keys: { InstanceID: `Microsoft:${id}` },
-});
 
 async function setSize({ session, spec, signal }: NewMachine, id: string): Promise<void> {
   const doing = `Setting up ${spec.name}`;
@@ -93,14 +79,14 @@ async function setSize({ session, spec, signal }: NewMachine, id: string): Promi
   await session.invoke(SERVICE, "ModifyResourceSettings", { ResourceSettings: settings }, doing, signal);
 }
 
-/** Answers the WMI path of what was added. */
+/** Answers what was added. */
 async function add(
-  { session, computerName, spec, signal }: NewMachine,
+  { session, spec, signal }: NewMachine,
   id: string,
   className: string,
   properties: Readonly<Record<string, EmbeddedValue | null>>,
   doing = `Setting up ${spec.name}`,
-): Promise<string> {
+): Promise<CimRef> {
   const output = await session.invoke(
     SERVICE,
     "AddResourceSettings",
@@ -111,7 +97,7 @@ async function add(
   const made = reference(output, "ResultingResourceSettings");
   if (made === null)
     throw new AppError("unavailable", "host.protocol", `${doing}: the host did not say what it has added.`);
-  return objectPath(computerName, { ...made, namespace: V2 });
+  return { ...made, namespace: V2 };
 }
 
 /** Paths of the controllers, in the order of their places. Generation 1 has its IDE controllers from the beginning. */
@@ -136,19 +122,20 @@ async function controllers(machine: NewMachine, id: string, bus: DiskBus, count:
   }
   const made: string[] = [];
   for (let i = 0; i < count; i++) {
-    made.push(
-      await add(machine, id, "Msvm_ResourceAllocationSettingData", {
-        ElementName: ["string", "SCSI Controller"],
-        ResourceType: ["uint16", 6],
-        ResourceSubType: ["string", SCSI],
-      }),
-    );
+    const controller = await add(machine, id, "Msvm_ResourceAllocationSettingData", {
+      ElementName: ["string", "SCSI Controller"],
+      ResourceType: ["uint16", 6],
+      ResourceSubType: ["string", SCSI],
+    });
+    made.push(objectPath(computerName, controller));
   }
   return made;
 }
 
-async function attachDisks(machine: NewMachine, id: string): Promise<void> {
-  const { spec } = machine;
+/** Answers the drives, in the order of the disks. */
+async function attachDisks(machine: NewMachine, id: string): Promise<CimRef[]> {
+  const { spec, computerName } = machine;
+  const drives = new Map<(typeof spec.disks)[number], CimRef>();
   const byBus = new Map<DiskBus, typeof spec.disks>();
   for (const disk of spec.disks) byBus.set(disk.bus, [...(byBus.get(disk.bus) ?? []), disk]);
   for (const [bus, disks] of byBus) {
@@ -170,6 +157,7 @@ async function attachDisks(machine: NewMachine, id: string): Promise<void> {
         Parent: ["string", controller],
         AddressOnParent: ["string", String(index % places)],
       });
+      drives.set(disk, drive);
       await add(
         machine,
         id,
@@ -178,13 +166,14 @@ async function attachDisks(machine: NewMachine, id: string): Promise<void> {
           ElementName: ["string", "Hard Disk Image"],
           ResourceType: ["uint16", 31],
           ResourceSubType: ["string", "Microsoft:Hyper-V:Virtual Hard Disk"],
-          Parent: ["string", drive],
+          Parent: ["string", objectPath(computerName, drive)],
           HostResource: ["string", [disk.resource.ref]],
         },
         `Attaching ${disk.resource.ref} to ${spec.name}`,
       );
     }
   }
+  return spec.disks.flatMap((disk) => drives.get(disk) ?? []);
 }
 
 async function addNic(machine: NewMachine, id: string, nic: VmSpec["nics"][number]): Promise<void> {
@@ -200,7 +189,7 @@ async function addNic(machine: NewMachine, id: string, nic: VmSpec["nics"][numbe
     ElementName: ["string", "Dynamic Ethernet Switch Port"],
     ResourceType: ["uint16", 33],
     ResourceSubType: ["string", "Microsoft:Hyper-V:Ethernet Connection"],
-    Parent: ["string", port],
+    Parent: ["string", objectPath(machine.computerName, port)],
     HostResource: [
       "string",
       [

@@ -19,10 +19,11 @@ import type {
 } from "../adapter.ts";
 import { Told } from "../told.ts";
 import { diskOf, isStill, mergeChain, needsOf, planCapture, watchOver } from "./capture.ts";
-import { defineVm, SERVICE } from "./define-vm.ts";
+import { defineVm } from "./define-vm.ts";
 import type { DiskCarrier } from "./disk-carrier.ts";
 import { DiskSizes } from "./disk-sizes.ts";
 import { formatOf, REALIZED } from "./map-vm.ts";
+import { SERVICE } from "./new-machine.ts";
 import { changePower, untilOff } from "./power.ts";
 import { capabilitiesOf, type HypervHost, readHost, readNetworks, readPools, readSpace } from "./read-host.ts";
 import { readStamps, readVms } from "./read-vms.ts";

@@ -10,6 +10,8 @@ const GiB = 1024 ** 3;
 const TiB = 1024 ** 4;
 const KiB = 1024;
 const FIXED_DISK = 3;
+/** WBEM_E_INVALID_NAMESPACE */
+const NO_NAMESPACE = 0x8004100e;
 
 export interface HypervHost {
   readonly facts: HostFacts;
@@ -83,7 +85,8 @@ async function readService(session: HypervSession, doing: string, signal?: Abort
     found = await session.all("Msvm_VirtualSystemManagementServiceSettingData", doing, signal);
   } catch (error) {
     const fault = error instanceof AppError ? error.cause : null;
-    if (!(fault instanceof WsmanFault) || fault.subcode !== "DestinationUnreachable") throw error;
+    if (!(fault instanceof WsmanFault)) throw error;
+    if (fault.subcode !== "DestinationUnreachable" && fault.number !== NO_NAMESPACE) throw error;
     throw new AppError("unprocessable", "host.no-hyperv", `${session.connection.host} has no Hyper-V.`, {
       hint: "Add the Hyper-V role (Windows Server) or feature (Windows 10 and 11), and restart the host.",
       cause: error,

@@ -9,7 +9,7 @@ import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { HypervSimulator, whyNoHyperv } from "#e2e/lab/hyperv/simulator.ts";
 
 const run = promisify(execFile);
-const CLIENTS = ["/usr/bin/winrmcp", "/usr/bin/wslenum", "/usr/bin/wslget"];
+const CLIENTS = ["/usr/bin/winrmcp", "/usr/bin/wslenum", "/usr/bin/wslget", "/usr/bin/wslput"];
 const PYTHON = "/usr/lib/python3/dist-packages/winrm/__init__.py";
 
 const missing = [...CLIENTS, PYTHON].find((path) => !existsSync(path));
@@ -88,6 +88,28 @@ describe.skipIf(reason !== null)(`the simulated Hyper-V host${reason === null ? 
     expect(await wsl("wslget", `${CIM}/Win32_LogicalDisk`, "DeviceID=D:")).toContain(
       "<p:VolumeName>VMs</p:VolumeName>",
     );
+  });
+
+  it("is changed by the wsl command line, by a whole instance and by a fragment of one", async () => {
+    for (const [words, label] of [
+      [[], "by wslput"],
+      [["-fragment"], "by a fragment"],
+    ] as const) {
+      const drive = ["-filter", "SELECT * FROM Win32_LogicalDisk WHERE DeviceID = 'D:'"];
+      // It looks for the answer to a method in that to a Put, so that it never calls it a success: what it prints counts.
+      const answer = await wsl("wslput", `${CIM}/Win32_LogicalDisk`, `VolumeName=${label}`, ...drive, ...words).catch(
+        (error: { stdout: string }) => error.stdout,
+      );
+      expect(answer).toContain(`<p:VolumeName>${label}</p:VolumeName>`);
+      const volume = (id: string) =>
+        host.store.where("Win32_LogicalDisk", (values) => values["DeviceID"] === id)[0]?.values;
+      expect(volume("D:")).toMatchObject({ VolumeName: label, FileSystem: "ReFS", DriveType: 3 });
+      expect(volume("C:")).toMatchObject({ VolumeName: "System" });
+    }
+    const refused = await wsl("wslput", `${CIM}/Win32_LogicalDisk`, "NoSuch=1", "-fragment").catch(
+      (error: { stdout: string }) => error.stdout,
+    );
+    expect(refused).toContain("SchemaValidationError");
   });
 
   it("is told what to do by the wsl command line", async () => {

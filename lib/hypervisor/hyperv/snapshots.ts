@@ -5,8 +5,8 @@ import { abortable } from "#lib/wire/abortable.ts";
 import { type CimInstance, type CimRef, text, texts } from "#lib/wire/wsman/cim.ts";
 import { embeddedInstance } from "#lib/wire/wsman/embedded.ts";
 import type { ResourceRef } from "../adapter.ts";
-import { SERVICE } from "./define-vm.ts";
 import { CAPTURE_NAME } from "./map-vm.ts";
+import { SERVICE } from "./new-machine.ts";
 import { type HypervSession, systemRef, V2 } from "./session.ts";
 
 const CLASS = "Msvm_VirtualSystemSnapshotService";

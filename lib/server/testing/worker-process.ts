@@ -1,12 +1,13 @@
 /**
  * A worker as a process of its own, for tests that kill it. Says one line of JSON on stdout for everything it does.
  * Arguments: data folder, "-" or a Postgres address, name of the worker, how many jobs to enqueue first, what its
- * handler does: "hang" for ever, "finish" at once.
+ * handler does: "hang" for ever, "finish" at once, or "work" as the real ones do.
  */
 import { join } from "node:path";
 import { pino } from "pino";
 import type { JobKind } from "#lib/domain/job.ts";
 import { startRunner, type JobHandler } from "#lib/jobs/runner.ts";
+import { HANDLERS } from "#lib/server/handlers.ts";
 import { openServices } from "#lib/server/services.ts";
 
 export const WORKER_PROGRAM = join(import.meta.dirname, "worker-process.ts");
@@ -15,7 +16,7 @@ export const WORKER_PROGRAM = join(import.meta.dirname, "worker-process.ts");
 export type Said =
   | { readonly event: "ready" }
   | { readonly event: "enqueued"; readonly id: string }
-  | { readonly event: "begun" | "left"; readonly id: string; readonly attempt: number };
+  | { readonly event: "begun" | "left" | "done"; readonly id: string; readonly attempt: number };
 
 const say = (line: Said): void => {
   process.stdout.write(`${JSON.stringify(line)}\n`);
@@ -45,8 +46,9 @@ async function main([
     );
     say({ event: "enqueued", id });
   }
+  const begins = (io: Parameters<JobHandler>[0]) => say({ event: "begun", id: io.jobId, attempt: io.attempt });
   const handler: JobHandler = async (io) => {
-    say({ event: "begun", id: io.jobId, attempt: io.attempt });
+    begins(io);
     if (behaviour === "finish") return;
     await new Promise((_, reject) => {
       io.signal.addEventListener("abort", () => {
@@ -55,11 +57,19 @@ async function main([
       });
     });
   };
+  const act = (real: JobHandler): JobHandler =>
+    behaviour === "work"
+      ? async (io) => {
+          begins(io);
+          await real(io);
+          say({ event: "done", id: io.jobId, attempt: io.attempt });
+        }
+      : handler;
   const handlers: Record<JobKind, JobHandler> = {
-    deploy: handler,
-    "image.analyse": handler,
-    "image.import": handler,
-    "image.capture": handler,
+    deploy: act(HANDLERS.deploy),
+    "image.analyse": act(HANDLERS["image.analyse"]),
+    "image.import": act(HANDLERS["image.import"]),
+    "image.capture": act(HANDLERS["image.capture"]),
   };
   const runner = await startRunner(base.services, base.queue, handlers, { concurrency: 2, name });
   say({ event: "ready" });
