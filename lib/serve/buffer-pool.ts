@@ -3,8 +3,10 @@
  * for longer than reading and sending them takes.
  */
 
-/** Kept at most, all clients together. Bytes. */
-const KEPT_BYTES = 16 * 1024 * 1024;
+/** Kept at most, all clients together: as much as four clients of NBD have on their way. Bytes. */
+const KEPT_BYTES = 64 * 1024 * 1024;
+/** Unused for so long, it goes back to the system. */
+const IDLE_MS = 10_000;
 const SMALLEST = 65_536;
 
 export class BufferPool {
@@ -12,6 +14,11 @@ export class BufferPool {
   readonly #free = new Map<number, Buffer[]>();
   readonly #slabs = new WeakMap<ArrayBufferLike, Buffer>();
   #kept = 0;
+  #idle: NodeJS.Timeout | null = null;
+
+  get keptBytes(): number {
+    return this.#kept;
+  }
 
   /** What is in it is whatever was in it before. */
   take(length: number): Buffer {
@@ -32,6 +39,14 @@ export class BufferPool {
     const free = this.#free.get(slab.length);
     if (free === undefined) this.#free.set(slab.length, [slab]);
     else free.push(slab);
+    this.#idle ??= setTimeout(() => this.#forget(), IDLE_MS).unref();
+    this.#idle.refresh();
+  }
+
+  #forget(): void {
+    this.#idle = null;
+    this.#free.clear();
+    this.#kept = 0;
   }
 }
 

@@ -171,6 +171,27 @@ describe("over NBD", () => {
     await expect(run("nbdinfo", [`${uri}/another`])).rejects.toThrow(/No such file or directory for export/);
   });
 
+  it("reads neighbours that are asked for together at once, and each is answered for itself", async () => {
+    const file = await virtual("raw");
+    const sizes: number[] = [];
+    const port = await nbd({
+      ...file,
+      read(offset, into, signal) {
+        sizes.push(into.length);
+        return file.read(offset, into, signal);
+      },
+    });
+    await run("nbdcopy", [
+      "--connections=1",
+      "--requests=32",
+      "--request-size=65536",
+      `nbd://127.0.0.1:${port}`,
+      "null:",
+    ]);
+    expect(Math.max(...sizes)).toBeGreaterThan(65_536);
+    expect(Math.max(...sizes)).toBeLessThanOrEqual(2 * MiB);
+  });
+
   it("gives a whole file of another format, which QEMU opens through it", async () => {
     const uri = `nbd://127.0.0.1:${await nbd(await virtual("vhdx"))}/disk.vhdx`;
     const { stdout } = await run("qemu-img", ["compare", "-f", "raw", "-F", "vhdx", raw, uri]);
@@ -251,8 +272,8 @@ describe("a hostile NBD client", () => {
   const option = (kind: number, data = "", length = data.length / 2) =>
     `49484156454f5054${kind.toString(16).padStart(8, "0")}${length.toString(16).padStart(8, "0")}${data}`;
   const go = option(7, "00000000" + "0000");
-  const request = (type: number, offset: bigint, length: number, magic = "25609513") =>
-    `${magic}0000${type.toString(16).padStart(4, "0")}${"c0".repeat(8)}${offset.toString(16).padStart(16, "0")}${length.toString(16).padStart(8, "0")}`;
+  const request = (type: number, offset: bigint, length: number, magic = "25609513", cookie = "c0") =>
+    `${magic}0000${type.toString(16).padStart(4, "0")}${cookie.repeat(8)}${offset.toString(16).padStart(16, "0")}${length.toString(16).padStart(8, "0")}`;
 
   /** Sends, ends its side, and answers all that came until the server hung up. */
   async function say(port: number, hex: string): Promise<Buffer> {
@@ -264,6 +285,40 @@ describe("a hostile NBD client", () => {
     await once(socket, "close");
     return Buffer.concat(parts);
   }
+
+  it("that asks for everything at once is answered for each, also where one of neighbours cannot be read", async () => {
+    const bad = 6 * MiB;
+    const port = await nbd(await virtual("raw", failing(bad, bad + 1)));
+    const KiB64 = 65_536;
+    const places = [-2, -1, 0, 1, 40].map((i) => bad + i * KiB64);
+    const asked = places.map((at, i) => request(0, BigInt(at), KiB64, undefined, `0${i + 1}`)).join("");
+    const socket = connect(port, "127.0.0.1");
+    const parts: Buffer[] = [];
+    socket.on("data", (part: Buffer) => parts.push(part));
+    socket.write(Buffer.from(hello + go + asked, "hex"));
+    /** By cookie, those that are here whole. */
+    const parse = (): Map<string, Buffer | string> => {
+      const got = Buffer.concat(parts);
+      const answers = new Map<string, Buffer | string>();
+      for (let at = got.indexOf("67446698", "hex"); at >= 0 && at + 16 <= got.length; ) {
+        const error = got.readUInt32BE(at + 4);
+        const data = got.subarray(at + 16, at + 16 + (error === 0 ? KiB64 : 0));
+        if (error !== 0 || data.length === KiB64)
+          answers.set(got.subarray(at + 8, at + 9).toString("hex"), error === 0 ? data : `error ${error}`);
+        at += 16 + data.length;
+      }
+      return answers;
+    };
+    await expect.poll(() => parse().size).toBe(places.length);
+    const answers = parse();
+    socket.destroy();
+    errors.splice(0);
+    for (const [i, place] of places.entries()) {
+      const answer = answers.get(`0${i + 1}`);
+      if (place === bad) expect(answer).toBe("error 5");
+      else expect(truth.subarray(place, place + KiB64).equals(answer as Buffer)).toBe(true);
+    }
+  });
 
   it("gets an error or is hung up on, and the next client is served", async () => {
     const port = await nbd(await virtual("raw"));

@@ -35,6 +35,11 @@ export class SocketBytes {
     return socket.readableLength === 0;
   }
 
+  /** Bytes that are here already. */
+  get buffered(): number {
+    return this.socket.readableLength;
+  }
+
   /** Throws PeerGone at the end of the stream. At most as many bytes as the caller has bounded. */
   async take(length: number): Promise<Buffer> {
     if (length === 0) return Buffer.alloc(0);
