@@ -43,11 +43,29 @@ test.beforeAll(async ({ browser }) => {
   await page.close();
   const host = hosts[0]!;
   const vm = vms.items[0]!;
+  const running = await stage.admin.ok<typeof vms>("GET", "/vms?q=web-01&vendor=vmware");
+  const linked = await stage.admin.ok<{ image: { id: string }; versionId: string }>("POST", "/images/link", {
+    hostId: running.items[0]!.hostId,
+    vmRef: running.items[0]!.ref,
+  });
+  const choice = await stage.admin.ok("POST", "/preflight/defaults", {
+    imageVersionId: linked.versionId,
+    hostId: hosts[1]!.id,
+  });
+  const copied = await stage.admin.ok<{ id: string }>("POST", "/requests", {
+    imageVersionId: linked.versionId,
+    targets: [choice],
+    note: "",
+    idempotencyKey: crypto.randomUUID(),
+  });
   paths = [
     { name: "overview", path: "/" },
     { name: "inventory", path: "/inventory" },
     { name: "images", path: "/images" },
     { name: "image", path: `/images/${image.id}` },
+    { name: "image-linked", path: `/images/${linked.image.id}` },
+    { name: "deploy-linked", path: `/deploy?image=${linked.image.id}&version=${linked.versionId}` },
+    { name: "request-linked", path: `/requests/${copied.id}` },
     { name: "deploy", path: `/deploy?image=${image.id}&version=${image.latest.id}` },
     { name: "deploy-lanes", path: `/deploy?request=${request.id}` },
     { name: "requests", path: "/requests" },
@@ -78,7 +96,7 @@ async function settle(page: Page): Promise<void> {
 
 /** The deploy page with cards on it says more than an empty one. */
 async function fill(page: Page, name: string): Promise<void> {
-  if (name !== "deploy") return;
+  if (name !== "deploy" && name !== "deploy-linked") return;
   for (const index of [0, 1]) {
     await page.getByRole("button", { name: "Add target" }).click();
     await page.getByRole("menuitem").nth(index).click();

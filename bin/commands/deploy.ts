@@ -2,7 +2,6 @@ import { randomUUID } from "node:crypto";
 import type { Command } from "commander";
 import type { z } from "zod";
 import { Host } from "#lib/domain/host.ts";
-import { Image, ImageDetail } from "#lib/domain/image.ts";
 import { TargetChoice } from "#lib/domain/request.ts";
 import { PreflightAnswer, ProvisionRequest, RequestDetail } from "#lib/domain/request-view.ts";
 import { AppError, errorFromJson, type ErrorJson } from "#lib/errors.ts";
@@ -10,11 +9,11 @@ import { remoteApi, type RemoteApi } from "../remote/api.ts";
 import { waitForJob } from "../remote/wait-job.ts";
 import { interruptSignal } from "../terminal/interrupt.ts";
 import { UsageError } from "../terminal/print-error.ts";
+import { pick, type SourceOptions, sourceVersion } from "./deploy-source.ts";
 
-interface DeployOptions {
+interface DeployOptions extends SourceOptions {
   to: string[];
   name?: string;
-  version?: string;
   cpus?: string;
   memory?: string;
   pool?: string;
@@ -27,15 +26,6 @@ interface DeployOptions {
   note?: string;
   wait?: boolean;
   json?: boolean;
-}
-
-function pick<T extends { id: string; name: string }>(items: readonly T[], word: string, noun: string): T {
-  const found = items.find((item) => item.id === word) ?? items.find((item) => item.name === word);
-  if (found === undefined)
-    throw new AppError("not-found", `${noun}.not-found`, `There is no ${noun} “${word}”.`, {
-      hint: `supravisor ${noun} list shows them.`,
-    });
-  return found;
 }
 
 async function choiceFor(
@@ -108,8 +98,10 @@ async function follow(api: RemoteApi, requestId: string, signal: AbortSignal): P
 
 export function registerDeploy(program: Command): void {
   program
-    .command("deploy <image>")
-    .description("request VMs from an image (name or id) on one or more hosts")
+    .command("deploy [image]")
+    .description("request VMs from an image (name or id), or from a VM as it is, on one or more hosts")
+    .option("--vm <host/vm>", "the VM whose disks are read from its host, by name or id; in place of an image")
+    .option("--disk <id...>", "only these disks of the VM")
     .requiredOption("--to <host...>", "target hosts, by name or id")
     .option("--name <name>", "name of the VM")
     .option("--version <number>", "version of the image; the newest ready one otherwise")
@@ -125,26 +117,15 @@ export function registerDeploy(program: Command): void {
     .option("--note <text>", "note for the approver")
     .option("--wait", "wait for approval and for the end")
     .option("--json", "print the request as JSON")
-    .action(async (imageWord: string, options: DeployOptions) => {
+    .action(async (imageWord: string | undefined, options: DeployOptions) => {
       const api = await remoteApi();
       const signal = interruptSignal();
-      const image = await api.get(
-        `/images/${pick(await api.list("/images", Image), imageWord, "image").id}`,
-        ImageDetail,
-      );
-      const version =
-        options.version === undefined ? image.latest : image.versions.find((v) => String(v.number) === options.version);
-      if (version === undefined || version.state !== "ready") {
-        throw new AppError(
-          "unprocessable",
-          "image.not-ready",
-          `${image.name} has no ready version${options.version === undefined ? "" : ` ${options.version}`}.`,
-        );
-      }
+      const imageVersionId = await sourceVersion(api, imageWord, options);
       const hosts = await api.list("/hosts", Host);
       const targets = [];
-      for (const word of options.to) targets.push(await choiceFor(api, version.id, pick(hosts, word, "host"), options));
-      const preflight = await api.post("/preflight", PreflightAnswer, { imageVersionId: version.id, targets });
+      for (const word of options.to)
+        targets.push(await choiceFor(api, imageVersionId, pick(hosts, word, "host"), options));
+      const preflight = await api.post("/preflight", PreflightAnswer, { imageVersionId, targets });
       for (const [index, { findings }] of preflight.targets.entries()) {
         for (const finding of findings)
           process.stderr.write(
@@ -152,7 +133,7 @@ export function registerDeploy(program: Command): void {
           );
       }
       const request = await api.post("/requests", ProvisionRequest, {
-        imageVersionId: version.id,
+        imageVersionId,
         targets,
         note: options.note ?? "",
         idempotencyKey: randomUUID(),
@@ -164,7 +145,7 @@ export function registerDeploy(program: Command): void {
         for (const target of ended.targets) {
           const receipt = target.receipt;
           process.stdout.write(
-            `  ${target.choice.name} on ${target.hostName}: ${target.status}${receipt?.equal ? `, disk equal to the image (${receipt.imageFingerprint})` : ""}\n`,
+            `  ${target.choice.name} on ${target.hostName}: ${target.status}${receipt?.equal ? `, disk equal to ${receipt.source === undefined ? "the image" : "what was read"} (${receipt.imageFingerprint})` : ""}\n`,
           );
         }
       }

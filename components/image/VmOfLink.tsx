@@ -11,7 +11,7 @@ export function VmOfLink({
     <>
       on {source.hostName}, not copied:{" "}
       <Link
-        className="text-accent-ink underline-offset-2 hover:underline"
+        className="text-accent-ink underline underline-offset-2"
         href={`/vms/${encodeURIComponent(source.hostId)}/${encodeURIComponent(source.vmRef)}`}
       >
         {source.vmName}

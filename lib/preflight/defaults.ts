@@ -55,9 +55,10 @@ export function defaultChoice(image: PreflightImage, host: PreflightHost): Targe
     });
   }
   const { limits } = capabilities;
-  let name = nameFrom(image.name, limits.nameMaxLength);
+  const called = image.source?.vmName ?? image.name;
+  let name = nameFrom(called, limits.nameMaxLength);
   for (let number = 2; host.vmNames.includes(name); number += 1)
-    name = `${nameFrom(image.name, limits.nameMaxLength - 4)}-${number}`;
+    name = `${nameFrom(called, limits.nameMaxLength - 4)}-${number}`;
   return {
     hostId: host.id,
     name,

@@ -443,5 +443,7 @@ describe("first choices", () => {
     expect(nameFrom("Débian 12 (golden)!", 20)).toBe("debian-12-golden");
     expect(nameFrom("東京", 20)).toBe("vm");
     expect(defaultChoice({ ...good.image, name: "Taken" }, good.host).name).toBe("taken-2");
+    // A copy of a VM is called after the VM, not after the image that stands for it.
+    expect(defaultChoice(fromVm({}).image, good.host).name).toBe("web");
   });
 });

@@ -1,4 +1,5 @@
 /** A VM's disk straight into a deploy, on simulated hosts: nothing of it in the library, nothing left on its host. */
+import { randomUUID } from "node:crypto";
 import { readdir } from "node:fs/promises";
 import { join } from "node:path";
 import { and, eq } from "drizzle-orm";
@@ -19,6 +20,7 @@ import { removeImage } from "#lib/services/image/remove-versions.ts";
 import { approveRequest } from "#lib/services/request/decide-request.ts";
 import { testPerson } from "#lib/services/testing.ts";
 import { hashPlan } from "./frozen-plan.ts";
+import { inTurn } from "./in-turn.ts";
 import { deployBench, type Bench, type Outcome, until } from "./testing.ts";
 
 let bench: Bench;
@@ -185,6 +187,43 @@ describe("a deploy of a VM's disk", () => {
     expect(outcome.target.status).toBe("cancelled");
     expect(outcome.ledger.map(({ kind }) => kind)).toEqual(["snapshot", "disk", "disk"]);
     await expectNothingLeft("hyperv", "virtualbox", "cancelled", outcome);
+  });
+
+  it("waits while its host lends the disk to another deploy, and not for anybody else", async () => {
+    const { versionId } = await link("xen", "build-03");
+    const reading = Promise.withResolvers<void>();
+    const hold = Promise.withResolvers<void>();
+    bench.interfere.set("holder", {
+      stage: async (id, state) => {
+        if (id !== "transfer" || state !== "running") return;
+        reading.resolve();
+        await hold.promise;
+      },
+    });
+    const holder = await bench.deploy(await bench.choice("kvm", "holder", {}, versionId), versionId);
+    await reading.promise;
+    const lines: string[] = [];
+    const stop = new AbortController();
+    const io = {
+      jobId: randomUUID(),
+      signal: stop.signal,
+      services: bench.services,
+      log: async (_level: string, text: string) => void lines.push(text),
+    };
+    const source = holder.plan.source!;
+    const inUse = () => Promise.reject(new AppError("conflict", "disk.in-use", "Another task is under way."));
+    let tries = 0;
+    expect(await inTurn(io, source, () => (++tries < 4 ? inUse() : Promise.resolve("read")), 10)).toBe("read");
+    expect(lines).toEqual([expect.stringContaining("lends the disks of build-03 to another deploy now")]);
+    expect(await codeOf(inTurn(io, { ...source, vmRef: "another" }, inUse, 10))).toBe("disk.in-use");
+    const waiting = inTurn(io, source, inUse, 60_000);
+    stop.abort(new AppError("cancelled", "job.cancelled", "Ada cancelled it."));
+    expect(await codeOf(waiting)).toBe("job.cancelled");
+    hold.resolve();
+    expect((await bench.ended(holder)).target.status).toBe("succeeded");
+    expect(await codeOf(inTurn({ ...io, signal: new AbortController().signal }, source, inUse, 10))).toBe(
+      "disk.in-use",
+    );
   });
 
   it("succeeds though its source cannot be tidied, and the ledger still names what is left there", async () => {

@@ -54,11 +54,13 @@ export async function estimateDeploy(
     error:
       Math.round((slowest === undefined ? seconds / 2 : Math.max(1, FIXED_SECONDS + bytes / slowest - seconds)) * 10) /
       10,
-    basis:
+    basis: [
       rates.length === 0
         ? "no deploy to this host yet"
         : rates.length === 1
           ? "one earlier deploy to this host"
           : `${rates.length} earlier deploys to this host`,
+      ...(input.dataBytes === null ? ["the host of the disks does not tell how much of them is data"] : []),
+    ].join("; "),
   };
 }

@@ -22,6 +22,7 @@ export function DeployVmButton({ vm }: { vm: VmRow }): ReactNode {
   return (
     <>
       <Button
+        size="sm"
         reason={reason}
         busy={link.isPending}
         onClick={() =>

@@ -8,6 +8,7 @@ import type { DeployDiskInput, DeployDiskOutput, TransferReport } from "#lib/tra
 import { bounded } from "../bounded.ts";
 import type { DeployDisk } from "../deploy-disk.ts";
 import { diskName, type Deployment, type SentDisk } from "../deployment.ts";
+import { inTurn } from "../in-turn.ts";
 import { enter, markMade } from "../ledger.ts";
 import type { Reading } from "../source.ts";
 
@@ -62,7 +63,7 @@ export async function sendDisk(
   reading: Reading | null,
   onProgress: (report: TransferReport) => void,
 ): Promise<SentDisk> {
-  const { io, target, access } = deployment;
+  const { io, target, access, source } = deployment;
   const { disk, name, resource, seq } = planned;
   const input: DeployDiskInput = {
     target: access.target,
@@ -77,17 +78,19 @@ export async function sendDisk(
     },
   };
   let spooled = false;
-  const sent = await runInThread<DeployDiskInput, DeployDiskOutput, TransferReport>(TASK, input, {
-    signal: io.signal,
-    stallAfter: reading === null ? STALL_MS : LENDING_STALL_MS,
-    onProgress: (report) => {
-      if (report.spooled !== undefined && !spooled) {
-        spooled = true;
-        void io.log("info", `The disk is kept in the data folder meanwhile: ${report.spooled}.`);
-      }
-      onProgress(report);
-    },
-  });
+  const send = () =>
+    runInThread<DeployDiskInput, DeployDiskOutput, TransferReport>(TASK, input, {
+      signal: io.signal,
+      stallAfter: reading === null ? STALL_MS : LENDING_STALL_MS,
+      onProgress: (report) => {
+        if (report.spooled !== undefined && !spooled) {
+          spooled = true;
+          void io.log("info", `The disk is kept in the data folder meanwhile: ${report.spooled}.`);
+        }
+        onProgress(report);
+      },
+    });
+  const sent = await (source === null ? send() : inTurn(io, source, send));
   if (sent.resource.ref !== resource.ref) {
     throw new AppError(
       "internal",
