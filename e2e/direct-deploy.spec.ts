@@ -58,3 +58,21 @@ test("a running VM goes to another host and to its own", async ({ page, browser 
   await expect(page.getByRole("button", { name: /Download/ })).toHaveCount(0);
   await expect(page.getByRole("link", { name: /Download/ })).toHaveCount(0);
 });
+
+test("one that runs where no moment of it is kept blocks, until it is shut down", async ({ page }) => {
+  const { url } = stage.console;
+  const kvm = (await demoHosts(stage.admin)).find((host) => host.vendor === "kvm")!;
+  const { items } = await stage.admin.ok<{ items: { ref: string }[] }>("GET", `/vms?q=web-02&vendor=kvm`);
+  const path = `/vms/${kvm.id}/${encodeURIComponent(items[0]!.ref)}`;
+  await signIn(page, url, PEOPLE.operator);
+  await page.goto(`${url}${path}`);
+  await page.getByRole("button", { name: "Deploy to other hosts" }).click();
+  await page.getByRole("button", { name: "Add target" }).click();
+  await page.getByRole("menuitem", { name: /xen/ }).click();
+  await expect(page.getByText("web-02 is running: its disk changes while it is read.")).toBeVisible();
+  const submit = page.getByRole("button", { name: "Request approval" });
+  await expect(submit).toBeDisabled();
+  await stage.admin.ok("POST", `${path}/power`, { action: "stop" });
+  await expect(page.getByText("web-02 is running")).toHaveCount(0);
+  await expect(submit).toBeEnabled();
+});

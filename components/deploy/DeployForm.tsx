@@ -3,7 +3,7 @@
 import { useCallback, useMemo } from "react";
 import { useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
 import { useQueryStates, parseAsString } from "nuqs";
-import { ProvisionRequest } from "#lib/domain/request-view.ts";
+import { type PreflightAnswer, ProvisionRequest } from "#lib/domain/request-view.ts";
 import { may } from "#lib/domain/role.ts";
 import { api } from "#lib/http/client.ts";
 import { requestQueries } from "#lib/http/queries/request.ts";
@@ -16,6 +16,11 @@ import { ImagePanel } from "./ImagePanel.tsx";
 import { TargetCard } from "./TargetCard.tsx";
 import { useDebounced } from "./useDebounced.ts";
 import { useDeployForm } from "./useDeployForm.ts";
+
+const waitsForHosts = ({ targets }: PreflightAnswer): boolean =>
+  targets.some(({ findings }) =>
+    findings.some(({ rule, severity }) => severity === "blocker" && /^source\.|^host\.offline$/.test(rule)),
+  );
 
 /** Image at the left, targets in the middle, summary at the right. Submitting turns the page into its lanes. */
 export function DeployForm({ onSubmitted }: { readonly onSubmitted: (requestId: string) => void }) {
@@ -33,6 +38,8 @@ export function DeployForm({ onSubmitted }: { readonly onSubmitted: (requestId: 
   const preflight = useQuery({
     ...requestQueries.preflight(draft.versionId ?? "", settled),
     enabled: draft.versionId !== null && settled.length > 0 && settled.every((choice) => choice.name.trim() !== ""),
+    // What stands in the way lies outside of this page: somebody shuts the VM down, a host comes back.
+    refetchInterval: ({ state }) => (state.data !== undefined && waitsForHosts(state.data) ? 3000 : false),
   });
   const complete = choices.length === draft.targets.length;
   const current = settled === choices && !preflight.isPlaceholderData && !preflight.isFetching;

@@ -60,7 +60,8 @@ const COLUMNS: readonly DataColumn<Image>[] = [
     sortValue: (image) => image.latest.disks[0]?.format ?? null,
     cell: (image) => {
       const { source, disks } = image.latest;
-      if (source.kind === "linked") return `on ${source.hostName}, not copied`;
+      if (source.kind === "linked")
+        return <span title={`on ${source.hostName}, not copied`}>not copied, on {source.hostName}</span>;
       const [disk] = disks;
       return disk === undefined || disk.linked ? "–" : `${DISK_FORMAT_LABEL[disk.format]} (${disk.variant})`;
     },
