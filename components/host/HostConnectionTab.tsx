@@ -140,7 +140,10 @@ function factsOf(connection: HostDetail["connection"]["connection"]): readonly {
       ];
     case "http":
       return [
-        { key: "Reached by", value: "HTTP; every message is sealed by NTLM" },
+        {
+          key: "Reached by",
+          value: `HTTP; every message is sealed by ${connection.auth === "kerberos" ? "Kerberos" : "NTLM"}`,
+        },
         { key: "Address", value: `${connection.host}:${connection.port}` },
         { key: "User", value: connection.user },
       ];

@@ -135,10 +135,18 @@ describe("toNewHost", () => {
       transport: "http",
       host: "hv1.example",
       port: 5985,
+      auth: "ntlm",
       user: "LAB\\ops",
       callback: "console.example",
       files: { by: "winrm" },
     });
+    // Kerberos seals as well, and knows accounts and hosts by their full names only.
+    const kerberos: Values = { ...http, auth: "kerberos", user: "ops@lab.example" };
+    expect(NewHost.parse(toNewHost(kerberos)).target.connection).toMatchObject({ transport: "http", auth: "kerberos" });
+    expect(wrong({ ...kerberos, user: "LAB\\ops" })).toEqual(["user"]);
+    expect(wrong({ ...kerberos, host: "10.0.0.5" })).toEqual(["host"]);
+    // Nothing else goes over plain HTTP.
+    expect(NewHost.parse(toNewHost({ ...http, auth: "basic" })).target.connection).toMatchObject({ auth: "ntlm" });
     // A client certificate goes with its key, and with no account or password.
     const CERTIFICATE = "-----BEGIN CERTIFICATE-----\nAA==\n-----END CERTIFICATE-----\n";
     const mapped: Values = { ...values, auth: "certificate", clientCertificate: CERTIFICATE, clientKey: "KEY" };

@@ -112,6 +112,7 @@ export const START: Readonly<Record<Vendor, () => Promise<EstateHost>>> = {
           transport: "http",
           host: "127.0.0.1",
           port: lab.httpPort,
+          auth: "ntlm",
           user: lab.user,
           callback: null,
           files: { by: "winrm" },

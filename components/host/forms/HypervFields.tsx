@@ -27,31 +27,35 @@ export function HypervFields({ stored }: FieldsProps): ReactNode {
           setValue("transport", next);
           setValue("port", "");
           setValue("pin", "");
-          if (next === "http") setValue("auth", "ntlm");
+          if (next === "http" && auth !== "kerberos") setValue("auth", "ntlm");
         }}
         options={[
           { value: "https", label: "HTTPS", hint: "The host needs an HTTPS listener (port 5986)" },
           {
             value: "http",
-            label: "HTTP, sealed by NTLM",
-            hint: "What a fresh server offers (port 5985): every message is encrypted and signed under the password",
+            label: "HTTP, sealed",
+            hint: "What a fresh server offers (port 5985): every message is encrypted and signed under the sign-in",
           },
         ]}
       />
       <AddressFields defaultPort={transport === "http" ? "5985" : "5986"} />
-      {transport === "https" ? (
-        <RadioGroup
-          inline
-          label="How does it sign in?"
-          value={auth}
-          onChange={(next) => setValue("auth", next)}
-          options={[
-            { value: "ntlm", label: "NTLM" },
-            { value: "basic", label: "Basic" },
-            { value: "certificate", label: "Client certificate" },
-          ]}
-        />
-      ) : null}
+      <RadioGroup
+        inline
+        label="How does it sign in?"
+        value={auth}
+        onChange={(next) => setValue("auth", next)}
+        options={[
+          { value: "ntlm", label: "NTLM" },
+          { value: "kerberos", label: "Kerberos" },
+          // A password or a certificate of its own seals nothing.
+          ...(transport === "https"
+            ? [
+                { value: "basic", label: "Basic" },
+                { value: "certificate", label: "Client certificate" },
+              ]
+            : []),
+        ]}
+      />
       {byCertificate ? (
         <CertificateFields stored={stored} />
       ) : (
@@ -59,11 +63,20 @@ export function HypervFields({ stored }: FieldsProps): ReactNode {
           <Field
             label="User"
             error={formState.errors.user?.message}
-            hint="Administrator, DOMAIN\user or user@domain; in Hyper-V Administrators and Remote Management Users."
+            hint={
+              auth === "kerberos"
+                ? "user@domain.example; in Hyper-V Administrators and Remote Management Users. The host by its full name."
+                : "Administrator, DOMAIN\\user or user@domain; in Hyper-V Administrators and Remote Management Users."
+            }
           >
             <Input spellCheck={false} autoCapitalize="none" autoComplete="off" {...register("user")} />
           </Field>
-          <PasswordField stored={stored} />
+          <PasswordField
+            stored={stored}
+            {...(auth === "kerberos"
+              ? { required: false, hint: "Empty: the server's own tickets or key table (KRB5_CLIENT_KTNAME)." }
+              : {})}
+          />
         </>
       )}
       {transport === "https" ? <CaCertificateField /> : null}

@@ -39,7 +39,8 @@ export const hypervForm: HostDriverForm<"hyperv"> = {
             }
           : { by: "winrm" },
     };
-    if (values.transport === "http") return { ...common, transport: "http" };
+    if (values.transport === "http")
+      return { ...common, transport: "http", auth: values.auth === "kerberos" ? "kerberos" : "ntlm" };
     return {
       ...common,
       transport: "https",
@@ -68,10 +69,10 @@ export const hypervForm: HostDriverForm<"hyperv"> = {
           sftpPin: connection.files.hostKey ?? "",
         }
       : {}),
+    auth: connection.auth,
     ...(connection.transport === "http"
       ? {}
       : {
-          auth: connection.auth,
           caCertificate: connection.caCertificate ?? "",
           clientCertificate: connection.clientCertificate ?? "",
           pin: connection.certificate ?? "",

@@ -13,6 +13,7 @@ import { CLASSES } from "./classes.ts";
 import { Enumerations } from "./enumerations.ts";
 import { Jail } from "./jail.ts";
 import { Jobs } from "./jobs.ts";
+import type { KerberosAcceptor } from "./kerberos-acceptor.ts";
 import { Machines, refusing } from "./machines.ts";
 import { HostPrograms } from "./programs.ts";
 import { RemoteShells } from "./remote-shells.ts";
@@ -43,6 +44,8 @@ export class HypervSimulator implements AsyncDisposable {
   readonly shells: RemoteShells;
   readonly seeded: Seeded;
   readonly parents: Parents = new Map();
+  /** Null: it is in no domain. */
+  kerberos: Pick<KerberosAcceptor, "accept"> | null = null;
   /** PEM file of the HTTPS listener. */
   readonly certificateFile: string;
   /** SHA-256 of it, 64 hex digits. */
@@ -94,6 +97,7 @@ export class HypervSimulator implements AsyncDisposable {
       hostName: "HV-LAB",
       accounts: [{ user: this.user, password: this.password }],
       basic: true,
+      kerberos: () => this.kerberos,
       handle: (call: WsmanCall) => this.#handle(call),
     };
     this.#http = new WsmanServer({ ...common, tls: null });

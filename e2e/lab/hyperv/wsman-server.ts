@@ -8,9 +8,10 @@ import { all, at, type Element, textAt } from "#lib/wire/soap/element.ts";
 import { parseXml } from "#lib/wire/soap/xml-reader.ts";
 import type { XmlText } from "#lib/wire/soap/xml-text.ts";
 import { xml } from "#lib/wire/soap/xml-text.ts";
-import type { SealedChannel } from "#lib/wire/ntlm/sealed-channel.ts";
+import { tlsServerEndPoint } from "#lib/wire/tls/server-end-point.ts";
 import { NS } from "#lib/wire/wsman/message.ts";
-import { SEALED_TYPE, sealBody, unsealBody } from "#lib/wire/wsman/sealed-body.ts";
+import { readSealed, type SealedPart, sealedType, writeSealed } from "#lib/wire/wsman/sealed-body.ts";
+import type { KerberosAcceptor } from "./kerberos-acceptor.ts";
 import { type Account, NtlmAcceptor } from "./ntlm-acceptor.ts";
 
 export interface WsmanCall {
@@ -48,12 +49,21 @@ export interface WsmanServerOptions {
   readonly tls: { readonly key: string; readonly cert: string } | null;
   /** Accept Basic; over plain HTTP as well only for clients that know nothing better. */
   readonly basic: boolean;
+  /** Null: the host is in no domain. */
+  readonly kerberos: () => Pick<KerberosAcceptor, "accept"> | null;
   readonly handle: (call: WsmanCall) => Promise<WsmanReply>;
+}
+
+/** Kerberos seals in a process of its own, which takes its time. */
+interface Seal {
+  readonly protocol: string;
+  seal(message: Buffer): SealedPart | Promise<SealedPart>;
+  unseal(signature: Uint8Array, sealed: Uint8Array): Buffer | Promise<Buffer>;
 }
 
 interface Session {
   acceptor: NtlmAcceptor | null;
-  channel: SealedChannel | null;
+  channel: Seal | null;
   user: string | null;
 }
 
@@ -101,7 +111,7 @@ export class WsmanServer implements AsyncDisposable {
     }
     if (request.method !== "POST") return answer(response, 405, Buffer.alloc(0));
     const session = this.#session(request.socket);
-    const signedIn = this.#signIn(request, session);
+    const signedIn = await this.#signIn(request, response, session);
     if (signedIn !== true) {
       for (const line of signedIn) response.appendHeader("WWW-Authenticate", line);
       return answer(response, 401, Buffer.alloc(0));
@@ -111,10 +121,12 @@ export class WsmanServer implements AsyncDisposable {
     const sealed = String(request.headers["content-type"] ?? "").startsWith("multipart/encrypted");
     if (this.#options.tls === null && session.channel !== null && !sealed)
       return answer(response, 500, Buffer.alloc(0));
-    const message = sealed && session.channel !== null ? unsealBody(session.channel, body) : body;
+    const message = sealed && session.channel !== null ? await unsealed(session.channel, body) : body;
     const { status, text } = await this.#call(message.toString("utf8"), session.user ?? "");
     const out = Buffer.from(text, "utf8");
-    if (sealed && session.channel !== null) answer(response, status, sealBody(session.channel, out), SEALED_TYPE);
+    const { channel } = session;
+    if (sealed && channel !== null)
+      answer(response, status, writeSealed(channel.protocol, await channel.seal(out)), sealedType(channel.protocol));
     else answer(response, status, out, "application/soap+xml;charset=UTF-8");
   }
 
@@ -128,11 +140,23 @@ export class WsmanServer implements AsyncDisposable {
   }
 
   /** True, or what to ask for. */
-  #signIn(request: IncomingMessage, session: Session): true | string[] {
+  async #signIn(request: IncomingMessage, response: ServerResponse, session: Session): Promise<true | string[]> {
     const { tls, basic, accounts, hostName } = this.#options;
-    const ways = ["Negotiate", ...(basic ? ['Basic realm="WSMAN"'] : [])];
+    const kerberos = this.#options.kerberos();
+    const ways = ["Negotiate", ...(kerberos === null ? [] : ["Kerberos"]), ...(basic ? ['Basic realm="WSMAN"'] : [])];
     const given = request.headers.authorization ?? "";
-    const token = /^(Negotiate|NTLM) ([A-Za-z0-9+/=]+)$/.exec(given)?.[2];
+    const [, scheme = "", token] = /^(Negotiate|NTLM|Kerberos) ([A-Za-z0-9+/=]+)$/.exec(given) ?? [];
+    if (token !== undefined && !Buffer.from(token, "base64").toString("latin1").startsWith("NTLMSSP")) {
+      session.channel = null;
+      session.user = null;
+      const bindings = tls === null ? null : tlsServerEndPoint(new X509Certificate(tls.cert).raw);
+      const accepted = (await kerberos?.accept(Buffer.from(token, "base64"), bindings)) ?? null;
+      if (accepted === null) return ways;
+      response.setHeader("WWW-Authenticate", `${scheme} ${accepted.token.toString("base64")}`);
+      session.channel = accepted.seal;
+      session.user = accepted.user;
+      return true;
+    }
     if (token !== undefined) {
       const message = Buffer.from(token, "base64");
       if (message.length < 12) return ways;
@@ -203,6 +227,13 @@ export class WsmanServer implements AsyncDisposable {
     this.dropConnections();
     await new Promise((resolve) => this.#server.close(resolve));
   }
+}
+
+async function unsealed(channel: Seal, body: Buffer): Promise<Buffer> {
+  const parts: Buffer[] = [];
+  for (const { signature, sealed } of readSealed(channel.protocol, body))
+    parts.push(await channel.unseal(signature, sealed));
+  return Buffer.concat(parts);
 }
 
 function answer(response: ServerResponse, status: number, body: Buffer, type?: string): void {

@@ -28,7 +28,7 @@ const HypervHttps = z.object({
   host: Hostname,
   port: Port.default(5986),
   /** `certificate`: the client certificate is mapped to an account on the host. */
-  auth: z.enum(["ntlm", "basic", "certificate"]).default("ntlm"),
+  auth: z.enum(["ntlm", "kerberos", "basic", "certificate"]).default("ntlm"),
   /** `Administrator`, `DOMAIN\user`, `user@domain`; empty with a client certificate. */
   user,
   /** Pinned; null with caCertificate set = verify by the CA. */
@@ -38,14 +38,24 @@ const HypervHttps = z.object({
   callback,
   files,
 });
-/** What a fresh server offers: plain HTTP, on which NTLM seals and signs every message. */
+/** What a fresh server offers: plain HTTP, on which NTLM or Kerberos seals and signs every message. */
 const HypervHttp = z.object({
   transport: z.literal("http"),
   host: Hostname,
   port: Port.default(5985),
+  auth: z.enum(["ntlm", "kerberos"]).default("ntlm"),
   user: user.min(1),
   callback,
   files,
 });
-export const HypervConnection = z.discriminatedUnion("transport", [HypervHttps, HypervHttp]);
+/** Kerberos knows accounts by their realm and hosts by the names that their domain gave them. */
+export const HypervConnection = z
+  .discriminatedUnion("transport", [HypervHttps, HypervHttp])
+  .superRefine(({ auth, host, user: account }, context) => {
+    if (auth !== "kerberos") return;
+    if (!/^[^@\\]+@[^@\\]+$/.test(account))
+      context.addIssue({ code: "custom", path: ["user"], message: "For Kerberos: user@domain.example" });
+    if (/^[\d.]+$|:/.test(host))
+      context.addIssue({ code: "custom", path: ["host"], message: "For Kerberos: the host's full name, no address" });
+  });
 export type HypervConnection = z.infer<typeof HypervConnection>;

@@ -62,6 +62,7 @@ describe.skipIf(reason !== null)(`bad days of a Hyper-V host${reason === null ? 
     transport: "http",
     host: "127.0.0.1",
     port: lab.httpPort,
+    auth: "ntlm",
     user: lab.user,
     callback: null,
     files: { by: "winrm" },

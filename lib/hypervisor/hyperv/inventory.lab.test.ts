@@ -14,6 +14,7 @@ describe.skipIf(reason !== null)(`inventory of a Hyper-V host${reason === null ?
         transport: "http",
         host: "127.0.0.1",
         port: lab.httpPort,
+        auth: "ntlm",
         user: lab.user,
         callback: null,
         files: { by: "winrm" },

@@ -2,6 +2,7 @@
 import type { HypervConnection } from "#lib/domain/connection/hyperv.ts";
 import type { HostSecret } from "#lib/domain/connection.ts";
 import { AppError } from "#lib/errors.ts";
+import { KerberosAccount } from "#lib/wire/kerberos/account.ts";
 import type { CimInstance, CimRef } from "#lib/wire/wsman/cim.ts";
 import type { WsmanTarget } from "#lib/wire/wsman/connection.ts";
 import { asAppError, WsmanFault } from "#lib/wire/wsman/fault.ts";
@@ -19,12 +20,22 @@ export const systemRef = (id: string): CimRef => ({
   keys: { CreationClassName: "Msvm_ComputerSystem", Name: id },
 });
 
-export function targetOf(connection: HypervConnection, secret: HostSecret | null): WsmanTarget {
+function targetOf(
+  connection: HypervConnection,
+  secret: HostSecret | null,
+  kerberos: KerberosAccount | null,
+): WsmanTarget {
   const { host, port, user } = connection;
   const password = secret?.password ?? "";
+  if (kerberos !== null) {
+    const tls =
+      connection.transport === "http" ? null : { certificate: connection.certificate, ca: connection.caCertificate };
+    return { host, port, tls, auth: { kind: "kerberos", account: kerberos } };
+  }
   if (connection.transport === "http") return { host, port, tls: null, auth: { kind: "ntlm", user, password } };
   const tls = { certificate: connection.certificate, ca: connection.caCertificate };
-  if (connection.auth !== "certificate") return { host, port, tls, auth: { kind: connection.auth, user, password } };
+  if (connection.auth === "basic" || connection.auth === "ntlm")
+    return { host, port, tls, auth: { kind: connection.auth, user, password } };
   if (connection.clientCertificate === null || secret?.clientKey === undefined) {
     throw new AppError(
       "invalid",
@@ -42,6 +53,8 @@ export function targetOf(connection: HypervConnection, secret: HostSecret | null
 
 export class HypervSession implements AsyncDisposable {
   readonly #target: WsmanTarget;
+  /** Its tickets serve all connections of the session. */
+  readonly #kerberos: KerberosAccount | null;
   readonly #control: WsmanClient;
   readonly connection: HypervConnection;
   /** Milliseconds that a job may stand still. */
@@ -50,7 +63,9 @@ export class HypervSession implements AsyncDisposable {
   constructor(connection: HypervConnection, secret: HostSecret | null, stuckAfter = STUCK_MS) {
     this.connection = connection;
     this.stuckAfter = stuckAfter;
-    this.#target = targetOf(connection, secret);
+    this.#kerberos =
+      connection.auth === "kerberos" ? new KerberosAccount(connection.user, secret?.password ?? null) : null;
+    this.#target = targetOf(connection, secret, this.#kerberos);
     this.#control = new WsmanClient(this.#target);
   }
 
@@ -123,7 +138,8 @@ export class HypervSession implements AsyncDisposable {
     }
   }
 
-  [Symbol.asyncDispose](): Promise<void> {
-    return this.#control[Symbol.asyncDispose]();
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.#control[Symbol.asyncDispose]();
+    this.#kerberos?.[Symbol.dispose]();
   }
 }

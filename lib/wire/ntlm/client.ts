@@ -1,6 +1,7 @@
 /** The client's side of an NTLMv2 sign-in. Source: [MS-NLMP] 3.1.5. */
 import { createHash, randomBytes } from "node:crypto";
 import { AppError } from "#lib/errors.ts";
+import { tlsServerEndPoint } from "../tls/server-end-point.ts";
 import { hmacMd5, ntlmV2Response, responseKey } from "./keys.ts";
 import {
   authenticateMessage,
@@ -42,12 +43,9 @@ export function splitAccount(user: string): { domain: string; user: string } {
   return slash < 0 ? { domain: "", user } : { domain: user.slice(0, slash), user: user.slice(slash + 1) };
 }
 
-/** SHA-256 of the certificate in the structure that both sides hash (RFC 5929 tls-server-end-point, RFC 4121 4.1.1.2). */
+/** The certificate in the structure that both sides hash. Source: RFC 4121 4.1.1.2. */
 function channelBindings(certificate: Buffer): Buffer {
-  const data = Buffer.concat([
-    Buffer.from("tls-server-end-point:", "latin1"),
-    createHash("sha256").update(certificate).digest(),
-  ]);
+  const data = tlsServerEndPoint(certificate);
   const head = Buffer.alloc(20);
   head.writeUInt32LE(data.length, 16);
   return createHash("md5").update(head).update(data).digest();

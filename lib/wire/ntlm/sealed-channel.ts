@@ -4,7 +4,7 @@ import { AppError } from "#lib/errors.ts";
 import { type Direction, hmacMd5, sealKey, signKey } from "./keys.ts";
 import { Rc4 } from "./rc4.ts";
 
-export const SIGNATURE_BYTES = 16;
+const SIGNATURE_BYTES = 16;
 
 class Half {
   readonly #sign: Buffer;
@@ -31,6 +31,7 @@ class Half {
 }
 
 export class SealedChannel {
+  readonly protocol = "application/HTTP-SPNEGO-session-encrypted";
   readonly #out: Half;
   readonly #in: Half;
 

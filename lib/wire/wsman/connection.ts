@@ -1,24 +1,26 @@
 /**
- * One HTTP connection to a WinRM listener and who speaks on it. NTLM signs in a connection, not a request: everything
- * goes over the same one, one request after another. Source: [MS-WSMV] 3.1.4.1, RFC 4559.
+ * One HTTP connection to a WinRM listener and who speaks on it. NTLM and Kerberos sign in a connection, not a request:
+ * everything goes over the same one, one request after another. Source: [MS-WSMV] 3.1.4.1, RFC 4559.
  */
 import { connect as connectTcp, type Socket } from "node:net";
 import type { TLSSocket } from "node:tls";
 import { Client } from "undici";
 import { AppError } from "#lib/errors.ts";
 import { abortable } from "../abortable.ts";
+import type { KerberosAccount } from "../kerberos/account.ts";
+import { KerberosChannel } from "../kerberos/kerberos-channel.ts";
 import { answerChallenge, firstMessage } from "../ntlm/client.ts";
-import type { SealedChannel } from "../ntlm/sealed-channel.ts";
 import { openTls } from "../tls/open-tls.ts";
-import { SEALED_TYPE, sealBody, unsealBody } from "./sealed-body.ts";
+import { type MessageSeal, sealBody, sealedType, unsealBody } from "./sealed-body.ts";
 
 export interface WsmanTarget {
   readonly host: string;
   readonly port: number;
-  /** Null: plain HTTP, where NTLM seals every message. */
+  /** Null: plain HTTP, where the sign-in seals every message. */
   readonly tls: { readonly certificate: string | null; readonly ca: string | null } | null;
   readonly auth:
     | { readonly kind: "basic" | "ntlm"; readonly user: string; readonly password: string }
+    | { readonly kind: "kerberos"; readonly account: KerberosAccount }
     | { readonly kind: "certificate"; readonly certificate: string; readonly key: string };
 }
 
@@ -39,16 +41,16 @@ export class WsmanConnection implements AsyncDisposable {
   readonly #client: Client;
   readonly #where: string;
   #turn: Promise<unknown> = Promise.resolve();
-  #channel: SealedChannel | null = null;
+  #channel: (MessageSeal & Partial<Disposable>) | null = null;
   #signedIn = false;
   #certificate: Buffer | null = null;
   /** Address of this machine on the connection; null before the first one. */
   localAddress: string | null = null;
 
   constructor(target: WsmanTarget) {
-    if (target.tls === null && target.auth.kind !== "ntlm") {
+    if (target.tls === null && target.auth.kind !== "ntlm" && target.auth.kind !== "kerberos") {
       throw new AppError("invalid", "host.weak-sign-in", "A password never goes over plain HTTP.", {
-        hint: "Use HTTPS (port 5986), or NTLM, which seals every message.",
+        hint: "Use HTTPS (port 5986), or NTLM or Kerberos, which seal every message.",
       });
     }
     this.#target = target;
@@ -73,6 +75,7 @@ export class WsmanConnection implements AsyncDisposable {
 
   #forget(): void {
     this.#signedIn = false;
+    this.#channel?.[Symbol.dispose]?.();
     this.#channel = null;
   }
 
@@ -104,14 +107,18 @@ export class WsmanConnection implements AsyncDisposable {
     signal?.throwIfAborted();
     const body = Buffer.from(message, "utf8");
     const { auth } = this.#target;
-    if (auth.kind === "ntlm") {
+    if (auth.kind === "ntlm" || auth.kind === "kerberos") {
+      const signIn = () =>
+        auth.kind === "kerberos"
+          ? this.#signInByKerberos(body, auth.account, signal)
+          : this.#signIn(body, auth, signal);
       const resumed = this.#signedIn;
-      const answer = resumed ? await this.#send(body, {}, signal) : await this.#signIn(body, auth, signal);
+      const answer = resumed ? await this.#send(body, {}, signal) : await signIn();
       // The listener has forgotten the connection, or it was another one after all.
       if (answer.status !== 401) return answer;
       this.#forget();
       if (!resumed) throw this.#refused();
-      const again = await this.#signIn(body, auth, signal);
+      const again = await signIn();
       if (again.status === 401) throw this.#refused();
       return again;
     }
@@ -153,12 +160,49 @@ export class WsmanConnection implements AsyncDisposable {
     return answer;
   }
 
+  async #signInByKerberos(
+    body: Buffer,
+    account: KerberosAccount,
+    signal: AbortSignal | undefined,
+  ): Promise<WsmanAnswer> {
+    // The ways that it offers, and the certificate that the sign-in is bound to.
+    const asked = await this.#request(Buffer.alloc(0), { "content-type": SOAP_TYPE }, signal);
+    if (asked.status !== 401 || !/(?:^|,\s*)Kerberos\b/i.test(asked.challenge ?? "")) {
+      throw new AppError(
+        "unprocessable",
+        "host.auth-failed",
+        `${this.#where} does not take Kerberos (it answered ${asked.status}).`,
+        { hint: "Allow Kerberos in the WinRM service, or choose another way to sign in." },
+      );
+    }
+    const { host, tls } = this.#target;
+    const channel = new KerberosChannel(account, bareHost(host), this.#certificate);
+    try {
+      const token = await channel.begin(signal);
+      const first = await this.#request(
+        Buffer.alloc(0),
+        { authorization: `Kerberos ${token.toString("base64")}`, "content-type": SOAP_TYPE },
+        signal,
+      );
+      if (first.status === 401) return { status: 401, text: "" };
+      const answer = /(?:^|,\s*)Kerberos ([A-Za-z0-9+/=]+)/i.exec(first.challenge ?? "")?.[1] ?? "";
+      await channel.finish(Buffer.from(answer, "base64"), signal);
+    } catch (error) {
+      channel[Symbol.dispose]();
+      throw error;
+    }
+    if (tls === null) this.#channel = channel;
+    else channel[Symbol.dispose]();
+    this.#signedIn = true;
+    return this.#send(body, {}, signal);
+  }
+
   async #send(body: Buffer, headers: Record<string, string>, signal: AbortSignal | undefined): Promise<WsmanAnswer> {
     const channel = this.#channel;
     const sent = channel === null ? body : sealBody(channel, body);
     const { status, bytes, type } = await this.#request(
       sent,
-      { ...headers, "content-type": channel === null ? SOAP_TYPE : SEALED_TYPE },
+      { ...headers, "content-type": channel === null ? SOAP_TYPE : sealedType(channel.protocol) },
       signal,
     );
     if (status === 401 || bytes.length === 0) return { status, text: "" };
@@ -238,8 +282,12 @@ export class WsmanConnection implements AsyncDisposable {
 
   async [Symbol.asyncDispose](): Promise<void> {
     await this.#client.destroy();
+    this.#forget();
   }
 }
+
+/** Without the brackets of an IPv6 address. */
+const bareHost = (host: string): string => host.replace(/^\[(.*)\]$/, "$1");
 
 function openTcp(host: string, port: number): Promise<Socket> {
   return new Promise((resolve, reject) => {
