@@ -1,7 +1,6 @@
 /** A console that is killed in the middle of a capture: the next one finds the checkpoint by the ledger, and captures anew. */
-import { execFileSync, spawn } from "node:child_process";
+import { execFileSync } from "node:child_process";
 import { randomBytes, randomUUID } from "node:crypto";
-import { once } from "node:events";
 import { mkdtempSync, readdirSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -21,10 +20,9 @@ import { addHost } from "#lib/services/host/add-host.ts";
 import { captureVm } from "#lib/services/image/capture-vm.ts";
 import { testPerson } from "#lib/services/testing.ts";
 import { openServices } from "./services.ts";
-import { WORKER_PROGRAM } from "./testing/worker-process.ts";
+import { type RealWorker, startRealWorker } from "./testing/real-worker.ts";
 
 const reason = whyNoHyperv();
-const NODE = join(import.meta.dirname, "..", "..", "node_modules", ".bin", "node");
 const MiB = 1024 ** 2;
 const log = pino({ level: "silent" });
 const closers: (() => unknown)[] = [];
@@ -34,21 +32,10 @@ async function until(what: string, test: () => boolean | Promise<boolean>): Prom
     if (Date.now() > late) throw new Error(`never came: ${what}`);
 }
 
-/** A worker that does the real work on the embedded database. */
-function startWorker(dataDir: string) {
-  const child = spawn(NODE, [WORKER_PROGRAM, dataDir, "-", "worker", "0", "work"], {
-    stdio: ["ignore", "pipe", "inherit"],
-    env: { ...process.env, NODE_OPTIONS: "" },
-  });
-  const gone = once(child, "exit");
-  const said: string[] = [];
-  child.stdout.on("data", (text: Buffer) => said.push(text.toString()));
-  const end = async (signal: "SIGKILL" | "SIGTERM") => {
-    child.kill(signal);
-    await gone;
-  };
-  closers.push(() => end("SIGKILL"));
-  return { end, isDone: () => said.join("").includes('"done"') };
+function startWorker(dataDir: string): RealWorker {
+  const worker = startRealWorker(dataDir);
+  closers.push(() => worker.end("SIGKILL"));
+  return worker;
 }
 
 describe.skipIf(reason !== null)(`a capture whose worker dies${reason === null ? "" : ` (skipped: ${reason})`}`, () => {
