@@ -54,6 +54,9 @@ export class Enumerations {
 
   #enumerate(namespace: string, className: string, body: Element | undefined): XmlText {
     const filter = textAt(body, "Filter");
+    const dialect = at(body, "Filter")?.attributes?.["Dialect"] ?? "";
+    if (filter !== null && dialect.endsWith("/WQL") && className !== "*")
+      throw new Fault("CannotProcessFilter", 2150858778, "A WQL query goes to all classes: the resource ends in *.");
     const { found, columns } =
       filter !== null
         ? this.#store.query(namespace, filter)

@@ -25,6 +25,9 @@ export const now = (): string => new Date().toISOString();
 
 export function embedded(input: MethodArguments, name: string): EmbeddedInstance[] {
   return (input.get(name) ?? []).map((text) => {
+    // As a real host does, seen by the authors of go-wsman: numbered references only.
+    if (typeof text === "string" && /&(?:amp|quot|apos|gt);/.test(text)) throw new Refusal(32768, "It failed.");
+    if (typeof text === "string" && text.includes("&lt;")) throw new Refusal(INVALID_PARAMETER, "It is no instance.");
     const found = typeof text === "string" ? readEmbedded(text) : null;
     if (found === null) throw new Refusal(INVALID_PARAMETER, `${name} holds no instance.`);
     return found;
@@ -199,7 +202,9 @@ export class Machines {
       const typed = given.map((text) =>
         type.startsWith("uint") ? Number(text) : type.startsWith("boolean") ? text.toLowerCase() === "true" : text,
       );
-      instance.values[name] = type.endsWith("[]") ? typed : (typed[0] ?? null);
+      // Of several notes a real host keeps the first, without a word.
+      const kept = name === "Notes" ? typed.slice(0, 1) : typed;
+      instance.values[name] = type.endsWith("[]") ? kept : (typed[0] ?? null);
     }
   }
 

@@ -42,12 +42,15 @@ async function sources(
   const [settings] = await session.query(V2, wql("Msvm_VirtualSystemSettingData"), doing, signal);
   const known = await session.query(V2, wql(SOURCE), doing, signal);
   const ids = new Map(known.map((each) => [(text(each, "InstanceID") ?? "").toLowerCase(), text(each, "InstanceID")]));
-  const first = drives.flatMap((drive) => {
-    const source = ids.get(`${drive.keys["InstanceID"] ?? ""}\\B`.toLowerCase());
-    if (source === undefined || source === null) return [];
-    return objectPath(computerName, { namespace: V2, className: SOURCE, keys: { InstanceID: source } });
-  });
+  const first = drives
+    .map((drive) => `${drive.keys["InstanceID"] ?? ""}\\B`.toLowerCase())
+    .filter((source) => ids.has(source));
   if (first.length === 0) return [];
-  const chosen = new Set(first.map(idIn));
-  return [...first, ...texts(settings, "BootSourceOrder").filter((path) => !chosen.has(idIn(path)))];
+  // The host tells the order in another spelling than it takes: sources are put by their names.
+  const told = texts(settings, "BootSourceOrder").map(idIn);
+  const place = (source: string): number => (told.includes(source) ? told.indexOf(source) : told.length);
+  const rest = [...ids.keys()].filter((source) => !first.includes(source)).sort((a, b) => place(a) - place(b));
+  return [...first, ...rest].map((source) =>
+    objectPath(computerName, { namespace: V2, className: SOURCE, keys: { InstanceID: ids.get(source) ?? source } }),
+  );
 }

@@ -19,6 +19,15 @@ it("reads what it writes, whatever the texts are", () => {
   });
 });
 
+it("writes no named references, which Hyper-V refuses, and keeps lines apart", () => {
+  const text = embeddedInstance("Msvm_X", {
+    Parent: ["string", 'root:A.InstanceID="Microsoft:1\\\\2"'],
+    Notes: ["string", ["R&D <lab>\nline 2"]],
+  });
+  expect(text).not.toMatch(/&[a-z]/);
+  expect(text).toContain("R&#38;D &#60;lab&#62;&#10;line 2");
+});
+
 it("reads an instance as WMI tells it, properties without a value left out", () => {
   const read = readEmbedded(
     '<INSTANCE CLASSNAME="Msvm_KvpExchangeDataItem"><PROPERTY NAME="Caption" PROPAGATED="true" TYPE="string"></PROPERTY>' +

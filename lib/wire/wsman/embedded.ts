@@ -1,7 +1,7 @@
 /** An instance inside a text, as WMI methods take their settings. Source: DSP0201 (CIM-XML), elements INSTANCE and PROPERTY. */
 import { all, at, type Element } from "../soap/element.ts";
 import { parseXml } from "../soap/xml-reader.ts";
-import { xml } from "../soap/xml-text.ts";
+import { NOT_IN_XML, xml, XmlText } from "../soap/xml-text.ts";
 
 export type EmbeddedType = "string" | "boolean" | "uint8" | "uint16" | "uint32" | "uint64" | "sint32" | "datetime";
 /** A list becomes an array property. */
@@ -11,6 +11,10 @@ export interface EmbeddedInstance {
   readonly className: string;
   readonly values: ReadonlyMap<string, readonly string[]>;
 }
+
+/** Hyper-V refuses named references in here (`&amp;`: 32768, `&lt;`: 32773) and takes numbered ones. */
+const written = (text: string): XmlText =>
+  new XmlText(text.replace(NOT_IN_XML, "").replace(/[&<>"'\t\n\r]/g, (character) => `&#${character.charCodeAt(0)};`));
 
 /** Properties that are null are left out: WMI then takes the class's default. */
 export function embeddedInstance(
@@ -22,9 +26,9 @@ export function embeddedInstance(
     const [type, value] = given;
     return Array.isArray(value)
       ? [
-          xml`<PROPERTY.ARRAY NAME="${name}" TYPE="${type}"><VALUE.ARRAY>${(value as readonly string[]).map((each) => xml`<VALUE>${each}</VALUE>`)}</VALUE.ARRAY></PROPERTY.ARRAY>`,
+          xml`<PROPERTY.ARRAY NAME="${name}" TYPE="${type}"><VALUE.ARRAY>${(value as readonly string[]).map((each) => xml`<VALUE>${written(each)}</VALUE>`)}</VALUE.ARRAY></PROPERTY.ARRAY>`,
         ]
-      : [xml`<PROPERTY NAME="${name}" TYPE="${type}"><VALUE>${String(value)}</VALUE></PROPERTY>`];
+      : [xml`<PROPERTY NAME="${name}" TYPE="${type}"><VALUE>${written(String(value))}</VALUE></PROPERTY>`];
   });
   return xml`<INSTANCE CLASSNAME="${className}">${parts}</INSTANCE>`.text;
 }
