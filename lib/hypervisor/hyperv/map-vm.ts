@@ -198,7 +198,7 @@ function mapDisks(facts: MachineFacts, id: string): VmDisk[] {
                 : null,
       };
     })
-    .sort((a, b) => (a.label < b.label ? -1 : 1));
+    .sort((a, b) => a.label.localeCompare(b.label, "en", { numeric: true }));
 }
 
 function mapNics(facts: MachineFacts, id: string, told: ReadonlyMap<string, string>): VmNic[] {

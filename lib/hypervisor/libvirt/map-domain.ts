@@ -54,6 +54,15 @@ function captureBlocker(disk: Xml): string | null {
   return `The disk is of the kind “${type ?? "unknown"}”; only volumes in a storage pool can be read.`;
 }
 
+/** The one with the lowest place in the order that devices are started from; null: the domain has no such order. */
+function firstToBoot(disks: readonly Xml[]): Xml | null {
+  const placed = disks
+    .map((disk) => ({ disk, place: Number(textAt(disk, "boot", "@order") ?? Number.NaN) }))
+    .filter(({ place }) => place >= 1)
+    .sort((a, b) => a.place - b.place);
+  return placed[0]?.disk ?? null;
+}
+
 function mapDisk(disk: Xml, controllerModel: string | null): VmDisk {
   const target = textAt(disk, "target", "@dev") ?? "disk";
   const pool = textAt(disk, "source", "@pool");
@@ -116,6 +125,7 @@ export function mapDomain(xml: string, state: number, snapshotXmls: readonly str
   const paravirtual = PARAVIRTUAL[textAt(os, "type") ?? ""];
   const machine = paravirtual ?? textAt(os, "type", "@machine");
   const disks = all(devices, "disk").filter((disk) => (textAt(disk, "@device") ?? "disk") === "disk");
+  const first = firstToBoot(disks);
   const snapshots = snapshotXmls.map((text) => mapSnapshot(text, null));
   // libvirt writes the loader down when the domain first starts; before that the feature says what it will be.
   const secure =
@@ -136,7 +146,10 @@ export function mapDomain(xml: string, state: number, snapshotXmls: readonly str
     machine,
     description: textAt(domain, "description"),
     startedAt: null,
-    disks: disks.map((disk) => mapDisk(disk, textAt(scsi, "@model"))),
+    disks: disks.map((disk) => ({
+      ...mapDisk(disk, textAt(scsi, "@model")),
+      ...(disk === first ? { boot: true } : {}),
+    })),
     nics: all(devices, "interface").map((nic, index) =>
       mapNic(nic, index, paravirtual === undefined ? null : "netfront"),
     ),

@@ -34,6 +34,8 @@ export interface DiskSetting {
   readonly encrypted: boolean;
   /** `connected`; anything else: the host does not reach it. */
   readonly connection: string;
+  /** Key of the disk that it is told to start from. */
+  readonly bootKey: string | null;
 }
 
 export function mapDisks(devices: readonly Element[], setting: DiskSetting): VmDisk[] {
@@ -63,6 +65,7 @@ function mapDisk(disk: Element, controller: Element | undefined, setting: DiskSe
     capacity: numberAt(disk, "capacityInBytes") ?? (kilobytes === null ? null : kilobytes * 1024),
     allocated: null,
     readOnly: false,
+    ...(key === setting.bootKey ? { boot: true } : {}),
     details: words.length === 0 ? null : words.join(", "),
     captureBlocker: captureBlocker(backing, controller, setting),
   };

@@ -1,4 +1,5 @@
 import { describe, expect, it } from "vitest";
+import { inBootOrder } from "#lib/domain/vm-rules.ts";
 import type { Element } from "#lib/wire/soap/element.ts";
 import { parseXml } from "#lib/wire/soap/xml-reader.ts";
 import type { Infrastructure } from "./infrastructure.ts";
@@ -132,6 +133,16 @@ describe("a VM of vSphere", () => {
       },
       { model: null, modelRaw: "PCNet32" },
     ]);
+  });
+
+  it("says which disk it starts from, when it is told", () => {
+    const devices = [controller("ParaVirtualSCSIController", 1000), disk(2000, 1000, ""), disk(2001, 1000, "")];
+    const entry = (type: string, key: number) =>
+      `<VirtualMachineBootOptionsBootableDevice xsi:type="VirtualMachineBootOptionsBootable${type}Device"><deviceKey>${key}</deviceKey></VirtualMachineBootOptionsBootableDevice>`;
+    const order = value(`${entry("Ethernet", 4000)}${entry("Disk", 2001)}${entry("Disk", 2000)}`);
+    const told = vm(devices.join(""), { "config.bootOptions.bootOrder": order });
+    expect(inBootOrder(told.disks).map(({ id }) => id)).toEqual(["2001", "2000"]);
+    expect(inBootOrder(vm(devices.join("")).disks).map(({ id }) => id)).toEqual(["2000", "2001"]);
   });
 
   it("says beforehand which disks cannot be captured, and why", () => {

@@ -22,6 +22,7 @@ export const VM_PATHS = [
   "config.instanceUuid",
   "config.firmware",
   "config.bootOptions.efiSecureBootEnabled",
+  "config.bootOptions.bootOrder",
   "config.keyId",
   "config.version",
   "config.guestFullName",
@@ -96,12 +97,21 @@ export function mapVm({ ref, values }: ObjectValues, infra: Infrastructure): Vm 
       stopped: state === "stopped",
       encrypted: values.has("config.keyId"),
       connection: text("runtime.connectionState") ?? "connected",
+      bootKey: bootKeyOf(values.get("config.bootOptions.bootOrder")),
     }),
     nics: mapNics(devices, values.get("guest.net"), infra),
     snapshots: mapSnapshots(values.get("snapshot")),
     // A clone has the notes of its original, but an identity of its own.
     tag: mark !== null && mark === text("config.instanceUuid") ? mark : null,
   };
+}
+
+/** Key of the disk that the firmware tries before all others; null: the order of the controllers decides. */
+function bootKeyOf(order: Element | undefined): string | null {
+  const device = all(order, "VirtualMachineBootOptionsBootableDevice").find(
+    ({ type }) => type === "VirtualMachineBootOptionsBootableDiskDevice",
+  );
+  return textAt(device, "deviceKey");
 }
 
 function mapSnapshots(info: Element | undefined): VmSnapshot[] {

@@ -31,7 +31,8 @@ export function findByTag(mirror: Mirror, tag: string): [string, RecordOf<"VM">]
   return mirror.entries("VM").find(([, vm]) => isVm(vm) && tagOf(vm) === tag) ?? null;
 }
 
-function mapDisk(mirror: Mirror, vbd: RecordOf<"VBD">): VmDisk[] {
+/** `hvm`: its firmware starts from the first disk; of a paravirtual guest a mark says which one holds the boot loader. */
+function mapDisk(mirror: Mirror, vbd: RecordOf<"VBD">, hvm: boolean): VmDisk[] {
   const vdi = mirror.find("VDI", vbd.VDI);
   if (vbd.type !== "Disk" || vdi === null) return [];
   const sr = mirror.find("SR", vdi.SR);
@@ -41,6 +42,7 @@ function mapDisk(mirror: Mirror, vbd: RecordOf<"VBD">): VmDisk[] {
       id: vbd.userdevice,
       label: vbd.device !== "" ? vbd.device : (DEVICE[Number(vbd.userdevice)] ?? `disk ${vbd.userdevice}`),
       bus: "xen",
+      ...(!hvm && vbd.bootable ? { boot: true } : {}),
       source: vdi.uuid,
       storageRef: sr?.uuid ?? null,
       format: sr !== null && VHD_INSIDE.has(sr.type) ? "vhd" : null,
@@ -121,7 +123,7 @@ export function mapVm(mirror: Mirror, vm: RecordOf<"VM">): Vm {
     startedAt: state === "stopped" || metrics === null ? null : dateOf(metrics.start_time),
     disks: vm.VBDs.flatMap((ref) => {
       const vbd = mirror.find("VBD", ref);
-      return vbd === null ? [] : mapDisk(mirror, vbd);
+      return vbd === null ? [] : mapDisk(mirror, vbd, hvm);
     }).sort(byNumber),
     nics: vm.VIFs.flatMap((ref) => {
       const vif = mirror.find("VIF", ref);

@@ -82,7 +82,16 @@ const RECORDS = {
   }),
   VM_metrics: z.object({ start_time: text.catch("") }),
   VM_guest_metrics: z.object({ os_version: map.catch({}), networks: map.catch({}) }),
-  VBD: z.object({ VM: ref, VDI: ref, userdevice: text, device: text, type: text, mode: text, empty: z.boolean() }),
+  VBD: z.object({
+    VM: ref,
+    VDI: ref,
+    userdevice: text,
+    device: text,
+    type: text,
+    mode: text,
+    empty: z.boolean(),
+    bootable: z.boolean().catch(false),
+  }),
   VIF: z.object({ VM: ref, network: ref, device: text, MAC: text, currently_attached: z.boolean() }),
 } as const;
 

@@ -1,5 +1,6 @@
 /** Domains of libxl as libvirt describes them, and those that are made here. */
 import { describe, expect, it } from "vitest";
+import { inBootOrder } from "#lib/domain/vm-rules.ts";
 import type { VmSpec } from "../adapter.ts";
 import { mapDomain } from "../libvirt/map-domain.ts";
 import { at, parseXml, textAt } from "../libvirt/xml.ts";
@@ -105,6 +106,11 @@ describe("guests of libxl", () => {
       snapshots: [],
       tag: null,
     });
+    const two = PV.replace("</disk>", "</disk><disk type='file'><target dev='xvdb'/><boot order='2'/></disk>").replace(
+      "</disk><disk type='file'>",
+      "</disk><disk type='file'><target dev='xvdc'/><boot order='1'/></disk><disk type='file'>",
+    );
+    expect(inBootOrder(mapDomain(two, 5, []).disks).map(({ id }) => id)).toEqual(["xvdc", "xvda", "xvdb"]);
     expect(mapDomain(PVH, 5, [])).toMatchObject({ machine: "PVH", firmware: null, state: "stopped" });
   });
 
