@@ -7,6 +7,7 @@ export interface VersionAnswer {
   readonly state: string;
   readonly error: { code: string; message: string } | null;
   readonly disks: readonly {
+    fileName: string | null;
     fingerprint: string;
     format: string;
     variant: string;
