@@ -95,6 +95,12 @@ export interface CapturePlan {
   readonly ofSnapshot: boolean;
   /** In the order of making; empty: nothing is made. */
   readonly resources: readonly ResourceRef[];
+  /**
+   * By disk, of a VM that stands still: what its host shows to be otherwise once the VM was started or the disk
+   * written, as it was when planned. A later plan with other marks tells that what was read is of two moments.
+   * Absent: the host shows no such thing, or reading takes care of it.
+   */
+  readonly marks: Readonly<Record<string, string>>;
 }
 
 /** A whole VM as its host packs it. Disposing it ends the export there. */

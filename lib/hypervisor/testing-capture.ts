@@ -2,4 +2,9 @@
 import { randomUUID } from "node:crypto";
 import type { CapturePlan } from "./adapter.ts";
 
-export const stillPlan = (tag: string = randomUUID()): CapturePlan => ({ tag, ofSnapshot: false, resources: [] });
+export const stillPlan = (tag: string = randomUUID()): CapturePlan => ({
+  tag,
+  ofSnapshot: false,
+  resources: [],
+  marks: {},
+});

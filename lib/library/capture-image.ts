@@ -7,8 +7,8 @@ import type { DiskStream } from "#lib/disk/disk-stream.ts";
 import { createFileSink } from "#lib/disk/files/file-sink.ts";
 import type { HostConnection, HostSecret } from "#lib/domain/connection.ts";
 import type { CapturePlan } from "#lib/hypervisor/adapter.ts";
+import { lendDisk } from "#lib/hypervisor/lend-disk.ts";
 import { openHost } from "#lib/hypervisor/registry.ts";
-import { requireCapturable } from "./require-capturable.ts";
 import { requireSpace } from "./space.ts";
 
 export interface CaptureInput {
@@ -48,15 +48,11 @@ export async function captureImage(
   onProgress: OnProgress,
 ): Promise<Captured> {
   await using adapter = await openHost(input.target, input.secret, { dataDir: input.dataDir, signal });
-  const wanted = input.disks.map(({ diskId }) => diskId);
-  const vm = await requireCapturable(adapter, input.vmRef, wanted, signal);
+  const vm = await adapter.vm(input.vmRef, signal);
   const sizes = input.disks.map(({ diskId }) => vm.disks.find(({ id }) => id === diskId)?.capacity ?? 0);
   const fingerprints: string[] = [];
   let moved = 0;
   for (const [i, { diskId, fileName }] of input.disks.entries()) {
-    await using opened = await adapter.openDisk(input.vmRef, diskId, input.plan, signal);
-    const source = opened.access === "random" ? opened.disk : opened.stream;
-    sizes[i] = source.size;
     const before = { done: sum(sizes.slice(0, i)), moved };
     const passage: Passage = {
       fileName,
@@ -64,14 +60,19 @@ export async function captureImage(
       onProgress: (now) =>
         onProgress({ done: before.done + now.done, total: sum(sizes), moved: before.moved + now.moved }),
     };
-    const copied =
-      opened.access === "random"
-        ? await copyDisk(opened.disk, input, passage, signal)
-        : await copyStream(opened.stream, input, passage, signal);
+    const copied = await lendDisk(
+      adapter,
+      { vmRef: input.vmRef, diskId, plan: input.plan },
+      async (opened) => {
+        sizes[i] = opened.access === "random" ? opened.disk.size : opened.stream.size;
+        return opened.access === "random"
+          ? copyDisk(opened.disk, input, passage, signal)
+          : copyStream(opened.stream, input, passage, signal);
+      },
+      signal,
+    );
     fingerprints.push(copied.fingerprint);
     moved += copied.moved;
-    // Somebody may have started it meanwhile; then what was read is of two moments. A snapshot stays as it is.
-    if (!input.plan.ofSnapshot) await requireCapturable(adapter, input.vmRef, wanted, signal, false);
   }
   return { fingerprints, moved };
 }

@@ -1,9 +1,8 @@
 /** Whole VMs of a XenServer pool as XVA: what arrives, and what is left when it does not. */
 import { execFileSync } from "node:child_process";
 import { randomUUID } from "node:crypto";
-import { closeSync, existsSync, mkdirSync, openSync, readdirSync, rmSync, writeSync } from "node:fs";
+import { closeSync, mkdirSync, openSync, readdirSync, rmSync, writeSync } from "node:fs";
 import { join } from "node:path";
-import { setTimeout as delay } from "node:timers/promises";
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from "vitest";
 import { whyNoXvaImg } from "#e2e/lab/xapi/clients/clients.ts";
 import { whyNoXapi, XapiSimulator } from "#e2e/lab/xapi/simulator.ts";
@@ -19,6 +18,7 @@ import { capturePackage } from "./capture-package.ts";
 const MIB = 1_048_576;
 const reason = whyNoXapi();
 const xvaImg = whyNoXvaImg();
+const soon = (test: () => boolean) => expect.poll(test, { interval: 5, timeout: 5000 }).toBe(true);
 const never = (): AbortSignal => new AbortController().signal;
 
 describe.skipIf(reason !== null)(`a whole VM as XVA${reason === null ? "" : ` (skipped: ${reason})`}`, () => {
@@ -32,7 +32,9 @@ describe.skipIf(reason !== null)(`a whole VM as XVA${reason === null ? "" : ` (s
   let folder: string;
 
   const uuid = (ref: string): string => String(lab.db.get("VM", ref)["uuid"]);
-  const exportsNow = () => lab.db.refs("task").length;
+  /** The pool has begun to send. */
+  const exporting = (): boolean =>
+    lab.db.refs("VM", ({ current_operations: now }) => Object.values(now ?? {}).includes("export")).length > 0;
 
   /** With noise in the places that are named: the first disk's and the second's, in mebibytes. */
   function makeVm(name: string, sr: string, places: readonly (readonly number[])[]): string {
@@ -92,7 +94,7 @@ describe.skipIf(reason !== null)(`a whole VM as XVA${reason === null ? "" : ` (s
     expect(readdirSync(folder)).toEqual([]);
     expect(snapshots()).toEqual([]);
     expect(lab.db.refs("VDI", (each) => each["is_a_snapshot"] === true)).toEqual([]);
-    expect(exportsNow()).toBe(0);
+    expect(lab.db.refs("task")).toEqual([]);
   }
   const codeOf = (work: Promise<unknown>): Promise<string> =>
     work.then(
@@ -168,9 +170,9 @@ describe.skipIf(reason !== null)(`a whole VM as XVA${reason === null ? "" : ` (s
     const plan = await planned(vm);
     expect(plan.resources).toHaveLength(1);
     const before = await Promise.all(disks.map((path) => fingerprintFile(path)));
-    lab.tasks.faults.push({ method: "export", delay: 30 });
+    lab.tasks.faults.push({ method: "export", delay: 60 });
     const capturing = capture(vm, plan);
-    while (snapshots().length === 0 || exportsNow() === 0) await delay(5);
+    await soon(exporting);
     const fd = openSync(disks[1]!, "r+");
     writeSync(fd, Buffer.alloc(4096, "later "), 0, 4096, 11 * MIB);
     closeSync(fd);
@@ -207,9 +209,9 @@ describe.skipIf(reason !== null)(`a whole VM as XVA${reason === null ? "" : ` (s
   it("leaves nothing when every connection breaks", async () => {
     lab.machines.start(vm, false);
     const plan = await planned(vm);
-    lab.tasks.faults.push({ method: "export", delay: 50 });
+    lab.tasks.faults.push({ method: "export", delay: 500 });
     const capturing = codeOf(capture(vm, plan));
-    while (!existsSync(folder) || readdirSync(folder).length === 0) await delay(10);
+    await soon(exporting);
     lab.dropConnections();
     expect(await capturing).toMatch(/^host\.(unreachable|refused)$/);
     await expectNothing(plan);
@@ -218,10 +220,10 @@ describe.skipIf(reason !== null)(`a whole VM as XVA${reason === null ? "" : ` (s
   it("stops within two seconds when it is told to, on the pool too", async () => {
     lab.machines.start(vm, false);
     const plan = await planned(vm);
-    lab.tasks.faults.push({ method: "export", delay: 200 });
+    lab.tasks.faults.push({ method: "export", delay: 500 });
     const stop = new AbortController();
     const capturing = codeOf(capture(vm, plan, { signal: stop.signal }));
-    while (readdirSync(folder).length === 0) await delay(10);
+    await soon(exporting);
     const at = Date.now();
     stop.abort(new AppError("cancelled", "cancelled", "Enough."));
     expect(await capturing).toBe("cancelled");
@@ -235,9 +237,9 @@ describe.skipIf(reason !== null)(`a whole VM as XVA${reason === null ? "" : ` (s
     expect(await codeOf(capture(vm, plan))).toBe("vm.running");
     await expectNothing(plan);
     lab.machines.halt(vm);
-    lab.tasks.faults.push({ method: "export", delay: 30 });
+    lab.tasks.faults.push({ method: "export", delay: 100 });
     const capturing = codeOf(capture(vm, plan));
-    while (exportsNow() === 0 || readdirSync(folder).length === 0) await delay(5);
+    await soon(exporting);
     // The pool refuses it, as long as all goes by its rules.
     expect(await codeOf(adapter.power(uuid(vm), "start"))).toBe("host.refused");
     lab.db.update("VM", vm, { power_state: "Running" });

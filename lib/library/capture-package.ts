@@ -5,8 +5,8 @@ import type { HostConnection, HostSecret } from "#lib/domain/connection.ts";
 import { CONTAINER_LABEL, type ContainerKind } from "#lib/domain/container.ts";
 import { AppError } from "#lib/errors.ts";
 import type { CapturePlan } from "#lib/hypervisor/adapter.ts";
+import { requireCapturable, requireUnchanged } from "#lib/hypervisor/require-capturable.ts";
 import { openHost } from "#lib/hypervisor/registry.ts";
-import { requireCapturable } from "./require-capturable.ts";
 import { requireSpace } from "./space.ts";
 
 export interface PackageInput {
@@ -36,7 +36,7 @@ export async function capturePackage(
   const { vmRef, kind, plan, fileName, free } = input;
   await using adapter = await openHost(input.target, input.secret, { dataDir: input.dataDir, signal });
   if (adapter.packages === undefined || !adapter.capabilities.packages.includes(kind)) throw noPackages(kind);
-  const vm = await requireCapturable(adapter, vmRef, null, signal);
+  const vm = await requireCapturable(adapter, vmRef, null, plan, signal);
   // How long it becomes nobody says beforehand: blocks of zeros are left out of it.
   const expected = vm.disks.reduce((sum, { allocated, capacity }) => sum + (allocated ?? capacity ?? 0), 0);
   await using opened = await adapter.packages.open(vmRef, kind, plan, signal);
@@ -48,8 +48,8 @@ export async function capturePackage(
     moved += block.length;
     onProgress({ done: moved, total: Math.max(moved, expected), moved });
   }
-  // Somebody may have started it meanwhile; then what was read is of two moments. A snapshot stays as it is.
-  if (!plan.ofSnapshot) await requireCapturable(adapter, vmRef, null, signal, false);
+  const all = vm.disks.map(({ id }) => id);
+  await requireUnchanged(adapter, vmRef, all, plan, signal);
   await sink.commit(moved, signal);
   return { moved };
 }

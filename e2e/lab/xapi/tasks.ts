@@ -1,4 +1,5 @@
 /** Tasks: they take time, fail, stay pending for ever, and are cancelled. */
+import type { ServerResponse } from "node:http";
 import { setTimeout as delay } from "node:timers/promises";
 import type { Database } from "./database.ts";
 import { dateText, Failure, NULL_REF, text, type Value } from "./values.ts";
@@ -16,6 +17,13 @@ export interface Fault {
   readonly afterBytes?: number;
   /** Cuts the connection without a word. */
   readonly cut?: boolean;
+}
+
+/** Aborts when the task is cancelled, or when whoever reads is gone. */
+export function endOf(response: ServerResponse, task: AbortSignal): AbortSignal {
+  const gone = new AbortController();
+  response.once("close", () => gone.abort(new Failure("INTERNAL_ERROR", "EPIPE")));
+  return AbortSignal.any([task, gone.signal]);
 }
 
 export class Tasks {

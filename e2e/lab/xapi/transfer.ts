@@ -8,7 +8,7 @@ import { pipeline } from "node:stream/promises";
 import { setTimeout as delay } from "node:timers/promises";
 import { promisify } from "node:util";
 import type { PoolState } from "./calls.ts";
-import type { Fault } from "./tasks.ts";
+import { endOf, type Fault } from "./tasks.ts";
 import { Failure, integer, text } from "./values.ts";
 
 const run = promisify(execFile);
@@ -193,6 +193,7 @@ export class Transfers {
       await run("qemu-img", ["convert", "-f", "raw", "-O", "vpc", "-o", "force_size=on", path, made]);
       path = made;
     }
+    const stop = endOf(response, tasks.signal(task));
     const cut = (): void => void request.socket.destroy();
     tasks.signal(task).addEventListener("abort", cut, { once: true });
     try {
@@ -214,8 +215,8 @@ export class Transfers {
           );
         sent += part.length;
         tasks.progress(task, sent / total);
-        if (fault?.delay !== undefined) await delay(fault.delay, undefined, { signal: tasks.signal(task) });
-        if (!response.write(part)) await once(response, "drain", { signal: tasks.signal(task) });
+        if (fault?.delay !== undefined) await delay(fault.delay, undefined, { signal: stop });
+        if (!response.write(part)) await once(response, "drain", { signal: stop });
       }
       if (fault?.stayPending !== true) tasks.complete(task, null);
       response.end();

@@ -11,7 +11,7 @@ import { setTimeout as delay } from "node:timers/promises";
 import type { Database } from "./database.ts";
 import type { Machines } from "./machines.ts";
 import type { Storage } from "./storage.ts";
-import type { Tasks } from "./tasks.ts";
+import { endOf, type Tasks } from "./tasks.ts";
 import { Failure, integer, list, NULL_REF, struct, text, type Fields, type Value } from "./values.ts";
 import { readBareValue, writeValue } from "./xml-rpc.ts";
 
@@ -120,7 +120,7 @@ export async function sendVm(
   response.useChunkedEncodingByDefault = false;
   response.writeHead(200, { connection: "close", "task-id": task, "content-type": "application/octet-stream" });
   const fault = tasks.takeFault("export");
-  const stop = tasks.signal(task);
+  const stop = endOf(response, tasks.signal(task));
   const cut = (): void => void request.socket.destroy();
   stop.addEventListener("abort", cut, { once: true });
   const busy = (operations: Fields): void => {

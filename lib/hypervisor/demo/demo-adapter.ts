@@ -156,8 +156,8 @@ export class DemoAdapter implements HypervisorAdapter {
   async planCapture(ref: string, diskIds: readonly string[], tag: string, signal?: AbortSignal): Promise<CapturePlan> {
     const vm = await this.vm(ref);
     for (const diskId of diskIds) this.#captured(vm, diskId, signal);
-    if (vm.state === "stopped") return { tag, ofSnapshot: false, resources: [] };
-    return { tag, ofSnapshot: true, resources: [this.#pools.planSnapshot(tag, vm.name)] };
+    if (vm.state === "stopped") return { tag, ofSnapshot: false, resources: [], marks: {} };
+    return { tag, ofSnapshot: true, resources: [this.#pools.planSnapshot(tag, vm.name)], marks: {} };
   }
 
   async openDisk(ref: string, diskId: string, plan: CapturePlan, signal?: AbortSignal): Promise<HostDisk> {

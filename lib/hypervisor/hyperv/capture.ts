@@ -41,10 +41,15 @@ export const isStill = ({ state }: Pick<Vm, "state">): boolean =>
   state === "stopped" || state === "suspended" || state === "crashed";
 
 /**
- * `inPlace`: what is read where it lies leaves nothing beside it. Throws `disk.not-found`, `disk.cannot-capture`,
+ * `inPlace`: what is read where it lies leaves nothing beside it. `state`: of the machine, by `stateOf`. Throws `disk.not-found`, `disk.cannot-capture`,
  * `vm.no-snapshot`.
  */
-export function planCapture(vm: Vm, diskIds: readonly string[], tag: string, inPlace: boolean): CapturePlan {
+export function planCapture(
+  vm: Vm,
+  diskIds: readonly string[],
+  tag: string,
+  { inPlace, state }: { readonly inPlace: boolean; readonly state: string },
+): CapturePlan {
   const disks = diskIds.map((diskId) => diskOf(vm, diskId));
   if (vm.state === "running" && vm.snapshots.length >= MOST_CHECKPOINTS)
     throw new AppError(
@@ -62,7 +67,8 @@ export function planCapture(vm: Vm, diskIds: readonly string[], tag: string, inP
     ...(ofSnapshot ? [planSnapshot(vm.ref, vm.name, tag)] : []),
     ...needs.flatMap(({ merged }) => (merged === null ? [] : [merged])),
   ];
-  return { tag, ofSnapshot, resources };
+  const marks = ofSnapshot ? {} : Object.fromEntries(diskIds.map((diskId) => [diskId, state]));
+  return { tag, ofSnapshot, resources, marks };
 }
 
 /** `path`: of the file that is read, which the checkpoint froze when there is one. */
@@ -100,6 +106,17 @@ export async function mergeChain(
   );
 }
 
+/** State and the time of its last change, which is another one once the machine was started. Throws `vm.not-found`. */
+export async function stateOf(session: HypervSession, vm: Vm, signal?: AbortSignal): Promise<string> {
+  const wql = `SELECT Name, EnabledState, TimeOfLastStateChange FROM Msvm_ComputerSystem WHERE Name = '${vm.ref}'`;
+  const [machine] = await session.query(V2, wql, `Reading a disk of ${vm.name}`, signal);
+  if (machine === undefined)
+    throw new AppError("not-found", "vm.not-found", `${vm.name} was removed while its disk was read.`, {
+      hint: "Nothing of the unfinished copy is kept.",
+    });
+  return `${number(machine, "EnabledState")} ${text(machine, "TimeOfLastStateChange")}`;
+}
+
 /**
  * Answers what tells, when all has been read, whether it was of one moment: throws `vm.running` when a machine that was
  * off was started meanwhile, `vm.not-found` when it was removed, `disk.not-found` when its checkpoint was.
@@ -112,15 +129,7 @@ export async function watchOver(
   signal?: AbortSignal,
 ): Promise<() => Promise<void>> {
   const doing = `Reading a disk of ${vm.name}`;
-  const state = async (): Promise<string> => {
-    const wql = `SELECT Name, EnabledState, TimeOfLastStateChange FROM Msvm_ComputerSystem WHERE Name = '${vm.ref}'`;
-    const [machine] = await session.query(V2, wql, doing, signal);
-    if (machine === undefined)
-      throw new AppError("not-found", "vm.not-found", `${vm.name} was removed while its disk was read.`, {
-        hint: "Nothing of the unfinished copy is kept.",
-      });
-    return `${number(machine, "EnabledState")} ${text(machine, "TimeOfLastStateChange")}`;
-  };
+  const state = () => stateOf(session, vm, signal);
   const before = await state();
   return async () => {
     const now = await state();

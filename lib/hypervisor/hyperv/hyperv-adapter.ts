@@ -18,7 +18,7 @@ import type {
   VmSpec,
 } from "../adapter.ts";
 import { Told } from "../told.ts";
-import { diskOf, isStill, mergeChain, needsOf, planCapture, watchOver } from "./capture.ts";
+import { diskOf, isStill, mergeChain, needsOf, planCapture, stateOf, watchOver } from "./capture.ts";
 import { defineVm } from "./define-vm.ts";
 import type { DiskCarrier } from "./disk-carrier.ts";
 import { DiskSizes } from "./disk-sizes.ts";
@@ -131,7 +131,9 @@ export class HypervAdapter implements HypervisorAdapter {
     tag: string,
     signal?: AbortSignal,
   ): Promise<CapturePlan> {
-    return planCapture(await this.vm(vmRef, signal), diskIds, tag, this.#carrier.inPlace);
+    const vm = await this.vm(vmRef, signal);
+    const state = await stateOf(this.#session, vm, signal);
+    return planCapture(vm, diskIds, tag, { inPlace: this.#carrier.inPlace, state });
   }
 
   async openDisk(vmRef: string, diskId: string, plan: CapturePlan, signal?: AbortSignal): Promise<HostDisk> {

@@ -252,6 +252,9 @@ export class LibvirtClient implements AsyncDisposable {
       signal,
     );
 
+  volumeXml = (volume: VolumeRef, signal?: AbortSignal) =>
+    this.#rpc.call(PROC.volGetXml, writeVolume(w(), volume).uint(0), (r) => r.string(), signal);
+
   /** Raw bytes of the volume's file; flag 1: holes are told as such. */
   download = (volume: VolumeRef, offset: number, length: number, signal?: AbortSignal): Promise<RpcStream> =>
     this.#rpc.openStream(PROC.volDownload, writeVolume(w(), volume).hyper(offset).hyper(length).uint(1), signal);

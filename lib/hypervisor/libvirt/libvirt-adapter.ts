@@ -155,8 +155,13 @@ export class LibvirtAdapter<Host extends LibvirtHost> implements HypervisorAdapt
   }
 
   async planCapture(ref: string, diskIds: readonly string[], tag: string, signal?: AbortSignal): Promise<CapturePlan> {
-    for (const diskId of diskIds) await this.#captured(ref, diskId, signal);
-    return { tag, ofSnapshot: false, resources: [] };
+    const marks: Record<string, string> = {};
+    for (const diskId of diskIds) {
+      const { source } = await this.#captured(ref, diskId, signal);
+      const writtenAt = await this.#volumes.writtenAt(await this.#volumes.byPath(source, signal), signal);
+      if (writtenAt !== null) marks[diskId] = writtenAt;
+    }
+    return { tag, ofSnapshot: false, resources: [], marks };
   }
 
   async openDisk(ref: string, diskId: string, _plan: CapturePlan, signal?: AbortSignal): Promise<HostDisk> {

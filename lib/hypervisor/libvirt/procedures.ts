@@ -27,6 +27,7 @@ export const PROC = {
   volDelete: 94,
   volLookupByName: 95,
   volLookupByPath: 97,
+  volGetXml: 99,
   nodeGetFreeMemory: 102,
   interfaceGetXml: 130,
   getLibVersion: 157,

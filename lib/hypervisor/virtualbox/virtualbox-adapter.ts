@@ -122,7 +122,7 @@ export class VirtualBoxAdapter implements HypervisorAdapter {
     const resources: ResourceRef[] = [];
     for (const diskId of diskIds)
       resources.push(...(await planDiskCapture(this.#vbox, this.#host, { ...machine, diskId }, tag, signal)));
-    return { tag, ofSnapshot: false, resources };
+    return { tag, ofSnapshot: false, resources, marks: {} };
   }
 
   async openDisk(ref: string, diskId: string, plan: CapturePlan, signal?: AbortSignal): Promise<HostDisk> {

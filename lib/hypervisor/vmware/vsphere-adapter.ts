@@ -179,9 +179,9 @@ export class VsphereAdapter implements HypervisorAdapter {
   async planCapture(id: string, diskIds: readonly string[], tag: string, signal?: AbortSignal): Promise<CapturePlan> {
     const { vm, devices } = await this.#vm(id, signal);
     for (const diskId of diskIds) capturable(vm, devices, diskId);
-    if (vm.state === "stopped") return { tag, ofSnapshot: false, resources: [] };
+    if (vm.state === "stopped") return { tag, ofSnapshot: false, resources: [], marks: {} };
     const resources = [{ kind: "snapshot", ref: snapshotRef(id, tag), label: `snapshot of ${vm.name}` }] as const;
-    return { tag, ofSnapshot: true, resources };
+    return { tag, ofSnapshot: true, resources, marks: {} };
   }
 
   async openDisk(id: string, diskId: string, plan: CapturePlan, signal?: AbortSignal): Promise<HostDisk> {

@@ -166,8 +166,10 @@ export class XapiAdapter implements HypervisorAdapter {
     const found = await this.#found(uuid, signal);
     const { name, state } = mapVm(found.mirror, found.record);
     for (const diskId of diskIds) this.#captured(found, diskId);
-    if (state === "stopped") return { tag, ofSnapshot: false, resources: [] };
-    return { tag, ofSnapshot: true, resources: [this.#snapshots.plan(name, tag)] };
+    if (state !== "stopped") return { tag, ofSnapshot: true, resources: [this.#snapshots.plan(name, tag)], marks: {} };
+    const lastStart = found.mirror.find("VM_metrics", found.record.metrics)?.start_time;
+    const marks = lastStart === undefined ? {} : Object.fromEntries(diskIds.map((diskId) => [diskId, lastStart]));
+    return { tag, ofSnapshot: false, resources: [], marks };
   }
 
   async openDisk(uuid: string, diskId: string, plan: CapturePlan, signal?: AbortSignal): Promise<HostDisk> {
