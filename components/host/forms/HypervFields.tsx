@@ -80,19 +80,22 @@ export function HypervFields({ stored }: FieldsProps): ReactNode {
         </>
       )}
       {transport === "https" ? <CaCertificateField /> : null}
-      <RadioGroup
-        label="How do disks come and go?"
-        value={files}
-        onChange={(next) => setValue("files", next)}
-        options={[
-          { value: "winrm", label: "The host fetches and sends them", hint: "By HTTPS requests to this console" },
-          {
-            value: "sftp",
-            label: "SFTP",
-            hint: "By the OpenSSH server of the host: it needs no way to this console, and checkpoints are read where they lie",
-          },
-        ]}
-      />
+      <div>
+        <div className="mb-1.5 text-xs font-medium text-ink-2">How do disks come and go?</div>
+        <RadioGroup
+          label="How do disks come and go?"
+          value={files}
+          onChange={(next) => setValue("files", next)}
+          options={[
+            { value: "winrm", label: "The host fetches and sends them", hint: "By HTTPS requests to this console" },
+            {
+              value: "sftp",
+              label: "SFTP",
+              hint: "By the OpenSSH server of the host: it needs no way to this console, and checkpoints are read where they lie",
+            },
+          ]}
+        />
+      </div>
       {files === "sftp" ? <SftpFields stored={stored} /> : <CallbackField />}
     </>
   );
