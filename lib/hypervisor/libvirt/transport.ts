@@ -41,13 +41,21 @@ export function openTransport(
 
 async function openUnix(path: string, signal?: AbortSignal): Promise<Transport> {
   const stream = await new Promise<Duplex>((resolve, reject) => {
-    const socket = createConnection({ path, ...(signal === undefined ? {} : { signal }) });
+    signal?.throwIfAborted();
+    const socket = createConnection({ path });
+    // Not the socket's own `signal`: that one would end the connection whenever it aborts, long after the opening.
+    const onAbort = (): void => void socket.destroy(new Error("cancelled"));
+    signal?.addEventListener("abort", onAbort, { once: true });
     socket.setTimeout(CONNECT_MS, () => socket.destroy(new Error("no answer")));
     socket.once("connect", () => {
       socket.setTimeout(0);
+      signal?.removeEventListener("abort", onAbort);
       resolve(socket);
     });
-    socket.once("error", reject);
+    socket.once("error", (error) => {
+      signal?.removeEventListener("abort", onAbort);
+      reject(error);
+    });
   }).catch((cause: unknown) => {
     signal?.throwIfAborted();
     const code = cause instanceof Error && "code" in cause ? cause.code : "";

@@ -17,8 +17,12 @@ export interface TlsTarget {
 
 const CONNECT_MS = 15_000;
 
-/** Throws `host.identity-unconfirmed`, `host.key-changed` (fingerprint in `details`), `host.auth-failed`, `host.unreachable`. */
+/**
+ * The signal is for the opening: the connection outlives it. Throws `host.identity-unconfirmed`, `host.key-changed`
+ * (fingerprint in `details`), `host.auth-failed`, `host.unreachable`.
+ */
 export async function openTls(target: TlsTarget, signal?: AbortSignal): Promise<TLSSocket> {
+  signal?.throwIfAborted();
   const where = `${target.host}:${target.port}`;
   let socket: TLSSocket;
   try {
@@ -35,11 +39,17 @@ export async function openTls(target: TlsTarget, signal?: AbortSignal): Promise<
         ...(target.clientKey === null ? {} : { key: target.clientKey }),
       });
       open.setTimeout(CONNECT_MS, () => open.destroy(new Error("no answer in 15 seconds")));
-      signal?.addEventListener("abort", () => open.destroy(new Error("cancelled")), { once: true });
-      open.once("error", reject);
+      const onAbort = (): void => void open.destroy(new Error("cancelled"));
+      signal?.addEventListener("abort", onAbort, { once: true });
+      const onError = (error: Error): void => {
+        signal?.removeEventListener("abort", onAbort);
+        reject(error);
+      };
+      open.once("error", onError);
       open.once("secureConnect", () => {
         open.setTimeout(0);
-        open.removeListener("error", reject);
+        open.removeListener("error", onError);
+        signal?.removeEventListener("abort", onAbort);
         resolve(open);
       });
     });
