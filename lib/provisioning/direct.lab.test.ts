@@ -1,6 +1,6 @@
 /** VMs' disks straight from host to host through the whole console: each VM that arrives is the source of the next deploy. */
 import { readdir } from "node:fs/promises";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import { eq } from "drizzle-orm";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { compareByQemu, type EstateHost, START, WHY_NOT } from "#e2e/lab/estate.ts";
@@ -118,6 +118,10 @@ describe.skipIf(missing.length > 0)(
     async function expectUntouched({ vendor, vmRef }: Arrived): Promise<void> {
       const vm = await withHost(bench.services, rows.get(vendor)!.id, (adapter) => adapter.vm(vmRef));
       expect(vm.snapshots).toEqual([]);
+      if (vendor !== "hyperv") return;
+      // Here merged copies and the two files of a transfer lie beside the disk.
+      const { path } = await labs.get(vendor)!.file({ kind: "disk", ref: vm.disks[0]?.source ?? "", label: "" });
+      expect((await readdir(dirname(path))).filter((name) => /supravisor|avhdx/i.test(name))).toEqual([]);
     }
 
     it("begins with an image on KVM and on Xen", { timeout: PATIENCE_MS }, async () => {
@@ -162,6 +166,19 @@ describe.skipIf(missing.length > 0)(
         code: "request.blocked",
         details: { rules: ["source.vm-running"] },
       });
+    });
+
+    it("goes to several hosts at once, each by a snapshot of its own", { timeout: PATIENCE_MS }, async () => {
+      const made = await deploy("hyperv", "seven", { start: true });
+      expect(made.target.error).toBeNull();
+      const from = arrived.get("seven")!;
+      const versionId = await link(from, "running");
+      const outcomes = await Promise.all([
+        deploy("kvm", "eight", {}, versionId),
+        deploy("virtualbox", "nine", {}, versionId),
+        deploy("xen", "ten", {}, versionId),
+      ]);
+      for (const outcome of outcomes) await expectArrived(outcome, "snapshot", from);
     });
 
     it("is cancelled in the middle, and leaves nothing on either host", { timeout: PATIENCE_MS }, async () => {

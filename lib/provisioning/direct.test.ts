@@ -239,7 +239,7 @@ describe("a deploy of a VM's disk", () => {
     expect(outcome.target).toMatchObject({ status: "succeeded", receipt: { equal: true } });
     expect(outcome.target.receipt?.note).toContain("Still there: snapshot");
     expect(outcome.ledger.map(({ kind, state }) => [kind, state])).toEqual([
-      ["snapshot", "planned"],
+      ["snapshot", "made"],
       ["disk", "kept"],
       ["vm", "kept"],
     ]);

@@ -17,7 +17,10 @@ export async function enter(db: Db, jobId: string, hostId: string, resource: Res
 }
 
 export async function markMade(db: Db, seq: number): Promise<void> {
-  await db.update(ledger).set({ state: "made", updatedAt: new Date() }).where(eq(ledger.seq, seq));
+  await db
+    .update(ledger)
+    .set({ state: "made", updatedAt: new Date() })
+    .where(and(eq(ledger.seq, seq), eq(ledger.state, "planned")));
 }
 
 const OPEN = inArray(ledger.state, ["planned", "made"]);

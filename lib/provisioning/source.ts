@@ -9,7 +9,8 @@ import { withHost } from "#lib/inventory/sessions.ts";
 import type { JobIO } from "#lib/jobs/runner.ts";
 import { bounded } from "./bounded.ts";
 import type { DeployDisk } from "./deploy-disk.ts";
-import { enter, entriesOf, undoEntries } from "./ledger.ts";
+import { planInTurn } from "./in-turn.ts";
+import { entriesOf, undoEntries } from "./ledger.ts";
 
 const HOST_MS = 60_000;
 const REMOVE_MS = 120_000;
@@ -60,20 +61,19 @@ export async function openSource(
 }
 
 /** Enters all that reading will make, before any of it is made. Throws `vm.running`, `disk.*`, `host.*`. */
-export async function planReading(io: JobIO, source: SourceVm, disks: readonly DeployDisk[]): Promise<Reading> {
+export function planReading(io: JobIO, source: SourceVm, disks: readonly DeployDisk[]): Promise<Reading> {
   const diskIds = disks.flatMap(({ from }) => ("diskId" in from ? [from.diskId] : []));
   const doing = `Asking ${source.hostName} for the disks of ${source.vmName}`;
-  const plan = await bounded(io.signal, HOST_MS, doing, (signal) =>
-    withHost(
-      io.services,
-      source.hostId,
-      (adapter) => adapter.planCapture(source.vmRef, diskIds, io.jobId, signal),
-      signal,
+  return planInTurn(io, source, () =>
+    bounded(io.signal, HOST_MS, doing, (signal) =>
+      withHost(
+        io.services,
+        source.hostId,
+        (adapter) => adapter.planCapture(source.vmRef, diskIds, io.jobId, signal),
+        signal,
+      ),
     ),
   );
-  const seqs: number[] = [];
-  for (const resource of plan.resources) seqs.push(await enter(io.services.db, io.jobId, source.hostId, resource));
-  return { plan, seqs };
 }
 
 /** Removes what reading made. Answers with what is still there: the sweep comes back for it. */

@@ -77,12 +77,15 @@ export async function sendDisk(
       placement: target.choice.placement,
     },
   };
+  let opened: Promise<unknown> | null = null;
   let spooled = false;
   const send = () =>
     runInThread<DeployDiskInput, DeployDiskOutput, TransferReport>(TASK, input, {
       signal: io.signal,
       stallAfter: reading === null ? STALL_MS : LENDING_STALL_MS,
       onProgress: (report) => {
+        if (report.opened === true && reading !== null)
+          opened ??= Promise.all(reading.seqs.map((entry) => markMade(io.services.db, entry)));
         if (report.spooled !== undefined && !spooled) {
           spooled = true;
           void io.log("info", `The disk is kept in the data folder meanwhile: ${report.spooled}.`);
@@ -91,6 +94,7 @@ export async function sendDisk(
       },
     });
   const sent = await (source === null ? send() : inTurn(io, source, send));
+  await opened;
   if (sent.resource.ref !== resource.ref) {
     throw new AppError(
       "internal",

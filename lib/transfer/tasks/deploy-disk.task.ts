@@ -33,6 +33,8 @@ export interface TransferReport {
   readonly done: number;
   readonly total: number;
   readonly moved: number;
+  /** The disk of a VM can be read: whatever that needed on its host is there. */
+  readonly opened?: true;
   /** Why the disk is kept in the data folder meanwhile; absent: it is not. */
   readonly spooled?: string;
 }
@@ -47,19 +49,20 @@ async function deliver(
   { target, secret, dataDir, spec }: DeployDiskInput,
   source: Parameters<typeof deliverDisk>[0]["source"],
   io: IO,
+  said: Pick<TransferReport, "opened"> = {},
 ): Promise<Delivered> {
   await using adapter = await openHost(target, secret, { dataDir, signal: io.signal });
-  let spooled: Pick<TransferReport, "spooled"> = {};
+  let more: Pick<TransferReport, "opened" | "spooled"> = said;
   return await deliverDisk({
     source,
     adapter,
     spec,
     spool: { folder: dataDir, name: `deploy-${spec.name}` },
     onSpool: (reason) => {
-      spooled = { spooled: reason };
+      more = { ...more, spooled: reason };
     },
     signal: io.signal,
-    onProgress: (progress) => io.progress({ ...progress, ...spooled }),
+    onProgress: (progress) => io.progress({ ...progress, ...more }),
   });
 }
 
@@ -83,7 +86,12 @@ async function fromVm(input: DeployDiskInput, vm: VmDiskInput, io: IO): Promise<
   return await lendDisk(
     host,
     vm,
-    async (opened, openedAt) => ({ ...(await deliver(input, opened, io)), openedAt }),
+    async (opened, openedAt) => {
+      const { size } = opened.access === "random" ? opened.disk : opened.stream;
+      // Others may wait for this very word.
+      io.progress({ done: 0, total: size, moved: 0, opened: true });
+      return { ...(await deliver(input, opened, io, { opened: true })), openedAt };
+    },
     io.signal,
   );
 }
