@@ -4,13 +4,14 @@ import { dirname, join } from "node:path";
 import { eq } from "drizzle-orm";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { compareByQemu, type EstateHost, START, WHY_NOT } from "#e2e/lab/estate.ts";
-import { hosts, jobLog } from "#lib/db/schema.ts";
+import { hosts, imageVersions, jobLog } from "#lib/db/schema.ts";
 import { VENDORS, type Vendor } from "#lib/domain/hardware.ts";
 import type { TargetChoice } from "#lib/domain/request.ts";
 import type { HostRow } from "#lib/inventory/host-access.ts";
 import { withHost } from "#lib/inventory/sessions.ts";
 import { findVm } from "#lib/inventory/vm-query.ts";
 import { addHost } from "#lib/services/host/add-host.ts";
+import { captureVm } from "#lib/services/image/capture-vm.ts";
 import { linkVm } from "#lib/services/image/link-vm.ts";
 import { testPerson } from "#lib/services/testing.ts";
 import { type Bench, deployBench, type Outcome, until } from "./testing.ts";
@@ -179,6 +180,27 @@ describe.skipIf(missing.length > 0)(
         deploy("xen", "ten", {}, versionId),
       ]);
       for (const outcome of outcomes) await expectArrived(outcome, "snapshot", from);
+    });
+
+    it("goes on beside a capture of the same VM, and neither takes the other's snapshot", {
+      timeout: PATIENCE_MS,
+    }, async () => {
+      const from = arrived.get("seven")!;
+      const hostId = rows.get(from.vendor)!.id;
+      const versionId = await link(from, "running");
+      const [outcome, captured] = await Promise.all([
+        deploy("kvm", "eleven", {}, versionId),
+        captureVm(bench.operator, { hostId, vmRef: from.vmRef, imageId: null, name: null, from: null }).then(
+          ({ versionId: made }) =>
+            until("the capture's end", async () => {
+              const [row] = await bench.services.db.select().from(imageVersions).where(eq(imageVersions.id, made));
+              return row?.state === "ready" || row?.state === "failed" ? row : null;
+            }),
+        ),
+      ]);
+      expect(captured.error).toBeNull();
+      library = await libraryNow();
+      await expectArrived(outcome, "snapshot", from);
     });
 
     it("is cancelled in the middle, and leaves nothing on either host", { timeout: PATIENCE_MS }, async () => {

@@ -1,6 +1,6 @@
-/** Several targets that read one VM: some hosts lend it to one reader at a time, and make one snapshot at a time. */
+/** Several jobs that read one VM: some hosts lend it to one reader at a time, and make one snapshot at a time. */
 import { setTimeout as delay } from "node:timers/promises";
-import { and, eq, inArray, ne, sql } from "drizzle-orm";
+import { and, eq, inArray, ne, or, sql } from "drizzle-orm";
 import type { Db } from "#lib/db/client.ts";
 import { jobs, ledger, requests, requestTargets } from "#lib/db/schema.ts";
 import { AppError } from "#lib/errors.ts";
@@ -47,8 +47,8 @@ export async function inTurn<T>(
 }
 
 /**
- * Plans how the VM is read and enters it in the ledger, while no other deploy of the VM has a snapshot there that is not
- * made yet: a host that is asked for two at once cannot always tell whose is which, and what reading needs depends on
+ * Plans how the VM is read and enters it in the ledger, while no other job that reads the VM has a snapshot there that is
+ * not made yet: a host that is asked for two at once cannot always tell whose is which, and what reading needs depends on
  * the snapshots that are there. Answers the plan with its entries. Throws what `plan` throws.
  */
 export async function planInTurn(
@@ -78,21 +78,21 @@ export async function planInTurn(
   }
 }
 
-/** Entries of snapshots that other running deploys of the VM have on its host. */
+/** Entries of snapshots that other running deploys and captures of the VM have on its host. */
 async function otherSnapshots(db: Db, jobId: string, source: Pick<SourceVm, "hostId" | "vmRef">) {
   return db
     .select({ seq: ledger.seq, state: ledger.state })
     .from(ledger)
     .innerJoin(jobs, eq(jobs.id, ledger.jobId))
-    .innerJoin(requestTargets, eq(requestTargets.jobId, jobs.id))
-    .innerJoin(requests, eq(requests.id, requestTargets.requestId))
+    .leftJoin(requestTargets, eq(requestTargets.jobId, jobs.id))
+    .leftJoin(requests, eq(requests.id, requestTargets.requestId))
     .where(
       and(
         ne(ledger.jobId, jobId),
         eq(ledger.hostId, source.hostId),
         eq(ledger.kind, "snapshot"),
         inArray(jobs.state, ["running", "cancelling"]),
-        readsVm(source),
+        or(readsVm(source), capturesVm(source)),
       ),
     )
     .orderBy(ledger.seq);
@@ -102,6 +102,13 @@ const readsVm = ({ hostId, vmRef }: Pick<SourceVm, "hostId" | "vmRef">) =>
   and(
     sql`${requests.plan} -> 'source' ->> 'hostId' = ${hostId}`,
     sql`${requests.plan} -> 'source' ->> 'vmRef' = ${vmRef}`,
+  );
+
+const capturesVm = ({ hostId, vmRef }: Pick<SourceVm, "hostId" | "vmRef">) =>
+  and(
+    eq(jobs.kind, "image.capture"),
+    sql`${jobs.input} ->> 'hostId' = ${hostId}`,
+    sql`${jobs.input} ->> 'vmRef' = ${vmRef}`,
   );
 
 /** How far other running deploys of the VM have come; empty: there are none. */

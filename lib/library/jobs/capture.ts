@@ -9,7 +9,8 @@ import { withHost } from "#lib/inventory/sessions.ts";
 import type { JobHandler, JobIO } from "#lib/jobs/runner.ts";
 import { bounded } from "#lib/provisioning/bounded.ts";
 import { cleanUp } from "#lib/provisioning/clean-up.ts";
-import { enter } from "#lib/provisioning/ledger.ts";
+import { planInTurn } from "#lib/provisioning/in-turn.ts";
+import { markMade } from "#lib/provisioning/ledger.ts";
 import { runInThread } from "#lib/transfer/thread.ts";
 import type { Captured, CaptureInput } from "../capture-image.ts";
 import type { PackageInput } from "../capture-package.ts";
@@ -59,13 +60,18 @@ export const captureHandler: JobHandler = async (io) => {
     const free = await (await openLibrary(services)).free();
     const { vmRef } = input;
     const wanted = input.disks.map(({ diskId }) => diskId);
-    const plan = await bounded(io.signal, HOST_MS, `Asking ${row.name} for the VM's disks`, (signal) =>
-      withHost(services, input.hostId, (adapter) => adapter.planCapture(vmRef, wanted, io.jobId, signal), signal),
+    const { plan, seqs } = await planInTurn(io, input, () =>
+      bounded(io.signal, HOST_MS, `Asking ${row.name} for the VM's disks`, (signal) =>
+        withHost(services, input.hostId, (adapter) => adapter.planCapture(vmRef, wanted, io.jobId, signal), signal),
+      ),
     );
-    for (const resource of plan.resources) await enter(services.db, io.jobId, input.hostId, resource);
+    // The first of its bytes: what reading needs has been made.
+    let made: Promise<unknown> | null = null;
+    const begun = (): void => void (made ??= Promise.all(seqs.map((seq) => markMade(services.db, seq))));
     try {
-      return await read(io, input, { target, secret, dataDir: services.dataDir, vmRef, plan, folder, free });
+      return await read(io, input, { target, secret, dataDir: services.dataDir, vmRef, plan, folder, free }, begun);
     } finally {
+      await made;
       // A worker that stops leaves it to the next attempt, as all that it made.
       if (!isStopping(io.signal)) await cleanUp(io, input.hostId, row.name);
     }
@@ -93,10 +99,13 @@ function labelOf({ disks, package: packed }: Input): string {
   return disks.length === 1 ? "Reading the disk from its host" : `Reading ${disks.length} disks from their host`;
 }
 
-async function read(io: JobIO, { disks, package: packed }: Input, reading: Reading): Promise<Read> {
+async function read(io: JobIO, { disks, package: packed }: Input, reading: Reading, begun: () => void): Promise<Read> {
   const thread = {
     signal: io.signal,
-    onProgress: (progress: { done: number; total: number; moved: number }) => io.progress(progress),
+    onProgress: (progress: { done: number; total: number; moved: number }) => {
+      begun();
+      io.progress(progress);
+    },
     stallAfter: STALL_MS,
   };
   if (packed !== null) {
