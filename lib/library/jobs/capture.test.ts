@@ -151,7 +151,7 @@ describe("a capture of two disks", () => {
     const left = await run(started, { inSecond: (stop) => stop.abort(reason) });
     expect(left.code).toBe("worker.stopping");
     expect((await copiesOnHost()).length).toBe(2);
-    expect(await entriesOf(started)).toEqual(["file planned", "snapshot planned"]);
+    expect(await entriesOf(started)).toEqual(["file planned", "snapshot made"]);
     const again = await run(started, { attempt: 2 });
     expect(again.code).toBe("done");
     expect(await versionOf(started)).toMatchObject({ state: "ready" });
