@@ -23,6 +23,11 @@ export async function markMade(db: Db, seq: number): Promise<void> {
     .where(and(eq(ledger.seq, seq), eq(ledger.state, "planned")));
 }
 
+/** The same for several, beside other work: it never fails, since what is only planned is removed as well. */
+export async function markMadeAside(db: Db, seqs: readonly number[]): Promise<void> {
+  await Promise.allSettled(seqs.map((seq) => markMade(db, seq)));
+}
+
 const OPEN = inArray(ledger.state, ["planned", "made"]);
 
 /** The job has succeeded: what it made belongs to the user, `but` for some. In the transaction that says so. */

@@ -10,7 +10,7 @@ import type { JobHandler, JobIO } from "#lib/jobs/runner.ts";
 import { bounded } from "#lib/provisioning/bounded.ts";
 import { cleanUp } from "#lib/provisioning/clean-up.ts";
 import { planInTurn } from "#lib/provisioning/in-turn.ts";
-import { markMade } from "#lib/provisioning/ledger.ts";
+import { markMadeAside } from "#lib/provisioning/ledger.ts";
 import { runInThread } from "#lib/transfer/thread.ts";
 import type { Captured, CaptureInput } from "../capture-image.ts";
 import type { PackageInput } from "../capture-package.ts";
@@ -67,11 +67,13 @@ export const captureHandler: JobHandler = async (io) => {
     );
     // The first of its bytes: what reading needs has been made.
     let made: Promise<unknown> | null = null;
-    const begun = (): void => void (made ??= Promise.all(seqs.map((seq) => markMade(services.db, seq))));
+    const begun = (): void => void (made ??= markMadeAside(services.db, seqs));
+    const reading: Reading = { target, secret, dataDir: services.dataDir, vmRef, plan, folder, free };
     try {
-      return await read(io, input, { target, secret, dataDir: services.dataDir, vmRef, plan, folder, free }, begun);
-    } finally {
+      const files = await read(io, input, reading, begun);
       await made;
+      return files;
+    } finally {
       // A worker that stops leaves it to the next attempt, as all that it made.
       if (!isStopping(io.signal)) await cleanUp(io, input.hostId, row.name);
     }

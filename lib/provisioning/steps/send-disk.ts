@@ -9,7 +9,7 @@ import { bounded } from "../bounded.ts";
 import type { DeployDisk } from "../deploy-disk.ts";
 import { diskName, type Deployment, type SentDisk } from "../deployment.ts";
 import { inTurn } from "../in-turn.ts";
-import { enter, markMade } from "../ledger.ts";
+import { enter, markMade, markMadeAside } from "../ledger.ts";
 import type { Reading } from "../source.ts";
 
 const TASK = new URL("../../transfer/tasks/deploy-disk.task.ts", import.meta.url);
@@ -84,11 +84,13 @@ export async function sendDisk(
       signal: io.signal,
       stallAfter: reading === null ? STALL_MS : LENDING_STALL_MS,
       onProgress: (report) => {
-        if (report.opened === true && reading !== null)
-          opened ??= Promise.all(reading.seqs.map((entry) => markMade(io.services.db, entry)));
+        if (report.opened === true && reading !== null) opened ??= markMadeAside(io.services.db, reading.seqs);
         if (report.spooled !== undefined && !spooled) {
           spooled = true;
-          void io.log("info", `The disk is kept in the data folder meanwhile: ${report.spooled}.`);
+          // A line that cannot be written must not end the process.
+          void io
+            .log("info", `The disk is kept in the data folder meanwhile: ${report.spooled}.`)
+            .catch(() => undefined);
         }
         onProgress(report);
       },

@@ -73,6 +73,10 @@ export class HttpsUpload implements AsyncDisposable {
     const { signal, method, path, headers } = request;
     signal.throwIfAborted();
     const socket = await openTls(target, signal);
+    if (signal.aborted) {
+      socket.destroy();
+      throw signal.reason;
+    }
     const name = authorityOf(target);
     const sent = httpRequest({
       createConnection: () => socket,
