@@ -5,6 +5,7 @@
 import { rmSync } from "node:fs";
 import { join } from "node:path";
 import { prepareLab } from "./runner/lab.ts";
+import { markRun } from "./runner/left-behind.ts";
 import { installPackages } from "./runner/packages.ts";
 import { playwrightCounts, vitestCounts } from "./runner/reports.ts";
 import { outDir, runStep, type StepResult, type StepSpec } from "./runner/step.ts";
@@ -69,6 +70,8 @@ if (unknown.length > 0) {
 }
 rmSync(outDir, { recursive: true, force: true });
 const missing = installPackages();
+// After the packages: a service that Debian starts for one of them is meant to stay.
+const run = markRun();
 const chosen = STEPS.filter((step) => wanted.length === 0 || wanted.includes(step.name.replace(" ", "-")));
 // Big peers are built while the steps that need none of them run.
 const lab = chosen.some((step) => step.needsLab === true) ? prepareLab() : null;
@@ -77,6 +80,7 @@ for (const step of chosen) {
   if (step.needsLab === true) await lab;
   results.push(await runStep(step));
 }
+results.push(await run.check());
 
 const sum = (field: "passed" | "failed" | "skipped") => results.reduce((total, result) => total + result[field], 0);
 process.stdout.write("\n── summary\n");

@@ -65,9 +65,8 @@ export function startLibvirtd(options: { tlsPort?: number } = {}): Libvirtd {
       spawnSync("virsh", ["-q", "-c", uri, "net-undefine", networkName]);
       spawnSync("virsh", ["-q", "-c", uri, "pool-destroy", poolName]);
       spawnSync("virsh", ["-q", "-c", uri, "pool-undefine", poolName]);
-      for (const name of ["libvirtd.pid"]) {
-        const pid = Number(readFileSync(join(folder, name), "utf8"));
-        if (!Number.isInteger(pid) || pid <= 1) continue;
+      const pid = Number(readFileSync(join(folder, "libvirtd.pid"), "utf8"));
+      if (Number.isInteger(pid) && pid > 1) {
         process.kill(pid, "SIGTERM");
         // The next one can only start when this one has let go.
         sleepUntil(Date.now() + SOCKET_MS, () => !isAlive(pid));

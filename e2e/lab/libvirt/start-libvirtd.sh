@@ -2,7 +2,7 @@
 # A real libvirtd of its own for tests: socket, configuration and pool below DIR, no systemd needed, as root.
 # /dev/kvm may be there and yet not work on virtual machines without nested virtualisation, and libvirtd would probe
 # QEMU for a long time at each define; it is hidden, so guests run in software and the product finds that out itself.
-# Stop: kill the processes whose numbers are in DIR/libvirtd.pid and DIR/virtlogd.pid.
+# Stop: kill the process whose number is in DIR/libvirtd.pid.
 set -eu
 DIR=${1:?usage: start-libvirtd.sh DIR [TLS-PORT]}
 TLS_PORT=${2:-}
@@ -24,11 +24,14 @@ unix_sock_group = "root"
 unix_sock_rw_perms = "0700"
 log_outputs = "3:file:$DIR/libvirtd.log"
 C
-[ -S /run/libvirt/virtlogd-sock ] && pgrep -x virtlogd >/dev/null || /usr/sbin/virtlogd -d -p "$DIR/virtlogd.pid"
+# QEMU writes its consoles into files itself: virtlogd is one per machine, and nobody could say when to stop it.
+cat > "$DIR/qemu.conf" <<C
+stdio_handler = "file"
+C
 LISTEN=$([ -n "$TLS_PORT" ] && echo --listen || true)
-if [ -e /dev/kvm ]; then
-  exec unshare -m sh -c '
+exec unshare -m sh -c '
+  mount --bind "$1/qemu.conf" /etc/libvirt/qemu.conf
+  if [ -e /dev/kvm ]; then
     d=$(mktemp -d) && mount -t tmpfs -o nodev none "$d" && mknod "$d/kvm" c 10 232 && chmod 600 "$d/kvm" && mount --bind "$d/kvm" /dev/kvm
-    exec /usr/sbin/libvirtd -d $2 -f "$1/libvirtd.conf" -p "$1/libvirtd.pid"' sh "$DIR" "$LISTEN"
-fi
-exec /usr/sbin/libvirtd -d $LISTEN -f "$DIR/libvirtd.conf" -p "$DIR/libvirtd.pid"
+  fi
+  exec /usr/sbin/libvirtd -d $2 -f "$1/libvirtd.conf" -p "$1/libvirtd.pid"' sh "$DIR" "$LISTEN"
