@@ -3,7 +3,8 @@ import type { Context } from "hono";
 import { HTTPException } from "hono/http-exception";
 import type { ContentfulStatusCode } from "hono/utils/http-status";
 import type { Logger } from "pino";
-import { AppError, errorToJson, type ErrorKind } from "#lib/errors.ts";
+import { databaseProblem } from "#lib/db/problem.ts";
+import { AppError, errorToJson, type ErrorJson, type ErrorKind } from "#lib/errors.ts";
 
 const STATUS: Record<ErrorKind, ContentfulStatusCode> = {
   invalid: 400,
@@ -33,7 +34,7 @@ function unstorable(error: unknown): boolean {
 }
 
 /** What the libraries below us throw for a request that is wrong. */
-function translated(error: unknown): unknown {
+function translated(error: unknown, log: Logger): unknown {
   if (error instanceof HTTPException && error.status < 500) {
     return new AppError("invalid", "request.invalid", `The request is not understood: ${error.message}.`, {
       cause: error,
@@ -45,14 +46,39 @@ function translated(error: unknown): unknown {
       cause: error,
     });
   }
+  const problem = error instanceof AppError ? null : databaseProblem(error);
+  if (problem !== null) {
+    log.warn({ err: error }, problem.error.message);
+    return problem.error;
+  }
   return error;
 }
 
-export function answerError(c: Context, thrown: unknown, log: Logger): Response {
-  const error = translated(thrown);
-  const known = error instanceof AppError;
-  if (!known) log.error({ err: error, path: c.req.path, method: c.req.method }, "request failed");
-  else if (error.kind === "internal") log.error({ err: error, path: c.req.path }, error.message);
+export interface ErrorAnswer {
+  readonly status: ContentfulStatusCode;
+  readonly headers: Readonly<Record<string, string>>;
+  readonly body: { readonly error: ErrorJson };
+}
+
+/** What to answer; logs what the person who asked cannot mend. */
+export function errorAnswer(
+  thrown: unknown,
+  log: Logger,
+  where: { path: string; method?: string | undefined },
+): ErrorAnswer {
+  const error = translated(thrown, log);
+  if (!(error instanceof AppError)) log.error({ err: error, ...where }, "request failed");
+  else if (error.kind === "internal") log.error({ err: error, ...where }, error.message);
   const json = errorToJson(error);
-  return c.json({ error: json }, STATUS[json.kind]);
+  const wait = json.details?.["retryAfter"];
+  return {
+    status: STATUS[json.kind],
+    headers: typeof wait === "number" ? { "Retry-After": String(wait) } : {},
+    body: { error: json },
+  };
+}
+
+export function answerError(c: Context, thrown: unknown, log: Logger): Response {
+  const { status, headers, body } = errorAnswer(thrown, log, { path: c.req.path, method: c.req.method });
+  return c.json(body, status, { ...headers });
 }

@@ -67,16 +67,7 @@ async function byToken(services: Services, secret: string, address: string | nul
       hint: "Make a new one in Settings, or run `supravisor login`.",
     });
   }
-  const now = new Date();
-  await services.db
-    .update(apiTokens)
-    .set({ lastUsedAt: now })
-    .where(
-      and(
-        eq(apiTokens.id, row.token.id),
-        or(isNull(apiTokens.lastUsedAt), lt(apiTokens.lastUsedAt, new Date(now.getTime() - STALE_USE_MS))),
-      ),
-    );
+  await noteUse(services, row.token.id);
   const role = cappedRole(row.token.role, row.user.role);
   if (role === null) {
     throw new AppError("unauthenticated", "auth.token-invalid", "The owner of this token has another role now.", {
@@ -84,4 +75,19 @@ async function byToken(services: Services, secret: string, address: string | nul
     });
   }
   return { id: row.user.id, name: row.user.name, role, via: "token", address };
+}
+
+/** Best effort: who may read can read, also while the database takes no writes. */
+async function noteUse(services: Services, tokenId: string): Promise<void> {
+  const now = new Date();
+  const update = services.db
+    .update(apiTokens)
+    .set({ lastUsedAt: now })
+    .where(
+      and(
+        eq(apiTokens.id, tokenId),
+        or(isNull(apiTokens.lastUsedAt), lt(apiTokens.lastUsedAt, new Date(now.getTime() - STALE_USE_MS))),
+      ),
+    );
+  await update.catch((error: unknown) => services.log.debug({ err: error }, "the use of a token could not be noted"));
 }

@@ -10,6 +10,7 @@ import { drizzle as drizzlePglite } from "drizzle-orm/pglite";
 import { migrate as migratePglite } from "drizzle-orm/pglite/migrator";
 import pg from "pg";
 import { AppError } from "#lib/errors.ts";
+import { drizzleOn, openPool } from "./pool.ts";
 import * as schema from "./schema.ts";
 
 /** The database or a transaction on it: services take either. */
@@ -73,20 +74,8 @@ async function openEmbedded(dataDir: string | null): Promise<Database> {
 }
 
 async function openPostgres(url: string): Promise<Database> {
-  const pool = new pg.Pool({
-    connectionString: url,
-    max: 12,
-    connectionTimeoutMillis: 10_000,
-    application_name: "supravisor",
-    keepAlive: true,
-    // A network that swallows packets must not keep anybody waiting for ever, nor a process that hangs the audit's lock.
-    statement_timeout: 120_000,
-    query_timeout: 130_000,
-    idle_in_transaction_session_timeout: 60_000,
-  });
-  // A connection that dies while idle must not end the process; the next query gets another one.
-  pool.on("error", () => undefined);
-  const db = drizzlePg(pool, { schema });
+  const pool = openPool(url);
+  const db = drizzleOn(pool);
   try {
     const client = await pool.connect();
     try {

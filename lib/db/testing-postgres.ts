@@ -22,6 +22,9 @@ export interface TestPostgres {
   readonly url: string;
   /** Ends every connection, as a restart or a fail-over does, and comes back. */
   restart(): Promise<void>;
+  /** As a machine that is switched off: nobody listens until `start`. */
+  stop(): Promise<void>;
+  start(): Promise<void>;
   close(): Promise<void>;
 }
 
@@ -42,17 +45,26 @@ export async function startTestPostgres(): Promise<TestPostgres> {
   );
   const control = (...args: string[]) =>
     run(join(programs, "pg_ctl"), ["-D", data, "-w", "-l", join(folder, "log"), ...args], options);
-  const start = () =>
-    control("-o", `-c listen_addresses='' -c unix_socket_directories='${folder}' -c fsync=off`, "start");
+  let running = false;
+  const start = async (): Promise<void> => {
+    await control("-o", `-c listen_addresses='' -c unix_socket_directories='${folder}' -c fsync=off`, "start");
+    running = true;
+  };
+  const stop = async (): Promise<void> => {
+    running = false;
+    await control("-m", "immediate", "stop");
+  };
   await start();
   return {
     url: `postgresql://postgres@localhost/postgres?host=${encodeURIComponent(folder)}`,
     async restart() {
-      await control("-m", "immediate", "stop");
+      await stop();
       await start();
     },
+    stop,
+    start,
     async close() {
-      await control("-m", "immediate", "stop");
+      if (running) await stop();
       await rm(folder, { recursive: true, force: true });
     },
   };

@@ -20,8 +20,9 @@ export interface TestServices extends Services {
   close(): Promise<void>;
 }
 
-export async function testServices(): Promise<TestServices> {
-  const database = await openTestDatabase();
+/** In memory, or on the Postgres of this address. */
+export async function testServices(url?: string): Promise<TestServices> {
+  const database = await openDatabase({ dataDir: null, ...(url === undefined ? {} : { url }) });
   const dataDir = await mkdtemp(join(tmpdir(), "supravisor-test-"));
   const queue = await openJobQueue(database);
   return {

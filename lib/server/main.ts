@@ -5,12 +5,11 @@ import { getRequestListener } from "@hono/node-server";
 import next from "next";
 import { createApi } from "#lib/api/app.ts";
 import { identify, peerAddress } from "#lib/api/guard.ts";
-import { statusOf } from "#lib/api/errors.ts";
+import { errorAnswer } from "#lib/api/errors.ts";
 import { signInByOidc, signInByPassword, signOut } from "#lib/auth/accounts.ts";
 import { provideAccountChecks } from "#lib/auth/registry.ts";
 import type { AuthSettings } from "#lib/auth/authenticate.ts";
 import { lockDataDir } from "#lib/db/lock.ts";
-import { errorToJson } from "#lib/errors.ts";
 import { startInventorySync } from "#lib/inventory/sync.ts";
 import { startRunner } from "#lib/jobs/runner.ts";
 import { startLibrarySweep } from "#lib/library/sweep.ts";
@@ -143,12 +142,7 @@ function route(routes: Routes): RequestListener {
           ? routes.api(request, response)
           : answerPage(routes, request, response, path);
     work.catch((error: unknown) => {
-      services.log.error({ err: error, path }, "request failed");
-      if (!response.headersSent)
-        response
-          .writeHead(500, { "content-type": "application/json" })
-          .end(JSON.stringify({ error: errorToJson(error) }));
-      else response.destroy();
+      sendError(services, response, error, path);
     });
   };
 }
@@ -159,16 +153,14 @@ async function answerUpload(routes: Routes, request: IncomingMessage, response: 
     const ctx = await identify(routes.services, routes.settings, request);
     await routes.uploads(request, response, ctx);
   } catch (error) {
-    const json = errorToJson(error);
-    if (json.kind === "internal") routes.services.log.error({ err: error }, "upload failed");
-    if (response.headersSent) {
-      response.destroy();
-      return;
-    }
-    response
-      .writeHead(statusOf(json.kind), { "content-type": "application/json" })
-      .end(JSON.stringify({ error: json }));
+    sendError(routes.services, response, error, "/api/v1/uploads");
   }
+}
+
+function sendError(services: Services, response: ServerResponse, thrown: unknown, path: string): void {
+  const { status, headers, body } = errorAnswer(thrown, services.log, { path });
+  if (response.headersSent) response.destroy();
+  else response.writeHead(status, { "content-type": "application/json", ...headers }).end(JSON.stringify(body));
 }
 
 async function answerPage(

@@ -1,0 +1,41 @@
+/** The connections to Postgres. One that breaks is thrown away, wherever it breaks; nothing of it ends the process or stays taken. */
+import { drizzle, type NodePgDatabase } from "drizzle-orm/node-postgres";
+import pg from "pg";
+import * as schema from "./schema.ts";
+
+const MOST_CONNECTIONS = 12;
+
+export function openPool(url: string): pg.Pool {
+  const pool = new pg.Pool({
+    connectionString: url,
+    max: MOST_CONNECTIONS,
+    connectionTimeoutMillis: 10_000,
+    application_name: "supravisor",
+    keepAlive: true,
+    // A network that swallows packets must not keep anybody waiting for ever, nor a process that hangs the audit's lock.
+    statement_timeout: 120_000,
+    query_timeout: 130_000,
+    idle_in_transaction_session_timeout: 60_000,
+  });
+  // A connection that dies while idle must not end the process; the next query gets another one.
+  pool.on("error", () => undefined);
+  // Nor one that dies in a transaction between two statements, when the pool does not listen to it: the next statement fails.
+  pool.on("connect", (client) => client.on("error", () => undefined));
+  return pool;
+}
+
+/** Drizzle on the pool, with transactions that always give their connection back. */
+export function drizzleOn(pool: pg.Pool): NodePgDatabase<typeof schema> {
+  const db = drizzle(pool, { schema });
+  // Drizzle's own keeps the connection for ever when BEGIN fails on it.
+  db.transaction = async (work, config) => {
+    const client = await pool.connect();
+    try {
+      return await drizzle(client, { schema }).transaction(work, config);
+    } finally {
+      // Anything but idle: the transaction's end did not get through, and nobody else may continue it.
+      client.release(client.getTransactionStatus() !== "I");
+    }
+  };
+  return db;
+}
