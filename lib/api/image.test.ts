@@ -46,7 +46,7 @@ const run = () =>
     services,
     services.jobs as OpenJobQueue,
     {
-      deploy: async () => undefined,
+      deploy: { run: async () => undefined },
       "image.analyse": analyseHandler,
       "image.import": importHandler,
       "image.capture": captureHandler,

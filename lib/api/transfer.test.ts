@@ -27,7 +27,7 @@ let where: { imageId: string; versionId: string; diskId: string };
 beforeAll(async () => {
   services = await testServices();
   served = await serveApi(services);
-  const never = async () => undefined;
+  const never = { run: async () => undefined };
   runner = await startRunner(
     services,
     services.jobs as OpenJobQueue,

@@ -10,7 +10,28 @@ export type JobKind = z.infer<typeof JobKind>;
 export const JobState = z.enum(["queued", "running", "cancelling", "succeeded", "failed", "cancelled"]);
 export type JobState = z.infer<typeof JobState>;
 
+export const ENDED_JOB_STATES = ["succeeded", "failed", "cancelled"] as const satisfies readonly JobState[];
+export const ACTIVE_JOB_STATES = ["queued", "running", "cancelling"] as const satisfies readonly JobState[];
+
+export function isEnded(state: JobState): boolean {
+  return ENDED_JOB_STATES.some((ended) => ended === state);
+}
+
 export const JobStage = Stage.extend({ id: z.string() });
+
+/** What a job waits for. It goes on by itself; after `until` it fails. */
+export const HostWait = z.object({
+  hostId: z.uuid(),
+  hostName: z.string(),
+  /** ISO 8601, by the database's clock. */
+  since: z.string(),
+  until: z.string(),
+  /** What the host, or the way to it, said last. */
+  reason: z.string(),
+  /** Times that the work was begun again in vain since. */
+  tries: z.number().int().nonnegative(),
+});
+export type HostWait = z.infer<typeof HostWait>;
 
 export const Job = z.object({
   id: z.uuid(),
@@ -21,6 +42,8 @@ export const Job = z.object({
   stages: z.array(JobStage),
   progress: Progress.nullable(),
   error: ErrorView.nullable(),
+  /** Null: it waits for no host. */
+  waiting: HostWait.nullable(),
   /** What the job is about, for links. */
   subject: z.object({ kind: z.enum(["request", "image", "vm"]), id: z.string() }),
   attempt: z.number().int(),

@@ -52,7 +52,16 @@ export const TargetStatus = z.enum(["waiting", "running", "succeeded", "failed",
 export type TargetStatus = z.infer<typeof TargetStatus>;
 
 /** True names of what a deploy does, in order. */
-export const STAGES = ["check", "create-disk", "transfer", "verify", "create-vm", "start-vm", "clean-up"] as const;
+export const STAGES = [
+  "check",
+  "create-disk",
+  "transfer",
+  "verify",
+  "create-vm",
+  "start-vm",
+  "clean-up",
+  "wait",
+] as const;
 export const StageId = z.enum(STAGES);
 export type StageId = z.infer<typeof StageId>;
 

@@ -2,12 +2,15 @@
 import { isNull } from "drizzle-orm";
 import { hosts } from "#lib/db/schema.ts";
 import type { Services } from "#lib/services/context.ts";
+import { pause } from "./backoff.ts";
 import { accessDigest } from "./host-access.ts";
 import { HostSession } from "./session.ts";
 import { registerSessions, unregisterSessions } from "./sessions.ts";
 
 /** Events between processes can be lost with their connection: the list is read again this often. */
 const RECHECK_MS = 60_000;
+/** What has not ended by then ends with the process. */
+const CLOSE_MS = 2500;
 
 export interface InventorySync {
   close(): Promise<void>;
@@ -17,9 +20,21 @@ export interface InventorySync {
 export async function startInventorySync(services: Services): Promise<InventorySync> {
   const sessions = new Map<string, HostSession>();
   registerSessions(services.db, sessions);
+  const ending = new Set<Promise<void>>();
   let stopped = false;
   let again = false;
   let running: Promise<void> | null = null;
+
+  /** Nobody waits for a host that does not let go. */
+  const end = (session: HostSession): void => {
+    const gone = session
+      .stop()
+      .catch((error: unknown) =>
+        services.log.warn({ err: error, hostId: session.hostId }, "a session did not end well"),
+      )
+      .finally(() => ending.delete(gone));
+    ending.add(gone);
+  };
 
   const reconcile = async () => {
     const rows = await services.db.select().from(hosts).where(isNull(hosts.removedAt));
@@ -28,7 +43,7 @@ export async function startInventorySync(services: Services): Promise<InventoryS
     for (const [id, session] of sessions) {
       if (there.has(id)) continue;
       sessions.delete(id);
-      await session.stop();
+      end(session);
     }
     for (const row of rows) {
       const session = sessions.get(row.id);
@@ -69,7 +84,8 @@ export async function startInventorySync(services: Services): Promise<InventoryS
       unsubscribe();
       unregisterSessions(services.db);
       await running;
-      await Promise.all([...sessions.values()].map((session) => session.stop()));
+      for (const session of sessions.values()) end(session);
+      await Promise.race([Promise.all(ending), pause(CLOSE_MS, AbortSignal.timeout(CLOSE_MS))]);
     },
   };
 }

@@ -1,14 +1,19 @@
 /** The row that people watch: stages, progress and log of one running job, written no oftener than eyes need it. */
 import { jobLog, jobs } from "#lib/db/schema.ts";
-import type { Job } from "#lib/domain/job.ts";
+import type { HostWait, Job } from "#lib/domain/job.ts";
 import type { Services } from "#lib/services/context.ts";
+import { waitedLabel, waitLabel } from "./host-wait.ts";
 import { ownRow } from "./lease.ts";
+import { patiently } from "./patience.ts";
 import { rateMeter, type ProgressReport } from "./rate.ts";
 
 type StageState = Job["stages"][number]["state"];
 
 const EVENT_MS = 250;
 const ROW_MS = 1000;
+const WAIT = "wait";
+/** Their end says nothing of the host, nor of what the job is for. */
+const ASIDE: readonly string[] = [WAIT, "clean-up"];
 
 export interface JobRecord {
   stage(id: string, state: StageState, label?: string): Promise<void>;
@@ -16,6 +21,10 @@ export interface JobRecord {
   log(level: "info" | "warn" | "error", text: string): Promise<void>;
   /** Writes what is still waiting. */
   flush(): Promise<void>;
+  /** What the job waited for, while the host has not shown that it is back. */
+  waited(): HostWait | null;
+  /** The stage under which people see that it waits; null: that it does no longer. */
+  waits(wait: HostWait | null): Promise<void>;
 }
 
 export function jobRecord(services: Services, row: typeof jobs.$inferSelect): JobRecord {
@@ -25,38 +34,54 @@ export function jobRecord(services: Services, row: typeof jobs.$inferSelect): Jo
   let rowTimer: NodeJS.Timeout | null = null;
   let eventAt = 0;
   let meter = rateMeter();
+  let { waiting, crashStage } = row;
   const requestId = row.subjectKind === "request" ? row.subjectId : null;
   const changed = (): void => {
     services.events.publish({ type: "job", id: row.id });
     if (requestId !== null) services.events.publish({ type: "request", id: requestId });
   };
+  const write = (values: Partial<typeof jobs.$inferInsert>): Promise<unknown> =>
+    patiently(() => services.db.update(jobs).set(values).where(ownRow(row)));
   const save = async (): Promise<void> => {
     if (!dirty) return;
     dirty = false;
     await services.db.update(jobs).set({ progress: latest }).where(ownRow(row));
   };
-  return {
-    async stage(id, state, label) {
-      const now = new Date().toISOString();
-      const old = stages.find((stage) => stage.id === id);
-      const next = {
-        id,
-        label: label ?? old?.label ?? id,
-        state,
-        startedAt: state === "running" ? now : (old?.startedAt ?? null),
-        finishedAt: state === "done" || state === "failed" ? now : null,
-      };
-      stages = old === undefined ? [...stages, next] : stages.map((stage) => (stage.id === id ? next : stage));
-      if (state === "running") {
-        meter = rateMeter();
-        latest = null;
-        dirty = false;
-        await services.db.update(jobs).set({ stages, progress: null }).where(ownRow(row));
-      } else {
-        await services.db.update(jobs).set({ stages }).where(ownRow(row));
+  const stage = async (id: string, state: StageState, label?: string): Promise<void> => {
+    const now = new Date().toISOString();
+    const old = stages.find((each) => each.id === id);
+    const next = {
+      id,
+      label: label ?? old?.label ?? id,
+      state,
+      startedAt: state === "running" ? now : (old?.startedAt ?? null),
+      finishedAt: state === "done" || state === "failed" ? now : null,
+    };
+    stages = old === undefined ? [...stages, next] : stages.map((each) => (each.id === id ? next : each));
+    if (state === "running") {
+      meter = rateMeter();
+      latest = null;
+      dirty = false;
+      await write({ stages, progress: null });
+    } else {
+      const past: Partial<typeof jobs.$inferInsert> = {};
+      // The host has answered: whatever happens to it now is another absence.
+      if (state === "done" && waiting !== null && !ASIDE.includes(id)) {
+        waiting = null;
+        past.waiting = null;
       }
-      changed();
-    },
+      // It has got beyond the place where its workers died.
+      if (state === "done" && id === crashStage) {
+        crashStage = null;
+        past.crashStage = null;
+        past.crashes = 0;
+      }
+      await write({ stages, ...past });
+    }
+    changed();
+  };
+  return {
+    stage,
     progress(report) {
       latest = meter(report);
       dirty = true;
@@ -67,17 +92,26 @@ export function jobRecord(services: Services, row: typeof jobs.$inferSelect): Jo
       }
       rowTimer ??= setTimeout(() => {
         rowTimer = null;
-        save().catch((error: unknown) => services.log.error({ err: error, jobId: row.id }, "progress not saved"));
+        save().catch((error: unknown) => {
+          dirty = true;
+          services.log.warn({ err: error, jobId: row.id }, "progress not saved");
+        });
       }, ROW_MS);
     },
     async log(level, text) {
-      await services.db.insert(jobLog).values({ jobId: row.id, level, text });
+      await patiently(() => services.db.insert(jobLog).values({ jobId: row.id, level, text }));
       changed();
     },
     async flush() {
       if (rowTimer !== null) clearTimeout(rowTimer);
       rowTimer = null;
       await save();
+    },
+    waited: () => waiting,
+    async waits(wait) {
+      if (wait !== null) await stage(WAIT, "running", waitLabel(wait));
+      else if (waiting !== null && stages.some(({ id, state }) => id === WAIT && state === "running"))
+        await stage(WAIT, "done", waitedLabel(waiting));
     },
   };
 }

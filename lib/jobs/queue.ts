@@ -1,10 +1,10 @@
 /** Putting work into the queue, in the same transaction as the change that wants it. */
 import { randomUUID } from "node:crypto";
-import { and, eq, inArray, sql, type SQL } from "drizzle-orm";
+import { and, eq, inArray, notExists, or, sql, type SQL } from "drizzle-orm";
 import { fromDrizzle, fromPglite, PgBoss } from "pg-boss";
-import type { Database, Tx } from "#lib/db/client.ts";
-import { jobs } from "#lib/db/schema.ts";
-import { JOB_KINDS, type Job, type JobKind } from "#lib/domain/job.ts";
+import type { Database, Db, Tx } from "#lib/db/client.ts";
+import { jobs, ledger } from "#lib/db/schema.ts";
+import { ACTIVE_JOB_STATES, JOB_KINDS, type Job, type JobKind } from "#lib/domain/job.ts";
 
 export interface NewJob {
   readonly kind: JobKind;
@@ -14,6 +14,8 @@ export interface NewJob {
   /** Identifiers only, never a secret. */
   readonly input: Record<string, unknown>;
   readonly stages?: Job["stages"];
+  /** The host that it works on: jobs of one kind take turns there. */
+  readonly hostId?: string;
   readonly actor: { readonly id: string | null; readonly name: string };
 }
 
@@ -27,6 +29,23 @@ export interface JobQueue {
 /** Both drivers answer `{ rows }`; the common type of the two does not say so. */
 function asExecutor(tx: Tx): { execute(query: unknown): Promise<{ rows: unknown[] }> } {
   return { execute: async (query) => (await tx.execute(query as SQL)) as { rows: unknown[] } };
+}
+
+/** The queue runs so many jobs of a group at a time (lib/jobs/runner.ts). */
+export function groupOf(hostId: string | null): { group?: { id: string } } {
+  return hostId === null ? {} : { group: { id: hostId } };
+}
+
+const madeNothing = notExists(
+  sql`(select 1 from ${ledger} where ${ledger.jobId} = ${jobs.id} and ${ledger.state} in ('planned', 'made'))`,
+);
+
+/** What the queue takes for ended runs again. */
+export async function putBack(db: Db, kind: JobKind, id: string): Promise<void> {
+  await db.execute(sql`
+    update pgboss.job set state = 'retry', retry_count = 0, start_after = now(), completed_on = null, heartbeat_on = null
+    where name = ${kind} and id = ${id} and state not in ('created', 'retry', 'active')
+  `);
 }
 
 export interface OpenJobQueue extends JobQueue {
@@ -79,27 +98,34 @@ export async function openJobQueue(database: Database): Promise<OpenJobQueue> {
         subjectId: job.subject.id,
         input: job.input,
         stages: job.stages ?? [],
+        hostId: job.hostId ?? null,
         createdBy: job.actor.id,
         createdByName: job.actor.name,
       });
-      await boss.send(job.kind, { jobId: id }, { id, db: fromDrizzle(asExecutor(tx), sql) });
+      await boss.send(
+        job.kind,
+        { jobId: id },
+        { id, ...groupOf(job.hostId ?? null), db: fromDrizzle(asExecutor(tx), sql) },
+      );
       return id;
     },
     async requestCancel(tx, jobId, actor) {
-      const mark = { cancelRequestedAt: new Date(), cancelRequestedBy: actor.name };
-      const queued = await tx
+      const mark = { cancelRequestedAt: sql`now()`, cancelRequestedBy: actor.name };
+      const [queued] = await tx
         .update(jobs)
-        .set({ ...mark, state: "cancelled", finishedAt: new Date() })
-        // One that has been tried before may have made things: it has to run to remove them.
-        .where(and(eq(jobs.id, jobId), eq(jobs.state, "queued"), eq(jobs.attempt, 0)))
+        .set({ ...mark, state: "cancelled", finishedAt: sql`now()`, waiting: null, resumeAt: null })
+        // One that has made something has to run to remove it.
+        .where(and(eq(jobs.id, jobId), eq(jobs.state, "queued"), or(eq(jobs.attempt, 0), madeNothing)))
         .returning({ id: jobs.id });
-      if (queued.length > 0) return true;
-      const running = await tx
+      if (queued !== undefined) return true;
+      const [running] = await tx
         .update(jobs)
-        .set({ ...mark, state: "cancelling" })
-        .where(and(eq(jobs.id, jobId), inArray(jobs.state, ["queued", "running", "cancelling"])))
-        .returning({ id: jobs.id });
-      return running.length > 0;
+        .set({ ...mark, state: "cancelling", resumeAt: null })
+        .where(and(eq(jobs.id, jobId), inArray(jobs.state, [...ACTIVE_JOB_STATES])))
+        .returning({ id: jobs.id, kind: jobs.kind });
+      // One that lies aside, waiting for its host, is not waited for.
+      if (running !== undefined) await putBack(tx, running.kind, running.id);
+      return running !== undefined;
     },
     close: () => boss.stop({ graceful: false, close: true }),
   };

@@ -20,7 +20,8 @@ afterEach(async () => {
   await services.close();
 });
 
-async function start(handler: JobHandler): Promise<void> {
+async function start(run: JobHandler["run"], more: Omit<JobHandler, "run"> = {}): Promise<void> {
+  const handler = { ...more, run };
   const handlers = Object.fromEntries(
     ["deploy", "image.analyse", "image.import", "image.capture"].map((kind) => [kind, handler]),
   ) as Record<JobKind, JobHandler>;

@@ -33,6 +33,8 @@ export interface NewVersion {
     readonly kind: JobKind;
     readonly verb: string;
     readonly input: (versionId: string) => Record<string, unknown>;
+    /** The host that has the disks. */
+    readonly hostId?: string;
   };
 }
 
@@ -65,6 +67,7 @@ export async function createVersion(
     title: `${input.job.verb} ${image.name} v${number}`,
     subject: { kind: "image", id: image.id },
     input: { ...input.job.input(versionId), versionId },
+    ...(input.job.hostId === undefined ? {} : { hostId: input.job.hostId }),
     actor,
   });
   await tx.insert(imageVersions).values({

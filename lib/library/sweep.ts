@@ -4,16 +4,19 @@
  */
 import { rm } from "node:fs/promises";
 import { and, eq, inArray, isNull, lt, ne, or } from "drizzle-orm";
-import { imageVersions, jobs, ledger, uploads, users } from "#lib/db/schema.ts";
-import { errorToJson, AppError } from "#lib/errors.ts";
+import { appendAudit } from "#lib/audit/append.ts";
+import { SUPRAVISOR } from "#lib/audit/supravisor.ts";
+import { images, imageVersions, jobs, ledger, uploads, users } from "#lib/db/schema.ts";
+import { ENDED_JOB_STATES } from "#lib/domain/job.ts";
+import { errorToJson } from "#lib/errors.ts";
+import { withoutResult } from "#lib/jobs/handler.ts";
 import type { Services } from "#lib/services/context.ts";
 import { openLibrary } from "./store.ts";
 import { finishUpload } from "./uploads/finish-upload.ts";
 import { receivedBytes } from "./uploads/upload-record.ts";
 import { uploadPath } from "./uploads/upload-path.ts";
-import { keepFolder, type VersionRow } from "./version-state.ts";
+import { endVersion } from "./version-state.ts";
 
-const FINISHED = ["succeeded", "failed", "cancelled"] as const;
 const EVERY_MS = 10 * 60_000;
 /** An unfinished upload may be gone on with for so long. */
 const GIVEN_UP_MS = 7 * 24 * 3600_000;
@@ -24,7 +27,7 @@ export interface LibrarySweep {
   close(): Promise<void>;
 }
 
-/** At once, every ten minutes, and for a version as soon as its job has ended. */
+/** At once, and every ten minutes. */
 export async function startLibrarySweep(services: Services): Promise<LibrarySweep> {
   let work: Promise<void> = Promise.resolve();
   const then = (step: () => Promise<void>): Promise<void> => {
@@ -34,22 +37,18 @@ export async function startLibrarySweep(services: Services): Promise<LibrarySwee
   const all = () =>
     then(async () => {
       await fileWholeUploads(services);
-      await settleVersions(services, null);
+      await settleVersions(services);
       await removeAbandoned(services);
       await forgetUploads(services);
     });
   const timer = setInterval(() => void all(), EVERY_MS);
   timer.unref();
-  const unsubscribe = services.events.subscribe((event) => {
-    if (event.type === "job") void then(() => settleVersions(services, event.id));
-  });
   // Made at the first start, so that workers know which folder to look for.
   await openLibrary(services);
   await all();
   return {
     async close() {
       clearInterval(timer);
-      unsubscribe();
       await work;
     },
   };
@@ -66,7 +65,7 @@ export async function removeAbandoned(services: Pick<Services, "db" | "dataDir">
         eq(ledger.kind, "file"),
         isNull(ledger.hostId),
         inArray(ledger.state, ["planned", "made"]),
-        inArray(jobs.state, [...FINISHED]),
+        inArray(jobs.state, [...ENDED_JOB_STATES]),
       ),
     );
   if (due.length === 0) return;
@@ -85,35 +84,29 @@ export async function removeAbandoned(services: Pick<Services, "db" | "dataDir">
   }
 }
 
-/** A job that was cancelled before it began never ran its handler: its version would wait for ever. */
-async function settleVersions(services: Services, jobId: string | null): Promise<void> {
-  const rows: { version: VersionRow; job: typeof jobs.$inferSelect }[] = await services.db
-    .select({ version: imageVersions, job: jobs })
+/** A version and its job end together. Where they do not say the same, an older release or a restored backup is at work. */
+async function settleVersions(services: Services): Promise<void> {
+  const rows = await services.db
+    .select({ version: imageVersions, job: jobs, imageName: images.name })
     .from(imageVersions)
+    .innerJoin(images, eq(images.id, imageVersions.imageId))
     .innerJoin(jobs, eq(jobs.id, imageVersions.jobId))
-    .where(
-      and(
-        inArray(imageVersions.state, ["receiving", "analysing"]),
-        inArray(jobs.state, [...FINISHED]),
-        jobId === null ? undefined : eq(jobs.id, jobId),
-      ),
-    );
-  for (const { version, job } of rows) {
-    const error =
-      job.error ??
-      errorToJson(
-        new AppError("cancelled", "job.cancelled", `The job was cancelled by ${job.cancelRequestedBy ?? "somebody"}.`),
-      );
-    await services.db.transaction(async (tx) => {
-      const [changed] = await tx
-        .update(imageVersions)
-        .set({ state: "failed", error })
-        .where(and(eq(imageVersions.id, version.id), inArray(imageVersions.state, ["receiving", "analysing"])))
-        .returning({ id: imageVersions.id });
-      // Uploaded files are whole: they stay for another analysis.
-      if (changed !== undefined && job.kind === "image.analyse") await keepFolder(tx, version);
+    .where(and(inArray(imageVersions.state, ["receiving", "analysing"]), inArray(jobs.state, [...ENDED_JOB_STATES])));
+  for (const { version, job, imageName } of rows) {
+    const state = job.state === "cancelled" ? ("cancelled" as const) : ("failed" as const);
+    const repaired = await services.db.transaction(async (tx) => {
+      if (!(await endVersion(tx, job, { state, error: job.error ?? errorToJson(withoutResult(job)) }))) return false;
+      await appendAudit(tx, SUPRAVISOR, {
+        action: "image.repaired",
+        subject: { kind: "image", id: version.imageId, name: imageName },
+        details: { version: version.number, was: version.state, jobId: job.id, job: job.state },
+      });
+      return true;
     });
+    if (!repaired) continue;
+    services.log.warn({ jobId: job.id, versionId: version.id }, "a version was still open though its job had ended");
     services.events.publish({ type: "image", id: version.imageId });
+    services.events.publish({ type: "audit" });
   }
 }
 

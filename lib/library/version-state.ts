@@ -1,13 +1,13 @@
-/** Changes of a version's state, with the ledger and the events that go with them. */
-import { and, eq, inArray } from "drizzle-orm";
-import type { Tx } from "#lib/db/client.ts";
+/** Changes of a version's state, with the ledger that goes with them. */
+import { and, eq, inArray, isNull, sql } from "drizzle-orm";
+import type { Db, Tx } from "#lib/db/client.ts";
 import { imageDisks, images, imageVersions, ledger } from "#lib/db/schema.ts";
 import type { HardwareHints } from "#lib/domain/image.ts";
-import type { ErrorJson } from "#lib/errors.ts";
+import type { JobEnd, JobRow } from "#lib/jobs/handler.ts";
+import { patiently } from "#lib/jobs/patience.ts";
 import type { Services } from "#lib/services/context.ts";
 import type { Analysis } from "./analyse-files.ts";
 import { folderRef } from "./create-version.ts";
-import { openLibrary } from "./store.ts";
 
 export type VersionRow = typeof imageVersions.$inferSelect;
 
@@ -31,7 +31,9 @@ export async function setState(
   version: VersionRow,
   state: "receiving" | "analysing",
 ): Promise<void> {
-  await services.db.update(imageVersions).set({ state, error: null }).where(eq(imageVersions.id, version.id));
+  await patiently(() =>
+    services.db.update(imageVersions).set({ state, error: null }).where(eq(imageVersions.id, version.id)),
+  );
   services.events.publish({ type: "image", id: version.imageId });
 }
 
@@ -39,7 +41,7 @@ export async function setState(
 export async function keepFolder(tx: Tx, version: Pick<VersionRow, "folder">): Promise<void> {
   await tx
     .update(ledger)
-    .set({ state: "kept", updatedAt: new Date() })
+    .set({ state: "kept", updatedAt: sql`now()` })
     .where(
       and(
         eq(ledger.kind, "file"),
@@ -49,41 +51,78 @@ export async function keepFolder(tx: Tx, version: Pick<VersionRow, "folder">): P
     );
 }
 
-export async function finishReady(
-  services: Pick<Services, "db" | "events">,
-  version: VersionRow,
-  analysis: Analysis,
-): Promise<void> {
-  await services.db.transaction(async (tx) => {
-    await tx.delete(imageDisks).where(eq(imageDisks.versionId, version.id));
-    await tx.insert(imageDisks).values(
-      analysis.disks.map(
-        ({ facts, fileName, entry, files, sha256, storedSize, guest, allocation, fingerprint }, position) => ({
-          versionId: version.id,
-          position,
-          fileName,
-          entry,
-          files: [...files],
-          format: facts.format,
-          variant: facts.variant,
-          virtualSize: facts.virtualSize,
-          storedSize,
-          details: { ...facts.details },
-          notes: [...facts.notes],
-          guest,
-          allocation,
-          sha256: [...sha256],
-          fingerprint,
-        }),
+/** Before the folder is made again: an attempt before this one may have removed it. */
+export async function claimFolder(db: Db, version: Pick<VersionRow, "folder">): Promise<void> {
+  await db
+    .update(ledger)
+    .set({ state: "planned", updatedAt: sql`now()` })
+    .where(and(eq(ledger.kind, "file"), eq(ledger.ref, folderRef(version.folder)), eq(ledger.state, "removed")));
+}
+
+/** The folder is gone. */
+export async function dropFolder(db: Db, version: Pick<VersionRow, "folder">): Promise<void> {
+  await db
+    .update(ledger)
+    .set({ state: "removed", updatedAt: sql`now()` })
+    .where(and(eq(ledger.kind, "file"), eq(ledger.ref, folderRef(version.folder))));
+}
+
+/**
+ * In the transaction that ends the version's job. Files that are whole stay also when analysis failed, so that they can
+ * be taken as raw or looked into; whatever is left of others goes by the ledger. Answers whether anything was open.
+ */
+export async function endVersion(tx: Tx, job: JobRow, end: JobEnd<Analysis | null>): Promise<boolean> {
+  const [version] = await tx
+    .select()
+    .from(imageVersions)
+    .where(
+      and(
+        eq(imageVersions.id, String(job.input["versionId"])),
+        eq(imageVersions.jobId, job.id),
+        inArray(imageVersions.state, ["receiving", "analysing"]),
+        isNull(imageVersions.removedAt),
       ),
-    );
-    await tx
-      .update(imageVersions)
-      .set({ state: "ready", error: null, hints: withFound(version.hints, analysis) })
-      .where(eq(imageVersions.id, version.id));
-    await keepFolder(tx, version);
-  });
-  services.events.publish({ type: "image", id: version.imageId });
+    )
+    .for("update");
+  if (version === undefined) return false;
+  if (end.state === "succeeded") {
+    if (end.result === null) return false;
+    await becomeReady(tx, version, end.result);
+  } else {
+    await tx.update(imageVersions).set({ state: "failed", error: end.error }).where(eq(imageVersions.id, version.id));
+    if (job.kind === "image.analyse" || version.state === "analysing") await keepFolder(tx, version);
+  }
+  return true;
+}
+
+async function becomeReady(tx: Tx, version: VersionRow, analysis: Analysis): Promise<void> {
+  await tx.delete(imageDisks).where(eq(imageDisks.versionId, version.id));
+  await tx.insert(imageDisks).values(
+    analysis.disks.map(
+      ({ facts, fileName, entry, files, sha256, storedSize, guest, allocation, fingerprint }, position) => ({
+        versionId: version.id,
+        position,
+        fileName,
+        entry,
+        files: [...files],
+        format: facts.format,
+        variant: facts.variant,
+        virtualSize: facts.virtualSize,
+        storedSize,
+        details: { ...facts.details },
+        notes: [...facts.notes],
+        guest,
+        allocation,
+        sha256: [...sha256],
+        fingerprint,
+      }),
+    ),
+  );
+  await tx
+    .update(imageVersions)
+    .set({ state: "ready", error: null, hints: withFound(version.hints, analysis) })
+    .where(eq(imageVersions.id, version.id));
+  await keepFolder(tx, version);
 }
 
 /**
@@ -101,30 +140,4 @@ function withFound(hints: HardwareHints, { disks, hints: described }: Analysis):
     bus: hints.bus ?? described?.bus ?? null,
     nic: hints.nic ?? described?.nic ?? null,
   };
-}
-
-/** Failed, but its files are whole: they stay, so that they can be taken as raw or looked into. */
-export async function finishFailed(
-  services: Pick<Services, "db" | "events">,
-  version: VersionRow,
-  error: ErrorJson,
-): Promise<void> {
-  await services.db.transaction(async (tx) => {
-    await tx.update(imageVersions).set({ state: "failed", error }).where(eq(imageVersions.id, version.id));
-    await keepFolder(tx, version);
-  });
-  services.events.publish({ type: "image", id: version.imageId });
-}
-
-/** Failed before its files were whole: they go. */
-export async function finishWithoutFiles(services: Services, version: VersionRow, error: ErrorJson): Promise<void> {
-  await (await openLibrary(services)).remove(version.folder);
-  await services.db.transaction(async (tx) => {
-    await tx.update(imageVersions).set({ state: "failed", error }).where(eq(imageVersions.id, version.id));
-    await tx
-      .update(ledger)
-      .set({ state: "removed", updatedAt: new Date() })
-      .where(and(eq(ledger.kind, "file"), eq(ledger.ref, folderRef(version.folder))));
-  });
-  services.events.publish({ type: "image", id: version.imageId });
 }

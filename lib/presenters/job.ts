@@ -10,6 +10,7 @@ export function presentJob(row: typeof jobs.$inferSelect): Job {
     stages: row.stages,
     progress: row.progress,
     error: row.error,
+    waiting: row.resumeAt === null ? null : row.waiting,
     subject: { kind: row.subjectKind, id: row.subjectId },
     attempt: row.attempt,
     worker: row.worker,

@@ -34,7 +34,12 @@ export interface SentDisk {
   readonly openedAt: string;
 }
 
-export async function loadTarget(io: JobIO): Promise<{ request: RequestRow; target: TargetRow }> {
+export interface LoadedTarget {
+  readonly request: RequestRow;
+  readonly target: TargetRow;
+}
+
+export async function loadTarget(io: JobIO): Promise<LoadedTarget> {
   const [row] = await io.services.db
     .select({ request: requests, target: requestTargets })
     .from(requestTargets)
@@ -45,7 +50,7 @@ export async function loadTarget(io: JobIO): Promise<{ request: RequestRow; targ
   return row;
 }
 
-export async function openDeployment(io: JobIO, row: { request: RequestRow; target: TargetRow }): Promise<Deployment> {
+export async function openDeployment(io: JobIO, row: LoadedTarget): Promise<Deployment> {
   const access = await loadHostAccess(io.services, row.target.hostId);
   const common = { io, ...row, access, hostName: access.row.name };
   const linked = await openSource(io, row.request.imageVersionId);

@@ -5,6 +5,7 @@ import type { Db } from "#lib/db/client.ts";
 import { jobs, ledger, requests, requestTargets } from "#lib/db/schema.ts";
 import { AppError } from "#lib/errors.ts";
 import type { CapturePlan } from "#lib/hypervisor/adapter.ts";
+import { patiently } from "#lib/jobs/patience.ts";
 import type { JobIO } from "#lib/jobs/runner.ts";
 import { enter } from "./ledger.ts";
 import type { Reading, SourceVm } from "./source.ts";
@@ -31,7 +32,7 @@ export async function inTurn<T>(
       return await work();
     } catch (error) {
       if (!(error instanceof AppError && error.code === "disk.in-use")) throw error;
-      const now = await otherReaders(io.services.db, io.jobId, source);
+      const now = await patiently(() => otherReaders(io.services.db, io.jobId, source));
       if (now !== before) moved = Date.now();
       if (now === "" || Date.now() - moved > PATIENCE_MS) throw error;
       before = now;
@@ -58,22 +59,24 @@ export async function planInTurn(
 ): Promise<Reading> {
   const { db } = io.services;
   for (const late = Date.now() + SNAPSHOT_MS; ; ) {
-    const before = await otherSnapshots(db, io.jobId, source);
+    const before = await patiently(() => otherSnapshots(db, io.jobId, source));
     const patient = Date.now() < late;
     if (patient && before.some(({ state }) => state === "planned")) {
       await delay(SNAPSHOT_LOOK_MS, undefined, { signal: io.signal }).catch(() => io.signal.throwIfAborted());
       continue;
     }
     const planned = await plan();
-    const seqs = await db.transaction(async (tx) => {
-      // Of two that look and enter at the same time the second sees what the first has entered.
-      await tx.execute(sql`select pg_advisory_xact_lock(hashtext(${`read ${source.hostId} ${source.vmRef}`}))`);
-      const now = await otherSnapshots(tx, io.jobId, source);
-      if (patient && planned.ofSnapshot && JSON.stringify(now) !== JSON.stringify(before)) return null;
-      const entered: number[] = [];
-      for (const resource of planned.resources) entered.push(await enter(tx, io.jobId, source.hostId, resource));
-      return entered;
-    });
+    const seqs = await patiently(() =>
+      db.transaction(async (tx) => {
+        // Of two that look and enter at the same time the second sees what the first has entered.
+        await tx.execute(sql`select pg_advisory_xact_lock(hashtext(${`read ${source.hostId} ${source.vmRef}`}))`);
+        const now = await otherSnapshots(tx, io.jobId, source);
+        if (patient && planned.ofSnapshot && JSON.stringify(now) !== JSON.stringify(before)) return null;
+        const entered: number[] = [];
+        for (const resource of planned.resources) entered.push(await enter(tx, io.jobId, source.hostId, resource));
+        return entered;
+      }),
+    );
     if (seqs !== null) return { plan: planned, seqs };
   }
 }

@@ -1,13 +1,30 @@
 /** What jobs made outside of the database. Entered before it is made; only what stands here is ever removed. */
-import { and, asc, desc, eq, inArray, notInArray } from "drizzle-orm";
+import { and, asc, desc, eq, inArray, notInArray, sql } from "drizzle-orm";
 import type { Db } from "#lib/db/client.ts";
 import { ledger } from "#lib/db/schema.ts";
 import type { HypervisorAdapter, ResourceRef } from "#lib/hypervisor/adapter.ts";
+import { patiently } from "#lib/jobs/patience.ts";
 
 export type LedgerEntry = typeof ledger.$inferSelect;
 
-/** Before the thing is made. Answers with the entry's number. */
+const OPEN = inArray(ledger.state, ["planned", "made"]);
+
+/** Before the thing is made; again is the same entry. Answers with its number. */
 export async function enter(db: Db, jobId: string, hostId: string, resource: ResourceRef): Promise<number> {
+  const [known] = await db
+    .select({ seq: ledger.seq })
+    .from(ledger)
+    .where(
+      and(
+        eq(ledger.jobId, jobId),
+        eq(ledger.hostId, hostId),
+        eq(ledger.kind, resource.kind),
+        eq(ledger.ref, resource.ref),
+        OPEN,
+      ),
+    )
+    .limit(1);
+  if (known !== undefined) return known.seq;
   const [row] = await db
     .insert(ledger)
     .values({ jobId, hostId, kind: resource.kind, ref: resource.ref, label: resource.label })
@@ -19,22 +36,20 @@ export async function enter(db: Db, jobId: string, hostId: string, resource: Res
 export async function markMade(db: Db, seq: number): Promise<void> {
   await db
     .update(ledger)
-    .set({ state: "made", updatedAt: new Date() })
+    .set({ state: "made", updatedAt: sql`now()` })
     .where(and(eq(ledger.seq, seq), eq(ledger.state, "planned")));
 }
 
 /** The same for several, beside other work: it never fails, since what is only planned is removed as well. */
 export async function markMadeAside(db: Db, seqs: readonly number[]): Promise<void> {
-  await Promise.allSettled(seqs.map((seq) => markMade(db, seq)));
+  await Promise.allSettled(seqs.map((seq) => patiently(() => markMade(db, seq))));
 }
-
-const OPEN = inArray(ledger.state, ["planned", "made"]);
 
 /** The job has succeeded: what it made belongs to the user, `but` for some. In the transaction that says so. */
 export async function keepAll(tx: Db, jobId: string, but: readonly number[]): Promise<void> {
   await tx
     .update(ledger)
-    .set({ state: "kept", updatedAt: new Date() })
+    .set({ state: "kept", updatedAt: sql`now()` })
     .where(and(eq(ledger.jobId, jobId), OPEN, but.length === 0 ? undefined : notInArray(ledger.seq, [...but])));
 }
 
@@ -63,7 +78,7 @@ export interface UndoOutcome {
   readonly left: readonly { readonly entry: LedgerEntry; readonly error: unknown }[];
 }
 
-/** Last to first. One that fails does not keep the others from being removed. */
+/** Last to first. One that fails does not keep the others from being removed. Throws the database's errors. */
 export async function undoEntries(
   db: Db,
   entries: readonly LedgerEntry[],
@@ -76,11 +91,14 @@ export async function undoEntries(
     if (entry.kind === "file") continue;
     try {
       await adapter.remove({ kind: entry.kind, ref: entry.ref, label: entry.label }, signal);
-      await db.update(ledger).set({ state: "removed", updatedAt: new Date() }).where(eq(ledger.seq, entry.seq));
-      removed.push(entry);
     } catch (error) {
       left.push({ entry, error });
+      continue;
     }
+    await patiently(() =>
+      db.update(ledger).set({ state: "removed", updatedAt: sql`now()` }).where(eq(ledger.seq, entry.seq)),
+    );
+    removed.push(entry);
   }
   return { removed, left };
 }
@@ -90,6 +108,6 @@ export async function allOpenEntries(db: Db): Promise<LedgerEntry[]> {
   return db
     .select()
     .from(ledger)
-    .where(and(inArray(ledger.state, ["planned", "made"]), inArray(ledger.kind, ["disk", "vm", "snapshot"])))
+    .where(and(OPEN, inArray(ledger.kind, ["disk", "vm", "snapshot"])))
     .orderBy(asc(ledger.seq));
 }

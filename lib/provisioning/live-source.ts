@@ -1,11 +1,10 @@
 /** The VM that is to be read, as its host tells now, in place of what was last seen of it. */
 import type { Vm } from "#lib/domain/inventory.ts";
 import { AppError } from "#lib/errors.ts";
-import { withHost } from "#lib/inventory/sessions.ts";
 import type { JobIO } from "#lib/jobs/runner.ts";
 import type { PreflightImage } from "#lib/preflight/context.ts";
-import { bounded } from "./bounded.ts";
 import type { VersionFacts } from "./facts.ts";
+import { onHost } from "./on-host.ts";
 import type { SourceVm } from "./source.ts";
 
 const HOST_MS = 60_000;
@@ -14,21 +13,15 @@ const HOST_MS = 60_000;
 export async function withLiveSource(io: JobIO, facts: VersionFacts, source: SourceVm): Promise<VersionFacts> {
   const known = facts.image.source;
   if (known === null) return facts;
-  const live = await bounded(io.signal, HOST_MS, `Asking ${source.hostName} for ${source.vmName}`, (signal) =>
-    withHost(
-      io.services,
-      source.hostId,
-      async (adapter) => {
-        const { captureRunning } = await adapter.refreshCapabilities(signal);
-        const vm = await adapter.vm(source.vmRef, signal).catch((error: unknown) => {
-          if (error instanceof AppError && error.code === "vm.not-found") return null;
-          throw error;
-        });
-        return { captureRunning, vm };
-      },
-      signal,
-    ),
-  );
+  const doing = `Asking ${source.hostName} for ${source.vmName}`;
+  const live = await onHost(io, source.hostId, HOST_MS, doing, async (adapter, signal) => {
+    const { captureRunning } = await adapter.refreshCapabilities(signal);
+    const vm = await adapter.vm(source.vmRef, signal).catch((error: unknown) => {
+      if (error instanceof AppError && error.code === "vm.not-found") return null;
+      throw error;
+    });
+    return { captureRunning, vm };
+  });
   const disks = sized(facts.image, live.vm, known.diskIds);
   return {
     ...facts,

@@ -6,11 +6,12 @@ import { errorToJson } from "#lib/errors.ts";
 import { loadHostAccess, type HostAccess } from "#lib/inventory/host-access.ts";
 import type { CapturePlan } from "#lib/hypervisor/adapter.ts";
 import { withHost } from "#lib/inventory/sessions.ts";
+import { isOurTrouble } from "#lib/jobs/patience.ts";
 import type { JobIO } from "#lib/jobs/runner.ts";
-import { bounded } from "./bounded.ts";
 import type { DeployDisk } from "./deploy-disk.ts";
 import { planInTurn } from "./in-turn.ts";
 import { entriesOf, undoEntries } from "./ledger.ts";
+import { onHost } from "./on-host.ts";
 
 const HOST_MS = 60_000;
 const REMOVE_MS = 120_000;
@@ -65,13 +66,8 @@ export function planReading(io: JobIO, source: SourceVm, disks: readonly DeployD
   const diskIds = disks.flatMap(({ from }) => ("diskId" in from ? [from.diskId] : []));
   const doing = `Asking ${source.hostName} for the disks of ${source.vmName}`;
   return planInTurn(io, source, () =>
-    bounded(io.signal, HOST_MS, doing, (signal) =>
-      withHost(
-        io.services,
-        source.hostId,
-        (adapter) => adapter.planCapture(source.vmRef, diskIds, io.jobId, signal),
-        signal,
-      ),
+    onHost(io, source.hostId, HOST_MS, doing, (adapter, signal) =>
+      adapter.planCapture(source.vmRef, diskIds, io.jobId, signal),
     ),
   );
 }
@@ -97,6 +93,7 @@ export async function endReading(io: JobIO, source: SourceVm, { seqs }: Reading)
       );
     return left.map(({ entry }) => `${entry.label} on ${source.hostName}`);
   } catch (error) {
+    if (isOurTrouble(error)) throw error;
     await io.log("warn", `${source.hostName} could not be cleaned up: ${errorToJson(error).message}`);
     return entries.map((entry) => `${entry.label} on ${source.hostName}`);
   }

@@ -1,10 +1,13 @@
 /** Removes what ended jobs could not remove themselves: their host was away. Goes by the ledger alone. */
 import { and, eq, inArray } from "drizzle-orm";
 import { appendAudit } from "#lib/audit/append.ts";
+import { SUPRAVISOR } from "#lib/audit/supravisor.ts";
 import { hosts, jobs } from "#lib/db/schema.ts";
+import { ENDED_JOB_STATES } from "#lib/domain/job.ts";
 import { withHost } from "#lib/inventory/sessions.ts";
 import type { Services } from "#lib/services/context.ts";
 import { allOpenEntries, undoEntries } from "./ledger.ts";
+import { repairRequests } from "./repair.ts";
 
 const EVERY_MS = 60_000;
 const HOST_MS = 60_000;
@@ -19,10 +22,7 @@ export async function sweepOnce(services: Services): Promise<number> {
     .select({ id: jobs.id })
     .from(jobs)
     .where(
-      and(
-        inArray(jobs.id, [...new Set(open.map((entry) => entry.jobId))]),
-        inArray(jobs.state, ["failed", "cancelled", "succeeded"]),
-      ),
+      and(inArray(jobs.id, [...new Set(open.map((entry) => entry.jobId))]), inArray(jobs.state, [...ENDED_JOB_STATES])),
     );
   const over = new Set(ended.map((job) => job.id));
   let count = 0;
@@ -41,15 +41,11 @@ export async function sweepOnce(services: Services): Promise<number> {
       );
       for (const entry of removed) {
         await db.transaction((tx) =>
-          appendAudit(
-            tx,
-            { id: null, name: "Supravisor", role: null, via: "system", address: null },
-            {
-              action: "ledger.swept",
-              subject: { kind: "host", id: hostId, name: host.name },
-              details: { jobId: entry.jobId, kind: entry.kind, ref: entry.ref },
-            },
-          ),
+          appendAudit(tx, SUPRAVISOR, {
+            action: "ledger.swept",
+            subject: { kind: "host", id: hostId, name: host.name },
+            details: { jobId: entry.jobId, kind: entry.kind, ref: entry.ref },
+          }),
         );
       }
       count += removed.length;
@@ -60,6 +56,7 @@ export async function sweepOnce(services: Services): Promise<number> {
   return count;
 }
 
+/** At once, every minute, and when a host says that something changed. */
 export function startSweep(services: Services): { close(): Promise<void> } {
   let round: Promise<unknown> = Promise.resolve();
   let waiting = false;
@@ -69,7 +66,8 @@ export function startSweep(services: Services): { close(): Promise<void> } {
     waiting = true;
     round = round.then(async () => {
       waiting = false;
-      await sweepOnce(services).catch((error: unknown) => services.log.error({ err: error }, "sweep failed"));
+      for (const work of [repairRequests, sweepOnce])
+        await work(services).catch((error: unknown) => services.log.error({ err: error }, "sweep failed"));
     });
   };
   const timer = setInterval(run, EVERY_MS);

@@ -8,8 +8,10 @@ import { testServices, type TestServices } from "#lib/db/testing.ts";
 import type { HostConnection } from "#lib/domain/connection.ts";
 import type { Vendor } from "#lib/domain/hardware.ts";
 import type { TargetChoice } from "#lib/domain/request.ts";
+import { AppError } from "#lib/errors.ts";
 import { openHost } from "#lib/hypervisor/registry.ts";
 import { startInventorySync } from "#lib/inventory/sync.ts";
+import type { WaitLimits } from "#lib/jobs/host-wait.ts";
 import type { OpenJobQueue } from "#lib/jobs/queue.ts";
 import { startRunner, type JobIO } from "#lib/jobs/runner.ts";
 import { analyseHandler } from "#lib/library/jobs/analyse.ts";
@@ -86,8 +88,8 @@ export async function until<T>(what: string, ask: () => Promise<T | null>): Prom
 }
 
 /** Hands a job to the product's own handler and lets the test look on, and in. */
-function watched(interfere: Map<string, Interference>): (io: JobIO) => Promise<void> {
-  return async (io) => {
+function watched(interfere: Map<string, Interference>): typeof deployHandler {
+  const run = async (io: JobIO) => {
     const [target] = await io.services.db
       .select()
       .from(requestTargets)
@@ -95,7 +97,7 @@ function watched(interfere: Map<string, Interference>): (io: JobIO) => Promise<v
     const hooks = interfere.get(target?.choice.name ?? "") ?? {};
     const heard = new AbortController();
     await hooks.begin?.();
-    await deployHandler({
+    return deployHandler.run({
       ...io,
       signal: AbortSignal.any([io.signal, heard.signal]),
       async stage(id, state, label) {
@@ -104,13 +106,15 @@ function watched(interfere: Map<string, Interference>): (io: JobIO) => Promise<v
       },
       progress(report) {
         io.progress(report);
-        if (hooks.progress?.(report) === true) heard.abort(new Error("heard at once"));
+        if (hooks.progress?.(report) === true)
+          heard.abort(new AppError("cancelled", "job.cancelled", "Heard at once."));
       },
     });
   };
+  return { ...deployHandler, run };
 }
 
-export async function deployBench(): Promise<Bench> {
+export async function deployBench(wait: Partial<WaitLimits> = {}): Promise<Bench> {
   const services = await testServices();
   const operator = await testPerson(services, "operator");
   const requester = await testPerson(services, "requester");
@@ -127,7 +131,7 @@ export async function deployBench(): Promise<Bench> {
       "image.capture": captureHandler,
       deploy: watched(interfere),
     },
-    { concurrency: 4 },
+    { concurrency: 4, wait: { firstPauseMs: 100, ...wait } },
   );
   const online = await until("five hosts online", async () => {
     const rows = await services.db.select().from(hosts);

@@ -1,5 +1,5 @@
 import { bigserial, index, integer, jsonb, pgTable, text, timestamp, uuid } from "drizzle-orm/pg-core";
-import type { Job, JobKind, JobState } from "#lib/domain/job.ts";
+import type { HostWait, Job, JobKind, JobState } from "#lib/domain/job.ts";
 import type { Progress } from "#lib/domain/request.ts";
 import type { ErrorJson } from "#lib/errors.ts";
 
@@ -23,8 +23,18 @@ export const jobs = pgTable(
     attempt: integer("attempt").notNull().default(0),
     /** Who runs it; null again when that worker gave it back. */
     worker: text("worker"),
-    /** How many workers died in the middle of it. */
+    /** How many workers died in the middle of it, one after another in the same stage. */
     crashes: integer("crashes").notNull().default(0),
+    /** The stage in which they died; empty: between two. */
+    crashStage: text("crash_stage"),
+    /** The host that it works on: so many jobs at a time for one host. */
+    hostId: uuid("host_id"),
+    /** Set while it waits for a host, and until the host has shown that it is back. */
+    waiting: jsonb("waiting").$type<HostWait>(),
+    /** It lies aside until then at least; null: it is the queue's. */
+    resumeAt: at("resume_at"),
+    /** How many times a host went away under it. */
+    interruptions: integer("interruptions").notNull().default(0),
     cancelRequestedAt: at("cancel_requested_at"),
     cancelRequestedBy: text("cancel_requested_by"),
     createdBy: uuid("created_by"),

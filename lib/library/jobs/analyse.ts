@@ -2,32 +2,28 @@
 import { eq } from "drizzle-orm";
 import { z } from "zod";
 import { uploads } from "#lib/db/schema.ts";
-import { errorToJson } from "#lib/errors.ts";
-import type { JobHandler, JobIO } from "#lib/jobs/runner.ts";
+import type { JobIO } from "#lib/jobs/handler.ts";
+import { patiently } from "#lib/jobs/patience.ts";
 import { openLibrary } from "../store.ts";
 import { uploadPath } from "../uploads/upload-path.ts";
-import { finishFailed, loadVersion, type VersionRow } from "../version-state.ts";
-import { isStopping, runAnalysis } from "./run-analysis.ts";
+import { loadVersion, type VersionRow } from "../version-state.ts";
+import { runAnalysis } from "./run-analysis.ts";
+import { versionJob } from "./version-job.ts";
 
 const Input = z.object({ versionId: z.uuid() });
 
-export const analyseHandler: JobHandler = async (io) => {
+export const analyseHandler = versionJob(async (io) => {
   const { versionId } = Input.parse(io.input);
-  const found = await loadVersion(io.services, versionId);
-  if (found === null) return;
-  try {
-    await adoptUploads(io, found.version);
-  } catch (error) {
-    if (!isStopping(io.signal)) await finishFailed(io.services, found.version, errorToJson(error));
-    throw error;
-  }
-  await runAnalysis(io, found.version);
-};
+  const found = await patiently(() => loadVersion(io.services, versionId));
+  if (found === null) return null;
+  await adoptUploads(io, found.version);
+  return runAnalysis(io, found.version);
+});
 
 /** Moves finished uploads into the version's folder. Each move may have been done by an attempt before. */
 async function adoptUploads(io: JobIO, version: VersionRow): Promise<void> {
   const { db, dataDir } = io.services;
-  const rows = await db.select().from(uploads).where(eq(uploads.versionId, version.id));
+  const rows = await patiently(() => db.select().from(uploads).where(eq(uploads.versionId, version.id)));
   if (rows.length === 0) return;
   const library = await openLibrary(io.services);
   for (const row of rows) {

@@ -4,12 +4,13 @@ import { readdir } from "node:fs/promises";
 import { basename, join } from "node:path";
 import { eq } from "drizzle-orm";
 import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from "vitest";
-import { hosts, imageDisks, imageVersions, ledger } from "#lib/db/schema.ts";
+import { hosts, imageDisks, imageVersions, jobs, ledger } from "#lib/db/schema.ts";
 import { testServices, type TestServices } from "#lib/db/testing.ts";
 import type { Vm } from "#lib/domain/inventory.ts";
-import { AppError } from "#lib/errors.ts";
+import { AppError, errorToJson } from "#lib/errors.ts";
 import { openHost } from "#lib/hypervisor/registry.ts";
-import type { JobIO } from "#lib/jobs/runner.ts";
+import type { JobEnd, JobIO } from "#lib/jobs/handler.ts";
+import type { Analysis } from "#lib/library/analyse-files.ts";
 import { createVersion, type VersionStarted } from "#lib/library/create-version.ts";
 import { openLibrary } from "#lib/library/store.ts";
 import type { Ctx } from "#lib/services/context.ts";
@@ -63,6 +64,12 @@ interface Try {
   readonly inSecond?: (stop: AbortController) => void;
 }
 
+const end = (jobId: string, outcome: JobEnd<Analysis | null>) =>
+  services.db.transaction(async (tx) => {
+    const [job] = await tx.select().from(jobs).where(eq(jobs.id, jobId));
+    if (job !== undefined) await captureHandler.ended?.(tx, job, outcome);
+  });
+
 async function run({ versionId, jobId }: VersionStarted, { attempt = 1, inSecond }: Try = {}) {
   const stop = new AbortController();
   const seen: { done: number; total: number }[] = [];
@@ -84,9 +91,18 @@ async function run({ versionId, jobId }: VersionStarted, { attempt = 1, inSecond
       if (report.done > (vm.disks[0]?.capacity ?? 0)) inSecond?.(stop);
     },
   };
-  const code = await captureHandler(io).then(
-    () => "done",
-    (error: unknown) => (error instanceof AppError ? error.code : String(error)),
+  // As the runner does it: the version ends with its job.
+  const code = await captureHandler.run(io).then(
+    async (result) => {
+      await end(jobId, { state: "succeeded", result });
+      return "done";
+    },
+    async (error: unknown) => {
+      const json = errorToJson(error);
+      if (json.code !== "worker.stopping")
+        await end(jobId, { state: json.code === "job.cancelled" ? "cancelled" : "failed", error: json });
+      return json.code;
+    },
   );
   return { code, seen };
 }

@@ -2,22 +2,22 @@
 import { z } from "zod";
 import { ContainerKind } from "#lib/domain/container.ts";
 import type { HostConnection, HostSecret } from "#lib/domain/connection.ts";
-import { AppError, errorToJson } from "#lib/errors.ts";
+import { AppError } from "#lib/errors.ts";
 import type { CapturePlan } from "#lib/hypervisor/adapter.ts";
-import { loadHostAccess } from "#lib/inventory/host-access.ts";
-import { withHost } from "#lib/inventory/sessions.ts";
-import type { JobHandler, JobIO } from "#lib/jobs/runner.ts";
-import { bounded } from "#lib/provisioning/bounded.ts";
+import { loadHostAccess, type HostAccess } from "#lib/inventory/host-access.ts";
+import { isLeft, type JobIO } from "#lib/jobs/handler.ts";
+import { HostAway, tellsOfAbsence } from "#lib/jobs/host-wait.ts";
+import { patiently } from "#lib/jobs/patience.ts";
 import { cleanUp } from "#lib/provisioning/clean-up.ts";
 import { planInTurn } from "#lib/provisioning/in-turn.ts";
 import { markMadeAside } from "#lib/provisioning/ledger.ts";
+import { onHost } from "#lib/provisioning/on-host.ts";
 import { runInThread } from "#lib/transfer/thread.ts";
 import type { Captured, CaptureInput } from "../capture-image.ts";
 import type { PackageInput } from "../capture-package.ts";
 import { openLibrary } from "../store.ts";
-import { finishFailed, loadVersion } from "../version-state.ts";
 import { fillVersion } from "./fill-version.ts";
-import { isStopping } from "./run-analysis.ts";
+import { versionJob } from "./version-job.ts";
 
 const Input = z.object({
   versionId: z.uuid(),
@@ -51,38 +51,30 @@ interface Read {
   readonly fingerprints: readonly string[] | null;
 }
 
-export const captureHandler: JobHandler = async (io) => {
+export const captureHandler = versionJob(async (io) => {
   const input = Input.parse(io.input);
-  const { services } = io;
   const done = await fillVersion(io, input.versionId, labelOf(input), async (_version, folder) => {
-    const { row, target, secret } = await loadHostAccess(services, input.hostId);
-    if (io.attempt > 1) await cleanUp(io, input.hostId, row.name);
-    const free = await (await openLibrary(services)).free();
-    const { vmRef } = input;
-    const wanted = input.disks.map(({ diskId }) => diskId);
-    const { plan, seqs } = await planInTurn(io, input, () =>
-      bounded(io.signal, HOST_MS, `Asking ${row.name} for the VM's disks`, (signal) =>
-        withHost(services, input.hostId, (adapter) => adapter.planCapture(vmRef, wanted, io.jobId, signal), signal),
-      ),
-    );
-    // The first of its bytes: what reading needs has been made.
-    let made: Promise<unknown> | null = null;
-    const begun = (): void => void (made ??= markMadeAside(services.db, seqs));
-    const reading: Reading = { target, secret, dataDir: services.dataDir, vmRef, plan, folder, free };
+    const access = await patiently(() => loadHostAccess(io.services, input.hostId));
+    const host = { id: input.hostId, name: access.row.name };
     try {
-      const files = await read(io, input, reading, begun);
-      await made;
-      return files;
-    } finally {
+      return await readVm(io, input, access, folder);
+    } catch (error) {
       // A worker that stops leaves it to the next attempt, as all that it made.
-      if (!isStopping(io.signal)) await cleanUp(io, input.hostId, row.name);
+      if (isLeft(io, error) || error instanceof HostAway) throw error;
+      await cleanUp(io, host.id, host.name);
+      if (tellsOfAbsence(error) && !io.signal.aborted) throw new HostAway(host, error);
+      throw error;
     }
   });
-  const fingerprints = done?.filled.fingerprints ?? null;
-  if (done === null || fingerprints === null) return;
+  if (done === null) return null;
+  const { fingerprints } = done.filled;
   const stored = done.analysis.disks.map(({ fingerprint }) => fingerprint);
-  if (stored.length === fingerprints.length && fingerprints.every((each, i) => each === stored[i])) return;
-  const error = new AppError(
+  if (
+    fingerprints === null ||
+    (stored.length === fingerprints.length && fingerprints.every((each, i) => each === stored[i]))
+  )
+    return done.analysis;
+  throw new AppError(
     "internal",
     "image.capture-differs",
     "The captured files do not hold the disks that were read from the host.",
@@ -91,10 +83,32 @@ export const captureHandler: JobHandler = async (io) => {
       details: { read: fingerprints, stored },
     },
   );
-  const found = await loadVersion(services, input.versionId);
-  if (found !== null) await finishFailed(services, found.version, errorToJson(error));
-  throw error;
-};
+});
+
+/** What the host has shows as a file of its own; what reading made there is gone again, or stands in the ledger. */
+async function readVm(io: JobIO, input: Input, { row, target, secret }: HostAccess, folder: string): Promise<Read> {
+  const { services } = io;
+  const { hostId, vmRef } = input;
+  if (io.attempt > 1) {
+    const { absent } = await cleanUp(io, hostId, row.name);
+    if (absent !== null && !io.signal.aborted) throw new HostAway({ id: hostId, name: row.name }, absent);
+  }
+  const free = await (await openLibrary(services)).free();
+  const wanted = input.disks.map(({ diskId }) => diskId);
+  const { plan, seqs } = await planInTurn(io, input, () =>
+    onHost(io, hostId, HOST_MS, `Asking ${row.name} for the VM's disks`, (adapter, signal) =>
+      adapter.planCapture(vmRef, wanted, io.jobId, signal),
+    ),
+  );
+  // The first of its bytes: what reading needs has been made.
+  let made: Promise<unknown> | null = null;
+  const begun = (): void => void (made ??= markMadeAside(services.db, seqs));
+  const files = await read(io, input, { target, secret, dataDir: services.dataDir, vmRef, plan, folder, free }, begun);
+  await made;
+  // What could not be removed now is removed by the sweep: the disks are here.
+  await cleanUp(io, hostId, row.name);
+  return files;
+}
 
 function labelOf({ disks, package: packed }: Input): string {
   if (packed !== null) return "The host exports the VM";

@@ -1,6 +1,7 @@
 /** Job `image.import`: from a folder of the server, or from a URL. */
 import { z } from "zod";
-import type { JobHandler, JobIO } from "#lib/jobs/runner.ts";
+import type { JobIO } from "#lib/jobs/handler.ts";
+import { patiently } from "#lib/jobs/patience.ts";
 import { loadSettings } from "#lib/services/settings/settings.ts";
 import { runInThread } from "#lib/transfer/thread.ts";
 import type { CopiedFiles, CopyImageInput } from "../copy-image.ts";
@@ -9,6 +10,7 @@ import { requireImportable } from "../import-folders.ts";
 import { openLibrary } from "../store.ts";
 import type { VersionRow } from "../version-state.ts";
 import { fillVersion } from "./fill-version.ts";
+import { versionJob } from "./version-job.ts";
 
 const Input = z.discriminatedUnion("from", [
   z.object({ from: z.literal("folder"), versionId: z.uuid(), path: z.string() }),
@@ -28,40 +30,41 @@ const STALL_MS = 300_000;
 
 type Report = { done: number; total: number; moved: number };
 
-export const importHandler: JobHandler = async (io) => {
+export const importHandler = versionJob(async (io) => {
   const input = Input.parse(io.input);
   if (input.from === "folder") {
-    await fillVersion(io, input.versionId, "Copying from the folder", (version, folder) =>
+    const done = await fillVersion(io, input.versionId, "Copying from the folder", (version, folder) =>
       copyIn(io, version, folder, input.path),
     );
-  } else {
-    const url = io.services.secrets.open(input.urlBox, urlBinding(input.versionId));
-    await fillVersion(io, input.versionId, "Downloading", async (_version, folder) => {
-      const settings = await loadSettings(io.services.db);
-      const library = await openLibrary(io.services);
-      const fetched = await runInThread<FetchInput, Fetched, Report>(
-        FETCH,
-        {
-          url,
-          sha256: input.sha256,
-          folder,
-          fileName: input.fileName,
-          allowPrivate: settings.allowPrivateUrls,
-          free: await library.free(),
-        },
-        { signal: io.signal, onProgress: (progress) => io.progress(progress), stallAfter: STALL_MS },
-      );
-      await io.log("info", `${fetched.size} bytes, SHA-256 as given`);
-      return { fileNames: [input.fileName] };
-    });
+    return done?.analysis ?? null;
   }
-};
+  const url = io.services.secrets.open(input.urlBox, urlBinding(input.versionId));
+  const done = await fillVersion(io, input.versionId, "Downloading", async (_version, folder) => {
+    const settings = await patiently(() => loadSettings(io.services.db));
+    const library = await openLibrary(io.services);
+    const fetched = await runInThread<FetchInput, Fetched, Report>(
+      FETCH,
+      {
+        url,
+        sha256: input.sha256,
+        folder,
+        fileName: input.fileName,
+        allowPrivate: settings.allowPrivateUrls,
+        free: await library.free(),
+      },
+      { signal: io.signal, onProgress: (progress) => io.progress(progress), stallAfter: STALL_MS },
+    );
+    await io.log("info", `${fetched.size} bytes, SHA-256 as given`);
+    return { fileNames: [input.fileName] };
+  });
+  return done?.analysis ?? null;
+});
 
 export const urlBinding = (sealedFor: string): string => `import-url:${sealedFor}`;
 
 async function copyIn(io: JobIO, version: VersionRow, folder: string, path: string) {
   // The folders may have been withdrawn, and the path changed under us, since somebody asked.
-  const settings = await loadSettings(io.services.db);
+  const settings = await patiently(() => loadSettings(io.services.db));
   const source = await requireImportable(settings.importFolders, path);
   const library = await openLibrary(io.services);
   const copied = await runInThread<CopyImageInput, CopiedFiles, Report>(

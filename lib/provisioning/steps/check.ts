@@ -2,15 +2,15 @@
 import type { Network, StoragePool } from "#lib/domain/inventory.ts";
 import type { PlanSource } from "#lib/domain/request.ts";
 import { AppError } from "#lib/errors.ts";
-import { withHost } from "#lib/inventory/sessions.ts";
+import { patiently } from "#lib/jobs/patience.ts";
 import { runPreflight } from "#lib/preflight/run.ts";
 import { isApproved } from "../approval.ts";
-import { bounded } from "../bounded.ts";
 import type { Deployment } from "../deployment.ts";
 import { storedBytes } from "../estimate.ts";
 import { loadHostFacts, loadVersionFacts } from "../facts.ts";
 import { hashPlan } from "../frozen-plan.ts";
 import { withLiveSource } from "../live-source.ts";
+import { onHost } from "../on-host.ts";
 
 const HOST_MS = 60_000;
 /** What the host itself would call it, were it asked a moment later. */
@@ -22,11 +22,18 @@ const CODE_OF_RULE: Readonly<Record<string, string>> = {
   "source.disk-unreadable": "disk.cannot-capture",
 };
 
+export interface Checked {
+  /** Of the disks as they are now, bytes. */
+  readonly sizes: readonly number[];
+  /** The host gives the bytes of a disk back. */
+  readonly canReadBack: boolean;
+}
+
 /**
- * Answers with the sizes of the disks as they are now, bytes. Throws `request.plan-changed`, `image.changed`,
+ * Throws `request.plan-changed`, `image.changed`,
  * `pool.full`, `vm.exists`, `vm.running`, `vm.not-found`, `disk.cannot-capture`, `request.blocked` and what the hosts throw.
  */
-export async function check({ io, request, target, hostName, source }: Deployment): Promise<number[]> {
+export async function check({ io, request, target, hostName, source }: Deployment): Promise<Checked> {
   const { db } = io.services;
   const frozen = request.plan.targets[target.position];
   if (
@@ -36,7 +43,7 @@ export async function check({ io, request, target, hostName, source }: Deploymen
     frozen.choice.hostId !== target.hostId ||
     request.plan.imageVersionId !== request.imageVersionId ||
     JSON.stringify(frozen.choice) !== JSON.stringify(target.choice) ||
-    !(await isApproved(db, request.id, request.planHash))
+    !(await patiently(() => isApproved(db, request.id, request.planHash)))
   ) {
     throw new AppError(
       "conflict",
@@ -45,7 +52,7 @@ export async function check({ io, request, target, hostName, source }: Deploymen
       { hint: "Nothing was made. Ask anew." },
     );
   }
-  const stored = await loadVersionFacts(db, request.imageVersionId);
+  const stored = await patiently(() => loadVersionFacts(db, request.imageVersionId));
   if (
     stored.fingerprints.join() !== request.plan.fingerprints.join() ||
     placeOf(stored.source) !== placeOf(request.plan.source ?? null)
@@ -58,25 +65,24 @@ export async function check({ io, request, target, hostName, source }: Deploymen
     );
   }
   const facts = source === null ? stored : await withLiveSource(io, stored, source);
-  const host = await loadHostFacts(db, target.hostId, target.tag);
-  const live = await bounded(io.signal, HOST_MS, `Asking ${hostName} what it can take`, (signal) =>
-    withHost(
-      io.services,
-      target.hostId,
-      async (adapter) => {
-        const capabilities = await adapter.refreshCapabilities(signal);
-        const pools: StoragePool[] = [];
-        const networks: Network[] = [];
-        // Host, pools and networks come before the VMs, whose names are known already.
-        for await (const item of adapter.inventory(signal)) {
-          if (item.kind === "pool") pools.push(item);
-          else if (item.kind === "network") networks.push(item);
-          else if (item.kind === "vm") break;
-        }
-        return { capabilities, pools, networks };
-      },
-      signal,
-    ),
+  const host = await patiently(() => loadHostFacts(db, target.hostId, target.tag));
+  const live = await onHost(
+    io,
+    target.hostId,
+    HOST_MS,
+    `Asking ${hostName} what it can take`,
+    async (adapter, signal) => {
+      const capabilities = await adapter.refreshCapabilities(signal);
+      const pools: StoragePool[] = [];
+      const networks: Network[] = [];
+      // Host, pools and networks come before the VMs, whose names are known already.
+      for await (const item of adapter.inventory(signal)) {
+        if (item.kind === "pool") pools.push(item);
+        else if (item.kind === "network") networks.push(item);
+        else if (item.kind === "vm") break;
+      }
+      return { capabilities, pools, networks };
+    },
   );
   const findings = runPreflight({
     image: facts.image,
@@ -97,7 +103,10 @@ export async function check({ io, request, target, hostName, source }: Deploymen
       },
     );
   }
-  return facts.image.disks.map((disk) => disk.virtualSize);
+  return {
+    sizes: facts.image.disks.map((disk) => disk.virtualSize),
+    canReadBack: live.capabilities.canReadBack,
+  };
 }
 
 /** Names may change; host, VM and disks are what was approved. */

@@ -3,10 +3,12 @@ import { setTimeout as delay } from "node:timers/promises";
 import type { Vm } from "#lib/domain/inventory.ts";
 import type { VmSpec } from "#lib/hypervisor/adapter.ts";
 import { AppError } from "#lib/errors.ts";
-import { noteVm, withHost } from "#lib/inventory/sessions.ts";
-import { bounded } from "../bounded.ts";
+import { noteVm } from "#lib/inventory/sessions.ts";
+import { patiently } from "#lib/jobs/patience.ts";
+import type { JobIO } from "#lib/jobs/runner.ts";
 import type { Deployment, SentDisk } from "../deployment.ts";
-import { enter, markMade } from "../ledger.ts";
+import { enter, markMadeAside } from "../ledger.ts";
+import { onHost } from "../on-host.ts";
 
 const HOST_MS = 120_000;
 const START_MS = 60_000;
@@ -28,42 +30,37 @@ export async function makeVm(
     nics: choice.nic === null ? [] : [{ ...choice.nic, mac: null }],
     description: `Made by Supravisor from ${request.plan.imageName}, request ${request.number}`,
   };
-  return bounded(io.signal, HOST_MS, `Defining ${choice.name} on ${hostName}`, (signal) =>
-    withHost(
-      io.services,
-      target.hostId,
-      async (adapter) => {
-        const seq = await enter(io.services.db, io.jobId, target.hostId, adapter.planVm(spec, tag));
-        const vm = await adapter.createVm(spec, tag, signal);
-        await markMade(io.services.db, seq);
-        await noteVm(io.services.db, target.hostId, vm);
-        return vm;
-      },
-      signal,
-    ),
+  const doing = `Defining ${choice.name} on ${hostName}`;
+  return onHost(io, target.hostId, HOST_MS, doing, async (adapter, signal) => {
+    const { db } = io.services;
+    const seq = await patiently(() => enter(db, io.jobId, target.hostId, adapter.planVm(spec, tag)));
+    const vm = await adapter.createVm(spec, tag, signal);
+    await markMadeAside(db, [seq]);
+    await tell(io, target.hostId, vm);
+    return vm;
+  });
+}
+
+/** The host's page shows it at once; if that fails, with the host's own word of it. */
+async function tell(io: JobIO, hostId: string, vm: Vm): Promise<void> {
+  await noteVm(io.services.db, hostId, vm).catch((error: unknown) =>
+    io.services.log.warn({ err: error, hostId }, "a VM that was just changed is shown later"),
   );
 }
 
 /** Throws `vm.did-not-start` when the host took the order but the VM does not run. */
 export async function startVm({ io, target, hostName }: Deployment, vm: Vm): Promise<void> {
-  await bounded(io.signal, START_MS, `Starting ${vm.name} on ${hostName}`, (signal) =>
-    withHost(
-      io.services,
-      target.hostId,
-      async (adapter) => {
-        await adapter.power(vm.ref, "start", signal);
-        for (;;) {
-          const now = await adapter.vm(vm.ref, signal);
-          if (now.state === "running") {
-            await noteVm(io.services.db, target.hostId, now);
-            return;
-          }
-          if (now.state === "crashed")
-            throw new AppError("unprocessable", "vm.did-not-start", `${vm.name} crashed right after its start.`);
-          await delay(500, undefined, { signal });
-        }
-      },
-      signal,
-    ),
-  );
+  await onHost(io, target.hostId, START_MS, `Starting ${vm.name} on ${hostName}`, async (adapter, signal) => {
+    await adapter.power(vm.ref, "start", signal);
+    for (;;) {
+      const now = await adapter.vm(vm.ref, signal);
+      if (now.state === "running") {
+        await tell(io, target.hostId, now);
+        return;
+      }
+      if (now.state === "crashed")
+        throw new AppError("unprocessable", "vm.did-not-start", `${vm.name} crashed right after its start.`);
+      await delay(500, undefined, { signal });
+    }
+  });
 }

@@ -1,15 +1,15 @@
 /** One disk: named in the ledger, then converted in a thread while it streams into the host's pool. */
 import { AppError } from "#lib/errors.ts";
 import { openingOf } from "#lib/library/open-version.ts";
-import { withHost } from "#lib/inventory/sessions.ts";
+import { patiently } from "#lib/jobs/patience.ts";
 import type { ResourceRef } from "#lib/hypervisor/adapter.ts";
 import { runInThread } from "#lib/transfer/thread.ts";
 import type { DeployDiskInput, DeployDiskOutput, TransferReport } from "#lib/transfer/tasks/deploy-disk.task.ts";
-import { bounded } from "../bounded.ts";
 import type { DeployDisk } from "../deploy-disk.ts";
 import { diskName, type Deployment, type SentDisk } from "../deployment.ts";
 import { inTurn } from "../in-turn.ts";
 import { enter, markMade, markMadeAside } from "../ledger.ts";
+import { onHost } from "../on-host.ts";
 import type { Reading } from "../source.ts";
 
 const TASK = new URL("../../transfer/tasks/deploy-disk.task.ts", import.meta.url);
@@ -40,10 +40,11 @@ export async function planDisks(deployment: Deployment): Promise<PlannedDisk[]> 
       fileLength: null,
       placement: target.choice.placement,
     };
-    const resource = await bounded(io.signal, HOST_MS, `Looking for room on ${hostName}`, (signal) =>
-      withHost(io.services, target.hostId, (adapter) => adapter.planDisk(spec, signal), signal),
+    const resource = await onHost(io, target.hostId, HOST_MS, `Looking for room on ${hostName}`, (adapter, signal) =>
+      adapter.planDisk(spec, signal),
     );
-    planned.push({ disk, name, resource, seq: await enter(io.services.db, io.jobId, target.hostId, resource) });
+    const seq = await patiently(() => enter(io.services.db, io.jobId, target.hostId, resource));
+    planned.push({ disk, name, resource, seq });
   }
   return planned;
 }
@@ -104,7 +105,7 @@ export async function sendDisk(
       `The host made ${sent.resource.label} where ${resource.label} was planned.`,
     );
   }
-  await markMade(io.services.db, seq);
+  await patiently(() => markMade(io.services.db, seq));
   if ("stored" in disk.from && sent.fingerprint !== disk.from.stored.fingerprint) {
     throw new AppError(
       "conflict",

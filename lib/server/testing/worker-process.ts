@@ -6,7 +6,7 @@
 import { join } from "node:path";
 import { pino } from "pino";
 import type { JobKind } from "#lib/domain/job.ts";
-import { startRunner, type JobHandler } from "#lib/jobs/runner.ts";
+import { startRunner, type JobHandler, type JobIO } from "#lib/jobs/runner.ts";
 import { HANDLERS } from "#lib/server/handlers.ts";
 import { openServices } from "#lib/server/services.ts";
 
@@ -46,8 +46,8 @@ async function main([
     );
     say({ event: "enqueued", id });
   }
-  const begins = (io: Parameters<JobHandler>[0]) => say({ event: "begun", id: io.jobId, attempt: io.attempt });
-  const handler: JobHandler = async (io) => {
+  const begins = (io: JobIO) => say({ event: "begun", id: io.jobId, attempt: io.attempt });
+  const run = async (io: JobIO): Promise<void> => {
     begins(io);
     if (behaviour === "finish") return;
     await new Promise((_, reject) => {
@@ -59,12 +59,16 @@ async function main([
   };
   const act = (real: JobHandler): JobHandler =>
     behaviour === "work"
-      ? async (io) => {
-          begins(io);
-          await real(io);
-          say({ event: "done", id: io.jobId, attempt: io.attempt });
+      ? {
+          ...real,
+          async run(io) {
+            begins(io);
+            const result = await real.run(io);
+            say({ event: "done", id: io.jobId, attempt: io.attempt });
+            return result;
+          },
         }
-      : handler;
+      : { run };
   const handlers: Record<JobKind, JobHandler> = {
     deploy: act(HANDLERS.deploy),
     "image.analyse": act(HANDLERS["image.analyse"]),

@@ -62,6 +62,7 @@ export async function captureVm(ctx: Ctx, input: z.infer<typeof CaptureVm>): Pro
       job: {
         kind: "image.capture",
         verb: "Capture",
+        hostId: input.hostId,
         input: () => ({
           hostId: input.hostId,
           vmRef: input.vmRef,

@@ -1,9 +1,14 @@
 import { and, count, desc, eq, ilike, inArray, sql, type SQL } from "drizzle-orm";
 import { z } from "zod";
 import { appendAudit } from "#lib/audit/append.ts";
-import { jobLog, jobs } from "#lib/db/schema.ts";
-import { AppError } from "#lib/errors.ts";
-import { settleCancelledJob } from "#lib/provisioning/settle.ts";
+import type { Tx } from "#lib/db/client.ts";
+import { jobLog, jobs, requestTargets } from "#lib/db/schema.ts";
+import { ACTIVE_JOB_STATES, ENDED_JOB_STATES } from "#lib/domain/job.ts";
+import { AppError, errorToJson } from "#lib/errors.ts";
+import { withoutResult } from "#lib/jobs/handler.ts";
+import { patiently } from "#lib/jobs/patience.ts";
+import { endVersion } from "#lib/library/version-state.ts";
+import { followJob } from "#lib/provisioning/repair.ts";
 import { authorise } from "../authorise.ts";
 import type { Ctx } from "../context.ts";
 
@@ -18,8 +23,6 @@ export interface JobFilter {
   readonly limit: number;
 }
 
-const ACTIVE = ["queued", "running", "cancelling"] as const;
-const ENDED = ["succeeded", "failed", "cancelled"] as const;
 const LOG_LINES = 500;
 
 /** Newest first; the cursor is the last one seen, whose time is asked of the database: ours is rounded. */
@@ -29,7 +32,9 @@ export async function listJobs(
 ): Promise<{ rows: JobRow[]; next: string | null; total: number }> {
   await authorise(ctx, "job.read");
   const where: (SQL | undefined)[] = [
-    filter.state === "all" ? undefined : inArray(jobs.state, filter.state === "active" ? [...ACTIVE] : [...ENDED]),
+    filter.state === "all"
+      ? undefined
+      : inArray(jobs.state, filter.state === "active" ? [...ACTIVE_JOB_STATES] : [...ENDED_JOB_STATES]),
     filter.subjectKind === undefined ? undefined : eq(jobs.subjectKind, filter.subjectKind as JobRow["subjectKind"]),
     filter.subjectId === undefined ? undefined : eq(jobs.subjectId, filter.subjectId),
     filter.q === undefined ? undefined : ilike(jobs.title, `%${filter.q.replace(/[\\%_]/g, "\\$&")}%`),
@@ -72,14 +77,17 @@ export async function getJob(ctx: Ctx, id: string): Promise<{ row: JobRow; log: 
 /** Asking twice is asking once. Throws `job.ended` when there is nothing left to cancel. */
 export async function cancelJob(ctx: Ctx, id: string): Promise<void> {
   await authorise(ctx, "job.cancel");
-  const row = await ctx.db.transaction(async (tx) => {
+  const cancel = async (tx: Tx): Promise<JobRow> => {
     const [job] = await tx.select().from(jobs).where(eq(jobs.id, id));
     if (job === undefined) throw new AppError("not-found", "job.not-found", "There is no such job.");
     if (!(await ctx.jobs.requestCancel(tx, id, ctx.actor))) {
       throw new AppError("conflict", "job.ended", `“${job.title}” has ended already.`);
     }
-    const [now] = await tx.select({ state: jobs.state }).from(jobs).where(eq(jobs.id, id));
-    if (now?.state === "cancelled" && job.kind === "deploy") await settleCancelledJob(tx, id);
+    const [now] = await tx.select().from(jobs).where(eq(jobs.id, id));
+    const targets = await tx.select().from(requestTargets).where(eq(requestTargets.jobId, id));
+    for (const target of targets) await followJob(tx, target);
+    if (now?.state === "cancelled")
+      await endVersion(tx, now, { state: "cancelled", error: errorToJson(withoutResult(now)) });
     if (job.state !== "cancelling") {
       await appendAudit(tx, ctx.actor, {
         action: "job.cancel-requested",
@@ -87,8 +95,10 @@ export async function cancelJob(ctx: Ctx, id: string): Promise<void> {
       });
     }
     return job;
-  });
+  };
+  const row = await patiently(() => ctx.db.transaction(cancel));
   ctx.events.publish({ type: "job", id });
+  if (row.subjectKind === "image") ctx.events.publish({ type: "image", id: row.subjectId });
   if (row.subjectKind === "request") ctx.events.publish({ type: "request", id: row.subjectId });
   ctx.events.publish({ type: "audit" });
 }

@@ -41,6 +41,7 @@ export async function enqueueTargets(ctx: Ctx, tx: Tx, request: typeof requests.
       title: `Deploy ${source === undefined ? `${request.plan.imageName} v${version?.number ?? "?"}` : `${source.vmName} of ${source.hostName}`} to ${hostName} as ${target.choice.name}`,
       subject: { kind: "request", id: request.id },
       input: { targetId: target.id },
+      hostId: target.hostId,
       stages: stagesOf(target.choice, from, hostName, await poolName(tx, target)),
       actor: ctx.actor,
     });

@@ -1,0 +1,15 @@
+/** What the three jobs that fill a version have in common: its state ends with them. */
+import type { JobHandler, JobIO } from "#lib/jobs/handler.ts";
+import type { Analysis } from "../analyse-files.ts";
+import { endVersion } from "../version-state.ts";
+
+/** `run` answers what the files hold; null: the version is gone. */
+export function versionJob(run: (io: JobIO) => Promise<Analysis | null>): JobHandler<Analysis | null> {
+  return {
+    run,
+    async ended(tx, job, end) {
+      await endVersion(tx, job, end);
+      return [{ type: "image", id: job.subjectId }];
+    },
+  };
+}
