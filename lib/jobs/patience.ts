@@ -1,20 +1,15 @@
 /** The database is away for a moment: that is nobody's failure, and a statement that may run twice is tried again. */
 import { setTimeout as delay } from "node:timers/promises";
-import { isTransient } from "#lib/db/problem.ts";
-import { AppError } from "#lib/errors.ts";
+import { databaseProblem } from "#lib/db/problem.ts";
 
 const FIRST_MS = 40;
 const MOST_MS = 1000;
 /** Below the silence after which a job counts as lost (lease.ts): until then its worker has the job. */
 const USUAL_MS = 5000;
 
-/**
- * The database's failure, not the job's. An AppError is always somebody else's: hosts that cannot be reached carry the
- * same codes of the system in their causes.
- */
+/** The database's failure, not the job's: the job is left as it is, and goes on when the database does. */
 export function isOurTrouble(error: unknown): boolean {
-  if (error instanceof AppError) return error.code.startsWith("db.");
-  return isTransient(error);
+  return databaseProblem(error) !== null;
 }
 
 export interface Patience {

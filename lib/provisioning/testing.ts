@@ -9,6 +9,7 @@ import type { HostConnection } from "#lib/domain/connection.ts";
 import type { Vendor } from "#lib/domain/hardware.ts";
 import type { TargetChoice } from "#lib/domain/request.ts";
 import { AppError } from "#lib/errors.ts";
+import { setFaults, type DemoFaults } from "#lib/hypervisor/demo/faults.ts";
 import { openHost } from "#lib/hypervisor/registry.ts";
 import { startInventorySync } from "#lib/inventory/sync.ts";
 import type { WaitLimits } from "#lib/jobs/host-wait.ts";
@@ -68,6 +69,8 @@ export interface Bench {
   /** Submits, and approves as another person. */
   deploy(choice: TargetChoice, versionId?: string): Promise<RequestRow>;
   ended(request: Pick<RequestRow, "id">): Promise<Outcome>;
+  /** From now on, until the next call: none where nothing is said. */
+  faults(vendor: Vendor, faults?: Partial<DemoFaults>): Promise<void>;
   /** Paths of everything that the host's pools hold, finished or not. */
   files(vendor: Vendor): Promise<string[]>;
   vmNames(vendor: Vendor): Promise<string[]>;
@@ -114,8 +117,15 @@ function watched(interfere: Map<string, Interference>): typeof deployHandler {
   return { ...deployHandler, run };
 }
 
-export async function deployBench(wait: Partial<WaitLimits> = {}): Promise<Bench> {
-  const services = await testServices();
+export interface BenchOptions {
+  /** By default on a database of its own, in memory. */
+  readonly services?: TestServices;
+  readonly wait?: Partial<WaitLimits>;
+  readonly perHost?: number;
+}
+
+export async function deployBench({ wait = {}, perHost, ...options }: BenchOptions = {}): Promise<Bench> {
+  const services = options.services ?? (await testServices());
   const operator = await testPerson(services, "operator");
   const requester = await testPerson(services, "requester");
   const interfere = new Map<string, Interference>();
@@ -131,7 +141,7 @@ export async function deployBench(wait: Partial<WaitLimits> = {}): Promise<Bench
       "image.capture": captureHandler,
       deploy: watched(interfere),
     },
-    { concurrency: 4, wait: { firstPauseMs: 100, ...wait } },
+    { concurrency: 4, ...(perHost === undefined ? {} : { perHost }), wait: { firstPauseMs: 100, ...wait } },
   );
   const online = await until("five hosts online", async () => {
     const rows = await services.db.select().from(hosts);
@@ -206,6 +216,7 @@ export async function deployBench(wait: Partial<WaitLimits> = {}): Promise<Bench
           .orderBy(asc(ledger.seq));
         return { ...row, ledger: entries };
       }),
+    faults: (vendor, faults = {}) => setFaults(join(services.dataDir, "demo", vendor), faults),
     async files(vendor) {
       const folder = join(services.dataDir, "demo", vendor, "pools");
       const found: string[] = [];

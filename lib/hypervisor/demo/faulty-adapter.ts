@@ -22,7 +22,11 @@ const CALLS = new Set<PropertyKey>([
 type Call = (...args: readonly unknown[]) => Promise<unknown>;
 
 /** Throws as an adapter does that cannot reach its host. */
-export async function withFaults(adapter: DemoAdapter, folder: string, signal?: AbortSignal): Promise<HypervisorAdapter> {
+export async function withFaults(
+  adapter: DemoAdapter,
+  folder: string,
+  signal?: AbortSignal,
+): Promise<HypervisorAdapter> {
   const line = new Line(folder);
   await line.pass(signal);
   return new Proxy(adapter as HypervisorAdapter, {
@@ -50,7 +54,8 @@ class Line {
   async pass(signal?: AbortSignal): Promise<void> {
     for (;;) {
       signal?.throwIfAborted();
-      if (this.#ended) throw new AppError("unavailable", "host.session-ended", "The session was closed under its user.");
+      if (this.#ended)
+        throw new AppError("unavailable", "host.session-ended", "The session was closed under its user.");
       const { away, silent } = await readFaults(this.#folder);
       if (away) throw new AppError("unavailable", "host.unreachable", "The simulated host is unplugged.");
       if (!silent) return;
@@ -67,14 +72,17 @@ class Line {
     const signal = args.find((each) => each instanceof AbortSignal);
     await this.pass(signal);
     const faults = await readFaults(this.#folder);
-    if (key === "createDisk") return this.#cut(await call(...args) as PushedDisk, args[0] as DiskSpec);
+    if (key === "createDisk") return this.#cut((await call(...args)) as PushedDisk, args[0] as DiskSpec);
     if (key === "power" && args[1] === "start" && faults.refusesStart)
       throw new AppError("unprocessable", "host.refused", "The simulated host starts nothing today.");
     if (key === "createVm") await this.#wait(faults.defineMs, signal);
     return call(...args);
   }
 
-  async *inventory<T extends { readonly kind: string }>(items: AsyncIterable<T>, signal?: AbortSignal): AsyncIterable<T> {
+  async *inventory<T extends { readonly kind: string }>(
+    items: AsyncIterable<T>,
+    signal?: AbortSignal,
+  ): AsyncIterable<T> {
     await this.pass(signal);
     let vms = 0;
     for await (const item of items) {
