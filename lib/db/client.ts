@@ -8,8 +8,8 @@ import { drizzle as drizzlePg } from "drizzle-orm/node-postgres";
 import { migrate as migratePg } from "drizzle-orm/node-postgres/migrator";
 import { drizzle as drizzlePglite } from "drizzle-orm/pglite";
 import { migrate as migratePglite } from "drizzle-orm/pglite/migrator";
-import pg from "pg";
 import { AppError } from "#lib/errors.ts";
+import { listenPostgres, type ListenEvents } from "./listen.ts";
 import { drizzleOn, openPool } from "./pool.ts";
 import * as schema from "./schema.ts";
 
@@ -23,8 +23,8 @@ export interface Database {
   /** The embedded engine itself, for pg-boss; null on Postgres. */
   readonly pglite: PGlite | null;
   readonly url: string | null;
-  /** Calls back for every NOTIFY on the channel, from this process or another; comes back after a lost connection. */
-  listen(channel: string, callback: (payload: string) => void): Promise<() => Promise<void>>;
+  /** Hears every NOTIFY on the channel, from this process or another; comes back after a lost connection. */
+  listen(channel: string, events: ListenEvents): Promise<() => Promise<void>>;
   notify(channel: string, payload: string): Promise<void>;
   /** Throws when the database does not answer. */
   ping(): Promise<void>;
@@ -62,7 +62,7 @@ async function openEmbedded(dataDir: string | null): Promise<Database> {
     driver: "pglite",
     pglite,
     url: null,
-    listen: (channel, callback) => pglite.listen(channel, callback),
+    listen: (channel, events) => pglite.listen(channel, (payload) => events.notified(payload)),
     async notify(channel, payload) {
       await db.execute(sql`select pg_notify(${channel}, ${payload})`);
     },
@@ -102,7 +102,7 @@ async function openPostgres(url: string): Promise<Database> {
     driver: "postgres",
     pglite: null,
     url,
-    listen: (channel, callback) => listenPostgres(url, channel, callback),
+    listen: (channel, events) => listenPostgres(url, channel, events),
     async notify(channel, payload) {
       await db.execute(sql`select pg_notify(${channel}, ${payload})`);
     },
@@ -110,38 +110,5 @@ async function openPostgres(url: string): Promise<Database> {
       await db.execute(sql`select 1`);
     },
     close: () => pool.end(),
-  };
-}
-
-/** A connection of its own, since LISTEN belongs to a session; opened anew when it breaks. */
-async function listenPostgres(
-  url: string,
-  channel: string,
-  callback: (payload: string) => void,
-): Promise<() => Promise<void>> {
-  let client: pg.Client | null = null;
-  let closed = false;
-  let retry: NodeJS.Timeout | null = null;
-  const connect = async (): Promise<void> => {
-    const next = new pg.Client({ connectionString: url, application_name: "supravisor events", keepAlive: true });
-    next.on("notification", (message) => callback(message.payload ?? ""));
-    next.on("error", () => undefined);
-    next.on("end", () => {
-      if (!closed) retry = setTimeout(() => void connect().catch(() => undefined), 1000);
-    });
-    try {
-      await next.connect();
-      await next.query(`LISTEN ${pg.escapeIdentifier(channel)}`);
-      client = next;
-    } catch (error) {
-      if (!closed) retry = setTimeout(() => void connect().catch(() => undefined), 1000);
-      throw error;
-    }
-  };
-  await connect();
-  return async () => {
-    closed = true;
-    if (retry !== null) clearTimeout(retry);
-    await client?.end();
   };
 }

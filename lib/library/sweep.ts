@@ -42,6 +42,7 @@ export async function startLibrarySweep(services: Services): Promise<LibrarySwee
   timer.unref();
   const unsubscribe = services.events.subscribe((event) => {
     if (event.type === "job") void then(() => settleVersions(services, event.id));
+    else if (event.type === "gap") void all();
   });
   // Made at the first start, so that workers know which folder to look for.
   await openLibrary(services);

@@ -35,7 +35,7 @@ export async function openServices(options: OpenOptions): Promise<OpenServices> 
   });
   try {
     await settleKey(database, secrets, options);
-    const events = await openBus(database);
+    const events = await openBus(database, log);
     const queue = await openJobQueue(database);
     return {
       services: { db: database.db, events, secrets, jobs: queue, dataDir, log },
