@@ -40,7 +40,11 @@ export interface OpenDatabaseOptions {
   /** A worker uses the database as it is. */
   readonly joins?: boolean;
   readonly waitMs?: number;
+  /** Ends the wait. */
+  readonly signal?: AbortSignal | undefined;
   readonly log?: Pick<Logger, "warn">;
+  /** On Postgres: called before anything is changed in it. What it throws ends the opening. */
+  readonly beforeChange?: () => Promise<void>;
 }
 
 /** Throws `db.*`: see lib/db/embedded.ts, lib/db/postgres.ts and lib/db/installation.ts. */
@@ -105,7 +109,9 @@ async function openPostgres(options: OpenDatabaseOptions, url: string): Promise<
       newDatabase: options.newDatabase ?? false,
       joins: options.joins ?? false,
       waitMs: options.waitMs ?? 0,
+      signal: options.signal ?? null,
       log: options.log ?? null,
+      beforeChange: options.beforeChange ?? (async () => undefined),
     }));
   } catch (error) {
     await pool.end();

@@ -1,5 +1,6 @@
 /** PGlite in the data folder: opened, made when there was none, and when it cannot be opened the true reason. */
-import { mkdir, open, rename, rm } from "node:fs/promises";
+import { constants } from "node:fs";
+import { access, mkdir, open, readdir, rename, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { PGlite } from "@electric-sql/pglite";
 import { AppError } from "#lib/errors.ts";
@@ -18,8 +19,25 @@ export async function openPGlite(dataDir: string, newDatabase: boolean): Promise
     await allowNew(dataDir, folder, names, newDatabase);
     return { pglite: await make(dataDir, folder), made: true };
   } catch (error) {
-    throw inWords(folder, error);
+    throw inWords(folder, error, error instanceof OpenFailure ? await firstClosed(folder) : null);
   }
+}
+
+/** The first thing below the folder that this account may not read and write, as the system says it: the engine's words are wrong there. */
+async function firstClosed(folder: string): Promise<NodeJS.ErrnoException | null> {
+  const refusal = (path: string): Promise<NodeJS.ErrnoException | null> =>
+    access(path, constants.R_OK | constants.W_OK).then(
+      () => null,
+      (error: NodeJS.ErrnoException) => error,
+    );
+  const own = await refusal(folder);
+  if (own !== null) return own;
+  for (const entry of await readdir(folder, { recursive: true, withFileTypes: true })) {
+    if (!entry.isFile() && !entry.isDirectory()) continue;
+    const error = await refusal(join(entry.parentPath, entry.name));
+    if (error !== null) return error;
+  }
+  return null;
 }
 
 async function allowNew(
@@ -96,15 +114,16 @@ const SYSTEM_CODES: Readonly<Record<string, string>> = {
 };
 
 /** Only what none of the other reasons explains is called damage: whoever restores a backup loses what came after it. */
-function inWords(folder: string, error: unknown): unknown {
+function inWords(folder: string, error: unknown, closed: NodeJS.ErrnoException | null): unknown {
   if (error instanceof AppError) return error;
   const failure = error instanceof OpenFailure ? error : null;
   const cause = failure === null ? error : failure.cause;
   const trouble = databaseProblem(cause)?.trouble;
   const code = cause instanceof Error && "code" in cause ? String(cause.code) : "";
   if (failure === null && trouble === undefined && SYSTEM_CODES[code] === undefined) return error;
-  const why = `${failure?.said ?? ""} ${SYSTEM_CODES[code] ?? ""}`;
-  const because = failure === null || failure.said === "" ? "" : ` The engine says: ${failure.said}`;
+  const why = [failure?.said, SYSTEM_CODES[code], SYSTEM_CODES[closed?.code ?? ""]].join(" ");
+  const said = closed?.message ?? failure?.said ?? "";
+  const because = said === "" ? "" : ` The reason given: ${said}`;
   const fail = (kind: string, message: string, hint: string): AppError =>
     new AppError("unavailable", `db.${kind}`, `${message}${because}`, { hint, cause: error });
   if (trouble === "full" || /no space left|quota exceeded/i.test(why)) {

@@ -5,10 +5,13 @@ import { chmod, cp, mkdir, mkdtemp, readdir, readFile, rm, writeFile } from "nod
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { sql } from "drizzle-orm";
-import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
+import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from "vitest";
 import { openDatabase, type Database } from "./client.ts";
 import { databaseProblem } from "./problem.ts";
 import { postgresPrograms, startTestPostgres, type TestPostgres } from "./testing-postgres.ts";
+
+// The engine takes seconds to start, and this starts it often.
+vi.setConfig({ testTimeout: 240_000, hookTimeout: 240_000 });
 
 let base: string;
 const made: string[] = [];
@@ -239,7 +242,7 @@ describe.skipIf(!isRoot || process.platform !== "linux")(
       execFileSync("chmod", ["-R", "a+rX", dataDir]);
       const program = `
       const { openDatabase } = await import(${JSON.stringify(join(import.meta.dirname, "client.ts"))});
-      process.setegid(65534); process.seteuid(65534);
+      process.setgroups([]); process.setgid(65534); process.setuid(65534);
       await openDatabase({ dataDir: ${JSON.stringify(dataDir)} }).then(
         () => console.log("opened"), (error) => console.log(JSON.stringify({ code: error.code, message: error.message })));
       process.exit(0);`;

@@ -21,7 +21,11 @@ export interface Preparation {
   readonly joins: boolean;
   /** How long a server that cannot be reached is waited for. */
   readonly waitMs: number;
+  /** Ends the wait. */
+  readonly signal: AbortSignal | null;
   readonly log: Pick<Logger, "warn"> | null;
+  /** Called once the database answers, before anything is changed in it. */
+  readonly beforeChange: () => Promise<void>;
 }
 
 /** Answers whether the database was empty. Throws `db.unreachable`, `db.missing`, `db.newer`, and for workers `db.older` and `db.empty`. */
@@ -35,7 +39,7 @@ export async function preparePostgres(pool: pg.Pool, options: Preparation): Prom
       if (!isTransient(error) || performance.now() + pauseMs > until) throw unreachable(error, options.waitMs);
       if (failures === 0)
         options.log?.warn({ err: error }, `the database cannot be used yet; waiting up to ${options.waitMs / 1000} s`);
-      await delay(pauseMs);
+      await delay(pauseMs, undefined, options.signal === null ? {} : { signal: options.signal });
     }
   }
 }
@@ -54,6 +58,7 @@ async function prepare(pool: pg.Pool, options: Preparation): Promise<{ made: boo
         const trace = await traceOf(options.dataDir, false);
         if (trace !== null) throw refuseEmpty("The database that DATABASE_URL names is empty", options.dataDir, trace);
       }
+      await options.beforeChange();
       if (!options.joins) await migrate(db, { migrationsFolder });
       return { made: state.empty };
     } finally {

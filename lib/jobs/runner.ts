@@ -46,7 +46,7 @@ export async function startRunner(
   const worker = { id: randomUUID(), name: options.name ?? `${hostname()}:${process.pid}` };
   const stopping = new AbortController();
   const running = new Map<string, Promise<void>>();
-  await db.insert(workers).values({ ...worker, version: productVersion });
+  await db.insert(workers).values({ ...worker, version: productVersion, clockAt: new Date() });
   await db.delete(workers).where(lt(workers.heartbeatAt, sql`now() - ${KEEP_WORKERS}::interval`));
   if (queue.database.driver === "pglite") await releaseOrphans(db);
   await reviveLostJobs(queue);
@@ -115,11 +115,11 @@ export async function startRunner(
 
 /** An upsert: after a day asleep the row may have been swept away by another worker. */
 async function beat(db: Db, worker: { id: string; name: string }): Promise<void> {
-  const heartbeatAt = new Date();
+  const times = { heartbeatAt: sql`now()`, clockAt: new Date() };
   await db
     .insert(workers)
-    .values({ ...worker, version: productVersion, heartbeatAt })
-    .onConflictDoUpdate({ target: workers.id, set: { heartbeatAt } });
+    .values({ ...worker, version: productVersion, ...times })
+    .onConflictDoUpdate({ target: workers.id, set: times });
 }
 
 /** The queue's own word that somebody else has the job now. */

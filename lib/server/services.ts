@@ -2,6 +2,7 @@
 import { join } from "node:path";
 import type { Logger } from "pino";
 import { openDatabase, type Database } from "#lib/db/client.ts";
+import { claimConsole, type ConsoleClaim } from "#lib/db/console-claim.ts";
 import { openBus } from "#lib/events/bus.ts";
 import { openJobQueue, type OpenJobQueue } from "#lib/jobs/queue.ts";
 import { AppError } from "#lib/errors.ts";
@@ -15,6 +16,8 @@ export interface OpenServices {
   readonly services: Services;
   readonly database: Database;
   readonly queue: OpenJobQueue;
+  /** Null: not asked for, or the embedded database, which belongs to one process anyway. */
+  readonly claim: ConsoleClaim | null;
   close(): Promise<void>;
 }
 
@@ -30,22 +33,46 @@ export interface OpenOptions {
   readonly acceptNewKey?: boolean;
   /** How long a Postgres that cannot be reached is waited for. */
   readonly waitMs?: number;
+  /** This process is the console: refused while another one is. Called when another takes its place after a break. */
+  readonly displaced?: (holder: string) => void;
+  /** Ends the wait. */
+  readonly signal?: AbortSignal | undefined;
 }
 
 /** Throws `secret.*`, `db.*`, `data.*`; when joining also `worker.no-key` and `worker.other-key`. */
 export async function openServices(options: OpenOptions): Promise<OpenServices> {
+  const { dataDir, log, databaseUrl, displaced } = options;
+  let claim: ConsoleClaim | null = null;
+  try {
+    return await open(options, async () => {
+      if (databaseUrl === undefined || displaced === undefined) return null;
+      claim ??= await claimConsole(databaseUrl, { log, taken: displaced });
+      return claim;
+    });
+  } catch (error) {
+    await (claim as ConsoleClaim | null)?.close();
+    throw error;
+  }
+}
+
+async function open(options: OpenOptions, claim: () => Promise<ConsoleClaim | null>): Promise<OpenServices> {
   const { dataDir, log } = options;
   const database = await openDatabase({
     dataDir,
     log,
     newDatabase: options.newDatabase ?? false,
     joins: options.joins ?? false,
+    signal: options.signal,
+    beforeChange: async () => {
+      await claim();
+    },
     ...(options.waitMs === undefined ? {} : { waitMs: options.waitMs }),
     ...(options.databaseUrl === undefined ? {} : { url: options.databaseUrl }),
   });
   try {
     const secrets = secretBox(await secretKey(database, options));
     await settleKey(database, secrets, options);
+    const claimed = await claim();
     const events = await openBus(database, log);
     const queue = await openJobQueue(database);
     const services = { db: database.db, events, secrets, jobs: queue, dataDir, log };
@@ -54,9 +81,11 @@ export async function openServices(options: OpenOptions): Promise<OpenServices> 
       services,
       database,
       queue,
+      claim: claimed,
       async close() {
         await queue.close();
         await events.close();
+        await claimed?.close();
         await database.close();
       },
     };
