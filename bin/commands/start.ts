@@ -1,7 +1,16 @@
 import { resolve } from "node:path";
 import type { Command } from "commander";
-import { onInterrupt } from "../terminal/interrupt.ts";
+import { databaseWaitMs } from "../terminal/database-wait.ts";
 import { UsageError } from "../terminal/print-error.ts";
+import { runUntilStopped } from "../terminal/run-until-stopped.ts";
+
+interface StartOptions {
+  readonly port?: string;
+  readonly hostname?: string;
+  readonly dev?: boolean;
+  readonly newDatabase?: boolean;
+  readonly acceptNewKey?: boolean;
+}
 
 /** `start`: the console with its embedded worker. Settings come by environment so that service managers can give them. */
 export function registerStart(program: Command): void {
@@ -11,7 +20,15 @@ export function registerStart(program: Command): void {
     .option("--port <port>", "TCP port (PORT, else 3000)")
     .option("--hostname <address>", "address to listen on (HOSTNAME_BIND, else all)")
     .option("--dev", "rebuild pages as their files change")
-    .action(async (options: { port?: string; hostname?: string; dev?: boolean }) => {
+    .option(
+      "--new-database",
+      "begin with an empty database although the data folder belongs to an installation (SUPRAVISOR_NEW_DATABASE=1)",
+    )
+    .option(
+      "--accept-new-key",
+      "the key of the stored secrets is lost: go on with the one at hand (SUPRAVISOR_ACCEPT_NEW_KEY=1)",
+    )
+    .action(async (options: StartOptions) => {
       const port = Number(options.port ?? process.env["PORT"] ?? 3000);
       if (!Number.isInteger(port) || port < 0 || port > 65535)
         throw new UsageError(`The port must be a number from 0 to 65535, not ${options.port ?? process.env["PORT"]}.`);
@@ -20,19 +37,20 @@ export function registerStart(program: Command): void {
       const { startServer } = await import("#lib/server/main.ts");
       const hostname = options.hostname ?? process.env["HOSTNAME_BIND"];
       const databaseUrl = process.env["DATABASE_URL"];
-      const server = await startServer({
-        port,
-        dataDir,
-        dev: options.dev ?? false,
-        ...(hostname === undefined ? {} : { hostname }),
-        ...(databaseUrl === undefined || databaseUrl === "" ? {} : { databaseUrl }),
-      });
-      process.stdout.write(`Supravisor is at ${server.url}\n`);
-      onInterrupt(() => {
-        server.close().then(
-          () => process.exit(0),
-          () => process.exit(1),
-        );
+      await runUntilStopped(async (signal) => {
+        const server = await startServer({
+          port,
+          dataDir,
+          dev: options.dev ?? false,
+          newDatabase: options.newDatabase ?? process.env["SUPRAVISOR_NEW_DATABASE"] === "1",
+          acceptNewKey: options.acceptNewKey ?? process.env["SUPRAVISOR_ACCEPT_NEW_KEY"] === "1",
+          waitMs: databaseWaitMs(),
+          signal,
+          ...(hostname === undefined ? {} : { hostname }),
+          ...(databaseUrl === undefined || databaseUrl === "" ? {} : { databaseUrl }),
+        });
+        process.stdout.write(`Supravisor is at ${server.url}\n`);
+        return server;
       });
     });
 }

@@ -1,7 +1,8 @@
 import { resolve } from "node:path";
 import type { Command } from "commander";
-import { onInterrupt } from "../terminal/interrupt.ts";
+import { databaseWaitMs } from "../terminal/database-wait.ts";
 import { UsageError } from "../terminal/print-error.ts";
+import { runUntilStopped } from "../terminal/run-until-stopped.ts";
 
 /** `worker`: the same jobs on another machine against the same Postgres. */
 export function registerWorker(program: Command): void {
@@ -18,13 +19,16 @@ export function registerWorker(program: Command): void {
       const dataDir = resolve(process.env["SUPRAVISOR_DATA_DIR"] ?? "data");
       process.env["SUPRAVISOR_DATA_DIR"] = dataDir;
       const { startWorker } = await import("#lib/worker/main.ts");
-      const worker = await startWorker({ databaseUrl, dataDir, ...(jobs === undefined ? {} : { jobs }) });
-      process.stdout.write("Supravisor worker is running.\n");
-      onInterrupt(() => {
-        worker.close().then(
-          () => process.exit(0),
-          () => process.exit(1),
-        );
+      await runUntilStopped(async (signal) => {
+        const worker = await startWorker({
+          databaseUrl,
+          dataDir,
+          waitMs: databaseWaitMs(),
+          signal,
+          ...(jobs === undefined ? {} : { jobs }),
+        });
+        process.stdout.write("Supravisor worker is running.\n");
+        return worker;
       });
     });
 }

@@ -19,7 +19,7 @@ export function AboutView(): ReactNode {
   const health = useQuery({ ...settingsQueries.health(), staleTime: 0 });
   if (health.error) return <ErrorNotice error={health.error} onRetry={() => void health.refetch()} />;
   if (!health.data) return <Skeleton words="Asking the server how it is…" />;
-  const { version, database, workers } = health.data;
+  const { version, database, workers, notes } = health.data;
   return (
     <div className="max-w-3xl space-y-4">
       <Card title="Supravisor">
@@ -46,6 +46,17 @@ export function AboutView(): ReactNode {
           ]}
         />
       </Card>
+      {notes.length === 0 ? null : (
+        <Card title="Needs attention" flush>
+          <ul>
+            {notes.map((note) => (
+              <li key={note} className="border-b px-4 py-2 last:border-b-0">
+                <StateMark state="bad">{note}</StateMark>
+              </li>
+            ))}
+          </ul>
+        </Card>
+      )}
       <Card title="What the adapters are verified on" flush>
         <ul>
           {FORM_DRIVERS.map((driver) => (
@@ -72,6 +83,7 @@ export function AboutView(): ReactNode {
               <span className="text-ink-3">
                 heard <Time value={worker.heartbeatAt} />
               </span>
+              {worker.note === null ? null : <span className="w-full text-ink-2">{worker.note}</span>}
             </li>
           ))}
         </ul>

@@ -4,6 +4,7 @@ import { OpenAPIHono } from "@hono/zod-openapi";
 import type { AuthSettings } from "#lib/auth/authenticate.ts";
 import { AppError } from "#lib/errors.ts";
 import type { Services } from "#lib/services/context.ts";
+import type { ReadinessOptions } from "#lib/services/overview/readiness.ts";
 import { registerAuditRoutes } from "./audit.ts";
 import { registerDocsRoutes } from "./docs.ts";
 import { answerError } from "./errors.ts";
@@ -27,7 +28,9 @@ import { registerVmRoutes } from "./vm.ts";
 
 const BASE = "/api/v1";
 const PUBLIC = new Set(
-  ["/health", "/setup", "/login", "/openapi.json", "/docs", "/docs/reader.js"].map((path) => `${BASE}${path}`),
+  ["/health", "/health/live", "/health/ready", "/setup", "/login", "/openapi.json", "/docs", "/docs/reader.js"].map(
+    (path) => `${BASE}${path}`,
+  ),
 );
 /** JSON only; images come in by tus, which has its own limits. */
 const MAX_BODY = 1024 * 1024;
@@ -43,7 +46,12 @@ function refuseLargeBody(request: IncomingMessage): void {
     throw new AppError("invalid", "request.too-large", "The request is larger than 1 MiB.");
 }
 
-export function createApi(services: Services, settings: AuthSettings, driver: string): Api {
+export function createApi(
+  services: Services,
+  settings: AuthSettings,
+  driver: string,
+  claim: ReadinessOptions["claim"] = () => "held",
+): Api {
   const api: Api = new OpenAPIHono<ApiEnv>({
     defaultHook: (result) => {
       if (result.success) return;
@@ -78,7 +86,7 @@ export function createApi(services: Services, settings: AuthSettings, driver: st
       c.set("ctx", await identify(services, settings, c.env.incoming));
     await next();
   });
-  registerHealthRoutes(api, services, driver);
+  registerHealthRoutes(api, services, settings, { driver, claim });
   registerSetupRoutes(api, services);
   registerSessionRoutes(api, services);
   registerUserRoutes(api);

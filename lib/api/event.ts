@@ -12,7 +12,8 @@ const route = createRoute({
   path: "/events",
   tags: ["Events"],
   summary: "What changes, as server-sent events",
-  description: "`hello` comes first; then one event a change, named by its type. The stream ends with the session.",
+  description:
+    "`hello` comes first; then one event per change, named by its type. `gap` says that events were lost: read again what you show. The stream ends with the session.",
   responses: { 200: { description: "text/event-stream" } },
 });
 

@@ -36,6 +36,8 @@ const TABLE: Record<string, Row> = {
   "GET /audit/export": { needs: ["audit.read"], query: "?format=json" },
   "GET /events": { needs: "signed-in" },
   "GET /health": { needs: "anyone" },
+  "GET /health/live": { needs: "anyone" },
+  "GET /health/ready": { needs: "anyone" },
   "GET /hosts": { needs: ["host.read"] },
   "GET /hosts/discover": { needs: ["host.add"] },
   "POST /hosts/demo": { needs: ["host.add"], body: {} },

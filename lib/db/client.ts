@@ -1,16 +1,16 @@
 /** The database: PGlite in the data folder, or Postgres when its address is given. One schema, the same migrations. */
-import { join } from "node:path";
-import { mkdir } from "node:fs/promises";
 import { PGlite } from "@electric-sql/pglite";
 import { sql, type ExtractTablesWithRelations } from "drizzle-orm";
 import type { PgDatabase, PgQueryResultHKT } from "drizzle-orm/pg-core";
-import { drizzle as drizzlePg } from "drizzle-orm/node-postgres";
-import { migrate as migratePg } from "drizzle-orm/node-postgres/migrator";
 import { drizzle as drizzlePglite } from "drizzle-orm/pglite";
 import { migrate as migratePglite } from "drizzle-orm/pglite/migrator";
-import pg from "pg";
-import { AppError } from "#lib/errors.ts";
+import type { Logger } from "pino";
+import { openPGlite } from "./embedded.ts";
+import { settleInstallation } from "./installation.ts";
+import { listenPostgres, type ListenEvents } from "./listen.ts";
+import { migrationsFolder, refuseOtherSchema, schemaState } from "./migrations.ts";
 import { drizzleOn, openPool } from "./pool.ts";
+import { preparePostgres } from "./postgres.ts";
 import * as schema from "./schema.ts";
 
 /** The database or a transaction on it: services take either. */
@@ -23,46 +23,71 @@ export interface Database {
   /** The embedded engine itself, for pg-boss; null on Postgres. */
   readonly pglite: PGlite | null;
   readonly url: string | null;
-  /** Calls back for every NOTIFY on the channel, from this process or another; comes back after a lost connection. */
-  listen(channel: string, callback: (payload: string) => void): Promise<() => Promise<void>>;
+  /** Hears every NOTIFY on the channel, from this process or another; comes back after a lost connection. */
+  listen(channel: string, events: ListenEvents): Promise<() => Promise<void>>;
   notify(channel: string, payload: string): Promise<void>;
   /** Throws when the database does not answer. */
   ping(): Promise<void>;
   close(): Promise<void>;
 }
 
-const migrationsFolder = join(import.meta.dirname, "..", "..", "drizzle");
-/** Any constant: servers that start together migrate one after another. */
-const MIGRATION_LOCK = 7_245_001;
-
-export async function openDatabase(options: { url?: string; dataDir: string | null }): Promise<Database> {
-  return options.url === undefined ? openEmbedded(options.dataDir) : openPostgres(options.url);
+export interface OpenDatabaseOptions {
+  readonly url?: string;
+  /** Null: in memory, or a Postgres without a folder beside it. */
+  readonly dataDir: string | null;
+  /** An empty database is wanted, although the folder belongs to an installation. */
+  readonly newDatabase?: boolean;
+  /** A worker uses the database as it is. */
+  readonly joins?: boolean;
+  readonly waitMs?: number;
+  /** Ends the wait. */
+  readonly signal?: AbortSignal | undefined;
+  readonly log?: Pick<Logger, "warn">;
+  /** On Postgres: called before anything is changed in it. What it throws ends the opening. */
+  readonly beforeChange?: () => Promise<void>;
 }
 
-async function openEmbedded(dataDir: string | null): Promise<Database> {
-  let pglite: PGlite;
-  if (dataDir === null) {
-    pglite = await PGlite.create("memory://");
-  } else {
-    const folder = join(dataDir, "db");
-    await mkdir(folder, { recursive: true, mode: 0o700 });
-    try {
-      pglite = await PGlite.create(folder);
-    } catch (cause) {
-      throw new AppError("unavailable", "db.damaged", `The embedded database in ${folder} cannot be opened.`, {
-        hint: "Restore the data folder from its backup. Keep the damaged one aside.",
-        cause,
-      });
+/** Throws `db.*`: see lib/db/embedded.ts, lib/db/postgres.ts and lib/db/installation.ts. */
+export async function openDatabase(options: OpenDatabaseOptions): Promise<Database> {
+  const { database, made } = await (options.url === undefined
+    ? openEmbedded(options)
+    : openPostgres(options, options.url));
+  try {
+    if (options.dataDir !== null) {
+      await settleInstallation(database.db, options.dataDir, { joins: options.joins ?? false, replaces: made });
     }
+    return database;
+  } catch (error) {
+    await database.close();
+    throw error;
   }
+}
+
+interface Opened {
+  readonly database: Database;
+  /** It was empty. */
+  readonly made: boolean;
+}
+
+async function openEmbedded({ dataDir, newDatabase }: OpenDatabaseOptions): Promise<Opened> {
+  const { pglite, made } =
+    dataDir === null
+      ? { pglite: await PGlite.create("memory://"), made: true }
+      : await openPGlite(dataDir, newDatabase ?? false);
   const db = drizzlePglite(pglite, { schema });
-  await migratePglite(db, { migrationsFolder });
-  return {
+  try {
+    refuseOtherSchema(await schemaState(db as unknown as Db), false);
+    await migratePglite(db, { migrationsFolder });
+  } catch (error) {
+    await pglite.close();
+    throw error;
+  }
+  const database: Database = {
     db: db as unknown as Db,
     driver: "pglite",
     pglite,
     url: null,
-    listen: (channel, callback) => pglite.listen(channel, callback),
+    listen: (channel, events) => pglite.listen(channel, (payload) => events.notified(payload)),
     async notify(channel, payload) {
       await db.execute(sql`select pg_notify(${channel}, ${payload})`);
     },
@@ -71,38 +96,33 @@ async function openEmbedded(dataDir: string | null): Promise<Database> {
     },
     close: () => pglite.close(),
   };
+  return { database, made };
 }
 
-async function openPostgres(url: string): Promise<Database> {
+async function openPostgres(options: OpenDatabaseOptions, url: string): Promise<Opened> {
   const pool = openPool(url);
   const db = drizzleOn(pool);
+  let made: boolean;
   try {
-    const client = await pool.connect();
-    try {
-      await client.query("select pg_advisory_lock($1)", [MIGRATION_LOCK]);
-      await migratePg(drizzlePg(client, { schema }), { migrationsFolder });
-    } finally {
-      await client.query("select pg_advisory_unlock($1)", [MIGRATION_LOCK]).catch(() => undefined);
-      client.release();
-    }
-  } catch (cause) {
+    ({ made } = await preparePostgres(pool, {
+      dataDir: options.dataDir,
+      newDatabase: options.newDatabase ?? false,
+      joins: options.joins ?? false,
+      waitMs: options.waitMs ?? 0,
+      signal: options.signal ?? null,
+      log: options.log ?? null,
+      beforeChange: options.beforeChange ?? (async () => undefined),
+    }));
+  } catch (error) {
     await pool.end();
-    throw new AppError(
-      "unavailable",
-      "db.unreachable",
-      "The Postgres database that DATABASE_URL names cannot be used.",
-      {
-        hint: "Check that it runs, that the address and password are right, and that its user may create tables.",
-        cause,
-      },
-    );
+    throw error;
   }
-  return {
+  const database: Database = {
     db: db as unknown as Db,
     driver: "postgres",
     pglite: null,
     url,
-    listen: (channel, callback) => listenPostgres(url, channel, callback),
+    listen: (channel, events) => listenPostgres(url, channel, events),
     async notify(channel, payload) {
       await db.execute(sql`select pg_notify(${channel}, ${payload})`);
     },
@@ -111,37 +131,5 @@ async function openPostgres(url: string): Promise<Database> {
     },
     close: () => pool.end(),
   };
-}
-
-/** A connection of its own, since LISTEN belongs to a session; opened anew when it breaks. */
-async function listenPostgres(
-  url: string,
-  channel: string,
-  callback: (payload: string) => void,
-): Promise<() => Promise<void>> {
-  let client: pg.Client | null = null;
-  let closed = false;
-  let retry: NodeJS.Timeout | null = null;
-  const connect = async (): Promise<void> => {
-    const next = new pg.Client({ connectionString: url, application_name: "supravisor events", keepAlive: true });
-    next.on("notification", (message) => callback(message.payload ?? ""));
-    next.on("error", () => undefined);
-    next.on("end", () => {
-      if (!closed) retry = setTimeout(() => void connect().catch(() => undefined), 1000);
-    });
-    try {
-      await next.connect();
-      await next.query(`LISTEN ${pg.escapeIdentifier(channel)}`);
-      client = next;
-    } catch (error) {
-      if (!closed) retry = setTimeout(() => void connect().catch(() => undefined), 1000);
-      throw error;
-    }
-  };
-  await connect();
-  return async () => {
-    closed = true;
-    if (retry !== null) clearTimeout(retry);
-    await client?.end();
-  };
+  return { database, made };
 }

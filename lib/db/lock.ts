@@ -9,6 +9,7 @@ import { hostname } from "node:os";
 import { join } from "node:path";
 import { z } from "zod";
 import { AppError } from "#lib/errors.ts";
+import { folderProblem } from "./data-folder.ts";
 import { tryLockFile } from "./flock.ts";
 
 export interface DataLock {
@@ -19,8 +20,16 @@ export interface DataLock {
 
 const Holder = z.object({ pid: z.number(), host: z.string(), address: z.string().nullable(), since: z.string() });
 
-/** Throws `data.in-use`, naming the process that holds the folder. */
+/** Throws `data.in-use`, naming the process that holds the folder, and `data.unusable`. */
 export async function lockDataDir(dataDir: string): Promise<DataLock> {
+  try {
+    return await lock(dataDir);
+  } catch (error) {
+    throw folderProblem(dataDir, error);
+  }
+}
+
+async function lock(dataDir: string): Promise<DataLock> {
   await mkdir(dataDir, { recursive: true, mode: 0o700 });
   const real = await realpath(dataDir);
   const holder = join(real, "holder.json");
@@ -37,12 +46,13 @@ export async function lockDataDir(dataDir: string): Promise<DataLock> {
     throw await inUse(real, holder, cause);
   }
   const since = new Date().toISOString();
+  // Only news for a second start: a full disk must not keep a console from opening a database that is whole.
   const write = (address: string | null) =>
     writeFile(
       holder,
       `${JSON.stringify({ pid: process.pid, host: hostname(), address, since } satisfies z.infer<typeof Holder>)}\n`,
       { mode: 0o600 },
-    );
+    ).catch(() => undefined);
   await write(null);
   return { announce: write, release: () => release(file, server) };
 }

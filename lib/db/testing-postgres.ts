@@ -20,6 +20,8 @@ export const postgresPrograms: string | null = (() => {
 
 export interface TestPostgres {
   readonly url: string;
+  /** Its unix socket, for a proxy in front of it. */
+  readonly socket: string;
   /** Ends every connection, as a restart or a fail-over does, and comes back. */
   restart(): Promise<void>;
   /** As a machine that is switched off: nobody listens until `start`. */
@@ -57,6 +59,7 @@ export async function startTestPostgres(): Promise<TestPostgres> {
   await start();
   return {
     url: `postgresql://postgres@localhost/postgres?host=${encodeURIComponent(folder)}`,
+    socket: join(folder, ".s.PGSQL.5432"),
     async restart() {
       await stop();
       await start();

@@ -18,5 +18,7 @@ export const LiveEvent = z.discriminatedUnion("type", [
   }),
   z.object({ type: z.literal("settings") }),
   z.object({ type: z.literal("audit") }),
+  /** Events were lost: everything that was read may be old. */
+  z.object({ type: z.literal("gap") }),
 ]);
 export type LiveEvent = z.infer<typeof LiveEvent>;

@@ -1,26 +1,36 @@
 /** Live events between all processes on one database: told at once here, by LISTEN/NOTIFY elsewhere. */
 import { randomUUID } from "node:crypto";
+import type { Logger } from "pino";
+import { z } from "zod";
 import type { Database } from "#lib/db/client.ts";
 import { LiveEvent } from "#lib/domain/page.ts";
+import { openOutbox } from "./outbox.ts";
 
 export interface EventBus {
-  /** Call after the commit: who hears it reads the change. */
+  /** Call after the commit: who hears it reads the change. Never throws. */
   publish(event: LiveEvent): void;
+  /** Hears the events of all processes, and `gap` when some of another process were lost. */
   subscribe(listener: (event: LiveEvent) => void): () => void;
   close(): Promise<void>;
 }
 
 const CHANNEL = "supravisor_events";
-/** NOTIFY takes 8,000 bytes. */
-const MAX_PAYLOAD = 7000;
-const GATHER_MS = 30;
 
-/** Within one process only: tests, and the command line. */
-export function localBus(): EventBus {
+/** Anybody with the database's password may NOTIFY; events of a newer version may be unknown here. */
+const Message = z.object({ from: z.string(), events: z.array(z.unknown()) });
+
+/** Within one process only: tests, and the command line. A listener that throws is its own affair: `failed` hears of it. */
+export function localBus(failed: (error: unknown) => void = () => undefined): EventBus {
   const listeners = new Set<(event: LiveEvent) => void>();
   return {
     publish: (event) => {
-      for (const listener of listeners) listener(event);
+      for (const listener of listeners) {
+        try {
+          listener(event);
+        } catch (error) {
+          failed(error);
+        }
+      }
     },
     subscribe: (listener) => {
       listeners.add(listener);
@@ -30,57 +40,48 @@ export function localBus(): EventBus {
   };
 }
 
-export async function openBus(database: Pick<Database, "listen" | "notify" | "driver">): Promise<EventBus> {
-  const local = localBus();
+export async function openBus(
+  database: Pick<Database, "listen" | "notify" | "driver">,
+  log?: Pick<Logger, "info" | "error">,
+): Promise<EventBus> {
+  const local = localBus((error) => log?.error({ err: error }, "a listener of live events failed"));
   // The embedded database has no other process to tell.
   if (database.driver === "pglite") return local;
   const self = randomUUID();
-  let waiting: LiveEvent[] = [];
-  let timer: NodeJS.Timeout | null = null;
-  const send = (): void => {
-    timer = null;
-    const events = waiting;
-    waiting = [];
-    let batch: LiveEvent[] = [];
-    const flush = () => {
-      if (batch.length > 0)
-        void database.notify(CHANNEL, JSON.stringify({ from: self, events: batch })).catch(() => undefined);
-      batch = [];
-    };
-    let size = 0;
-    for (const event of events) {
-      const length = JSON.stringify(event).length;
-      if (length > MAX_PAYLOAD) continue;
-      if (size + length > MAX_PAYLOAD) {
-        flush();
-        size = 0;
-      }
-      batch.push(event);
-      size += length;
-    }
-    flush();
-  };
-  const unlisten = await database.listen(CHANNEL, (payload) => {
-    const message = JSON.parse(payload) as { from: string; events: unknown[] };
-    if (message.from === self) return;
-    for (const event of message.events) {
-      const parsed = LiveEvent.safeParse(event);
-      if (parsed.success) local.publish(parsed.data);
-    }
+  const outbox = openOutbox((events) => database.notify(CHANNEL, JSON.stringify({ from: self, events })));
+  const unlisten = await database.listen(CHANNEL, {
+    notified(payload) {
+      for (const event of eventsOfOthers(payload, self)) local.publish(event);
+    },
+    gap() {
+      log?.info("the database is back after a break: all live views are read again");
+      local.publish({ type: "gap" });
+    },
   });
   return {
     publish(event) {
       local.publish(event);
-      waiting.push(event);
-      timer ??= setTimeout(send, GATHER_MS);
+      outbox.add(event);
     },
     subscribe: local.subscribe,
     async close() {
-      if (timer !== null) {
-        clearTimeout(timer);
-        send();
-      }
+      await outbox.close();
       await unlisten();
     },
   };
+}
+
+function eventsOfOthers(payload: string, self: string): LiveEvent[] {
+  let json: unknown;
+  try {
+    json = JSON.parse(payload);
+  } catch {
+    return [];
+  }
+  const message = Message.safeParse(json);
+  if (!message.success || message.data.from === self) return [];
+  return message.data.events.flatMap((event) => {
+    const known = LiveEvent.safeParse(event);
+    return known.success ? [known.data] : [];
+  });
 }

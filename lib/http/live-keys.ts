@@ -20,6 +20,9 @@ export function keysOf(event: Exclude<LiveEvent, { type: "job-progress" }>): rea
       return [["settings"]];
     case "audit":
       return [["audit"]];
+    case "gap":
+      // The prefix of every key.
+      return [[]];
   }
 }
 

@@ -117,3 +117,16 @@ it("stays closed once closed, and swallows what it does not understand", () => {
   vi.advanceTimersByTime(60_000);
   expect(Source.opened).toHaveLength(1);
 });
+
+it("reads everything again when the server says that events were lost", () => {
+  const client = new QueryClient();
+  const invalidate = vi.spyOn(client, "invalidateQueries").mockResolvedValue();
+  const live = createLive(client);
+  live.open();
+  newest().open();
+  newest().say({ type: "gap" }, "gap");
+  vi.advanceTimersByTime(300);
+  // An empty prefix is the prefix of every key.
+  expect(invalidate.mock.calls.map(([filter]) => filter?.queryKey)).toEqual([[]]);
+  live.close();
+});

@@ -71,7 +71,7 @@ export async function startInventorySync(services: Services): Promise<InventoryS
   };
 
   const unsubscribe = services.events.subscribe((event) => {
-    if (event.type === "host") void request();
+    if (event.type === "host" || event.type === "gap") void request();
   });
   const timer = setInterval(() => void request(), RECHECK_MS);
   timer.unref();

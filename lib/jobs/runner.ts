@@ -161,10 +161,11 @@ export async function startRunner(
 
 /** An upsert: after a day asleep the row may have been swept away by another worker. */
 async function beat(db: Db, worker: { id: string; name: string }): Promise<void> {
+  const times = { heartbeatAt: sql`now()`, clockAt: new Date() };
   await db
     .insert(workers)
-    .values({ ...worker, version: productVersion })
-    .onConflictDoUpdate({ target: workers.id, set: { heartbeatAt: sql`now()` } });
+    .values({ ...worker, version: productVersion, ...times })
+    .onConflictDoUpdate({ target: workers.id, set: times });
 }
 
 /** The queue's own word that somebody else has the job now. */

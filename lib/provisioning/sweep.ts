@@ -73,7 +73,7 @@ export function startSweep(services: Services): { close(): Promise<void> } {
   const timer = setInterval(run, EVERY_MS);
   // A host that is back says so; what was left on it need not wait for the next round.
   const unsubscribe = services.events.subscribe((event) => {
-    if (event.type === "host") run();
+    if (event.type === "host" || event.type === "gap") run();
   });
   run();
   return {

@@ -18,6 +18,11 @@ export async function checkSecretKey(db: Db, secrets: SecretBox): Promise<"same"
   }
 }
 
+/** Something was sealed under a key of this installation already. */
+export async function hasSeal(db: Db): Promise<boolean> {
+  return (await db.select().from(settings).where(eq(settings.key, KEY))).length > 0;
+}
+
 /** From now on this key is the installation's. */
 export async function rememberSecretKey(db: Db, secrets: SecretBox): Promise<void> {
   const value = secrets.seal(PLAIN, KEY);

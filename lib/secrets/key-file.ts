@@ -2,15 +2,25 @@
 import { randomBytes, randomUUID } from "node:crypto";
 import { chmod, link, mkdir, open, readFile, rm } from "node:fs/promises";
 import { dirname } from "node:path";
+import { AppError } from "#lib/errors.ts";
 
-/** Null when there is no such file. */
+const KEY_BYTES = 32;
+const BASE64 = /^[A-Za-z0-9+/_-]*={0,2}$/;
+
+/** Null when there is no such file. Throws `secret.bad-key` for one that holds no key: an empty or cut file is no secret. */
 export async function readKeyFile(path: string): Promise<Buffer | null> {
+  let text: string;
   try {
-    return Buffer.from((await readFile(path, "utf8")).trim(), "base64");
+    text = (await readFile(path, "utf8")).trim();
   } catch (error) {
     if (error instanceof Error && "code" in error && error.code === "ENOENT") return null;
     throw error;
   }
+  const key = BASE64.test(text) ? Buffer.from(text, "base64") : Buffer.alloc(0);
+  if (key.length >= KEY_BYTES) return key;
+  throw new AppError("invalid", "secret.bad-key", `The file ${path} holds no key of ${KEY_BYTES} bytes in base64.`, {
+    hint: "Restore it from the backup. Without one, remove the file and a new key is made: auth.key only ends all sessions, but without secret.key the hosts' secrets have to be entered again.",
+  });
 }
 
 /** Made at first use. Of two processes that start together one makes the key and both read that one. */

@@ -26,3 +26,10 @@ export function openClosers(log: Logger): Closers {
     },
   };
 }
+
+/** As `closeAll`, with a line in the log before and after. */
+export async function closeInWords(closers: Closers, log: Pick<Logger, "info">): Promise<void> {
+  log.info("stopping");
+  await closers.closeAll();
+  log.info("stopped");
+}

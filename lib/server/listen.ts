@@ -32,11 +32,10 @@ export async function tlsFiles(): Promise<TlsFiles | null> {
 }
 
 /** Throws `server.tls-files` for files that are no certificate and key. */
-export function createListener(tls: TlsFiles | null, listener: RequestListener, log: Logger): Server {
+export function createListener(tls: TlsFiles | null, listener: RequestListener): Server {
   const server = tls === null ? createHttpServer(listener) : secured(tls, listener);
   // An upload of a hundred gigabytes is one request; idle and slow-header limits stay.
   server.requestTimeout = 0;
-  server.on("error", (error) => log.error({ err: error }, "the listening socket"));
   return server;
 }
 
@@ -54,7 +53,11 @@ function secured(tls: TlsFiles, listener: RequestListener): Server {
 }
 
 /** Throws `server.port-taken` or `server.cannot-listen`. */
-export function listen(server: Server, options: { port: number; hostname?: string }): Promise<void> {
+export function listen(
+  server: Server,
+  options: { port: number; hostname?: string },
+  log: Pick<Logger, "error">,
+): Promise<void> {
   return new Promise((resolve, reject) => {
     const refused = (cause: NodeJS.ErrnoException): void => {
       const taken = cause.code === "EADDRINUSE";
@@ -72,6 +75,8 @@ export function listen(server: Server, options: { port: number; hostname?: strin
     server.once("error", refused);
     server.listen({ port: options.port, ...(options.hostname === undefined ? {} : { host: options.hostname }) }, () => {
       server.off("error", refused);
+      // What is refused before is told by the caller, once.
+      server.on("error", (error) => log.error({ err: error }, "the listening socket"));
       resolve();
     });
   });

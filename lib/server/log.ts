@@ -4,7 +4,7 @@ import { pino, stdSerializers, type Logger } from "pino";
 export function openLog(): Logger {
   return pino(
     {
-      level: process.env["SUPRAVISOR_LOG"] ?? "warn",
+      level: process.env["SUPRAVISOR_LOG"] || "info",
       base: null,
       serializers: { err: serializeError },
       redact: {

@@ -17,12 +17,14 @@ import { createUploadHandler } from "#lib/library/uploads.ts";
 import { startSweep } from "#lib/provisioning/sweep.ts";
 import { keyFile } from "#lib/secrets/key-file.ts";
 import type { Services } from "#lib/services/context.ts";
-import { openClosers } from "./closers.ts";
+import { productVersion } from "#lib/version.ts";
+import { closeInWords, openClosers } from "./closers.ts";
 import { administratorFromEnvironment } from "./first-administrator.ts";
 import { HANDLERS, runnerOptions } from "./handlers.ts";
 import { DATA_POLICY, pagePolicy, setCommonHeaders } from "./headers.ts";
 import { addressOf, closeListener, createListener, listen, tlsFiles } from "./listen.ts";
 import { openLog } from "./log.ts";
+import { onlyHere } from "./only-here.ts";
 import { openServices } from "./services.ts";
 
 export interface ServerOptions {
@@ -33,6 +35,11 @@ export interface ServerOptions {
   readonly dataDir: string;
   readonly databaseUrl?: string;
   readonly dev: boolean;
+  /** See OpenOptions in services.ts. */
+  readonly newDatabase?: boolean;
+  readonly acceptNewKey?: boolean;
+  readonly waitMs?: number;
+  readonly signal?: AbortSignal;
 }
 
 export interface RunningServer {
@@ -43,23 +50,28 @@ export interface RunningServer {
 const root = join(import.meta.dirname, "..", "..");
 /** The worker gives its jobs ten seconds to stop. */
 const WORKER_CLOSE_MS = 11_000;
+/** A session that is just being opened gives up at the next answer of its host. */
+const INVENTORY_CLOSE_MS = 8000;
 
 /** Throws `data.in-use`, `db.*`, `server.port-taken`, and closes whatever it had opened. */
 export async function startServer(options: ServerOptions): Promise<RunningServer> {
   const log = openLog();
   const opened = openClosers(log);
+  const database = options.databaseUrl === undefined ? "embedded" : "postgres";
+  log.info({ version: productVersion, pid: process.pid, dataDir: options.dataDir, database }, "the console starts");
   try {
     const tls = await tlsFiles();
     const lock = await lockDataDir(options.dataDir);
     opened.add("lock", () => lock.release());
-    const base = await openServices({ ...options, log });
+    const only = onlyHere(log);
+    const base = await openServices({ ...options, log, displaced: only.displaced });
     opened.add("services", () => base.close());
     const { services } = base;
     await administratorFromEnvironment(services);
 
     const secure = tls !== null || (process.env["SUPRAVISOR_URL"] ?? "").startsWith("https://");
     const settings: AuthSettings = {
-      secret: process.env["NEXTAUTH_SECRET"] ?? (await keyFile(join(options.dataDir, "auth.key"))).toString("base64"),
+      secret: process.env["NEXTAUTH_SECRET"] || (await keyFile(join(options.dataDir, "auth.key"))).toString("base64"),
       secureCookies: secure,
     };
     provideSignIn(services, settings);
@@ -67,7 +79,7 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
     const pages = next({ dev: options.dev, dir: root, customServer: true });
     await pages.prepare();
     opened.add("pages", () => pages.close());
-    const api = createApi(services, settings, base.database.driver);
+    const api = createApi(services, settings, base.database.driver, () => base.claim?.state() ?? "held");
     const listener = route({
       services,
       settings,
@@ -79,20 +91,21 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
     });
 
     const inventory = await startInventorySync(services);
-    opened.add("inventory", () => inventory.close());
+    opened.add("inventory", only.close("inventory", inventory), INVENTORY_CLOSE_MS);
     const librarySweep = await startLibrarySweep(services);
-    opened.add("library", () => librarySweep.close());
+    opened.add("library", only.close("library", librarySweep));
     const runner = await startRunner(services, base.queue, HANDLERS, runnerOptions());
     opened.add("worker", () => runner.close(), WORKER_CLOSE_MS);
     const sweep = startSweep(services);
-    opened.add("sweep", () => sweep.close());
+    opened.add("sweep", only.close("sweep", sweep));
 
-    const server = createListener(tls, listener, log);
-    await listen(server, options);
+    const server = createListener(tls, listener);
+    await listen(server, options, log);
     opened.add("http", () => closeListener(server));
     const url = process.env["SUPRAVISOR_URL"] ?? addressOf(server, tls !== null, options.hostname);
     await lock.announce(url);
-    return { url, close: () => opened.closeAll() };
+    log.info({ url }, "listening");
+    return { url, close: () => closeInWords(opened, log) };
   } catch (error) {
     await opened.closeAll();
     throw error;

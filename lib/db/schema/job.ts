@@ -89,5 +89,8 @@ export const workers = pgTable("workers", {
   name: text("name").notNull(),
   version: text("version").notNull(),
   startedAt: at("started_at").notNull().defaultNow(),
+  /** By the database's clock, as every time that is compared. */
   heartbeatAt: at("heartbeat_at").notNull().defaultNow(),
+  /** What the worker's own clock said then. */
+  clockAt: at("clock_at"),
 });

@@ -7,7 +7,16 @@ export const Health = z.object({
   status: z.string(),
   version: z.string(),
   database: z.object({ driver: z.string(), ok: z.boolean() }),
-  workers: z.array(z.object({ name: z.string(), version: z.string(), heartbeatAt: z.string(), alive: z.boolean() })),
+  workers: z.array(
+    z.object({
+      name: z.string(),
+      version: z.string(),
+      heartbeatAt: z.string(),
+      alive: z.boolean(),
+      note: z.string().nullable(),
+    }),
+  ),
+  notes: z.array(z.string()),
 });
 export type Health = z.infer<typeof Health>;
 

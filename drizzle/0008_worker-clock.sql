@@ -1,0 +1,1 @@
+ALTER TABLE "workers" ADD COLUMN "clock_at" timestamp with time zone;
