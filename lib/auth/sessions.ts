@@ -92,11 +92,14 @@ export async function userOfSession(db: Db, limits: SessionLimits, id: string): 
     .innerJoin(users, eq(users.id, sessions.userId))
     .where(and(eq(sessions.id, id), aliveSession(limits), eq(users.disabled, false)));
   if (row === undefined) return null;
-  if (Date.now() - row.lastSeenAt.getTime() > STALE_SEEN_MS)
-    await db
+  if (Date.now() - row.lastSeenAt.getTime() > STALE_SEEN_MS) {
+    const update = db
       .update(sessions)
       .set({ lastSeenAt: sql`now()` })
       .where(and(eq(sessions.id, id), isNull(sessions.endedAt)));
+    // Best effort: who may read can read, also while the database takes no writes.
+    await update.catch(() => undefined);
+  }
   return row.user;
 }
 
