@@ -50,6 +50,7 @@ export function registerStart(program: Command): void {
           ...(databaseUrl === undefined || databaseUrl === "" ? {} : { databaseUrl }),
         });
         process.stdout.write(`Supravisor is at ${server.url}\n`);
+        if (server.setupUrl !== null) process.stdout.write(`Create the first administrator: ${server.setupUrl}\n`);
         return server;
       });
     });

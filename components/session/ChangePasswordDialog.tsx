@@ -1,6 +1,5 @@
 "use client";
-import { useMutation } from "@tanstack/react-query";
-import { signIn } from "next-auth/react";
+import { useMutation, useQueryClient } from "@tanstack/react-query";
 import { useState, type ReactNode } from "react";
 import { Button } from "#components/ui/Button.tsx";
 import { Dialog } from "#components/ui/Dialog.tsx";
@@ -8,9 +7,10 @@ import { ErrorNotice } from "#components/ui/ErrorNotice.tsx";
 import { Field } from "#components/ui/Field.tsx";
 import { Input } from "#components/ui/Input.tsx";
 import { toastDone } from "#components/ui/Toaster.tsx";
-import { Password } from "#lib/domain/user.ts";
+import { Password, PASSWORD_LENGTH } from "#lib/domain/user.ts";
 import { api, Nothing } from "#lib/http/client.ts";
-import { useSession } from "./session-context.ts";
+import { sessionQueries } from "#lib/http/queries/session.ts";
+import { tokenQueries } from "#lib/http/queries/user.ts";
 
 export function ChangePasswordDialog({
   open,
@@ -24,7 +24,7 @@ export function ChangePasswordDialog({
       open={open}
       onOpenChange={onOpenChange}
       title="Change password"
-      description="Other browsers that you are signed in with are signed out."
+      description="Other browsers that you are signed in with are signed out, and your API tokens are revoked."
       size="sm"
     >
       <PasswordForm onDone={() => onOpenChange(false)} />
@@ -33,15 +33,16 @@ export function ChangePasswordDialog({
 }
 
 function PasswordForm({ onDone }: { onDone: () => void }): ReactNode {
-  const { user } = useSession();
+  const client = useQueryClient();
   const [current, setCurrent] = useState("");
   const [next, setNext] = useState("");
   const valid = Password.safeParse(next);
   const change = useMutation({
     mutationFn: () => api.post("/session/password", Nothing, { current, next }),
     onSuccess: async () => {
-      // A new password ends all sessions, this one too: it begins anew.
-      await signIn("credentials", { redirect: false, email: user.email, password: next });
+      await Promise.all(
+        [sessionQueries.list().queryKey, tokenQueries.all].map((queryKey) => client.invalidateQueries({ queryKey })),
+      );
       toastDone("Your password was changed.");
       onDone();
     },
@@ -65,7 +66,7 @@ function PasswordForm({ onDone }: { onDone: () => void }): ReactNode {
       </Field>
       <Field
         label="New password"
-        hint="At least 10 characters; a sentence is good."
+        hint={`At least ${PASSWORD_LENGTH} characters; a sentence is good.`}
         error={next !== "" && !valid.success ? valid.error.issues[0]?.message : undefined}
       >
         <Input

@@ -12,7 +12,15 @@ import { AppError } from "#lib/errors.ts";
 import { sessionQueries } from "#lib/http/queries/session.ts";
 import { signInError } from "./sign-in-words.ts";
 
-export function SignInForm({ next, error }: { next: string; error: string | null }): ReactNode {
+export interface SignInFormProps {
+  /** Where to go afterwards. */
+  next: string;
+  error: string | null;
+  /** The person was signed in until now. */
+  ended: boolean;
+}
+
+export function SignInForm({ next, error, ended }: SignInFormProps): ReactNode {
   const router = useRouter();
   const client = useQueryClient();
   const setup = useQuery(sessionQueries.setup());
@@ -40,7 +48,7 @@ export function SignInForm({ next, error }: { next: string; error: string | null
         router.replace(next);
         return;
       }
-      setFailure(answer?.status === 429 ? signInError("too-many") : signInError(answer?.error ?? ""));
+      setFailure(signInError(answer?.error ?? ""));
     } catch (cause) {
       setFailure(
         new AppError("unavailable", "server.unreachable", "The server cannot be reached.", {
@@ -56,6 +64,11 @@ export function SignInForm({ next, error }: { next: string; error: string | null
   return (
     <Card className="w-full max-w-sm">
       <h1 className="mb-4 text-lg font-semibold">Sign in</h1>
+      {ended && !failure ? (
+        <p role="status" className="mb-4 rounded-md border bg-sunken px-3 py-2">
+          Your session has ended. Sign in again to go on.
+        </p>
+      ) : null}
       <form method="post" className="space-y-4" onSubmit={(event) => void submit(event)}>
         <Field label="Email">
           <Input name="email" type="email" autoComplete="username" required autoFocus />

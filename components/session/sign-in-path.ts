@@ -1,6 +1,10 @@
 /** Where to sign in, and where to come back to afterwards. */
-export function signInPath(from: string): string {
-  return from === "/" || from === "" ? "/sign-in" : `/sign-in?next=${encodeURIComponent(from)}`;
+export function signInPath(from: string, { ended = false }: { ended?: boolean } = {}): string {
+  const query = new URLSearchParams({
+    ...(from === "/" || from === "" ? {} : { next: from }),
+    ...(ended ? { ended: "1" } : {}),
+  }).toString();
+  return query === "" ? "/sign-in" : `/sign-in?${query}`;
 }
 
 /** Only a path of this site is followed: an address of another one would make the sign-in page a trap. */

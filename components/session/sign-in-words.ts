@@ -2,10 +2,17 @@
 import { AppError } from "#lib/errors.ts";
 
 export function signInError(code: string): AppError {
-  if (/too[- ]many|rate/i.test(code)) {
-    return new AppError("too-many", "auth.rate-limited", "Too many attempts from here or for this person.", {
-      hint: "Wait a quarter of an hour and try again, or ask an administrator to set a new password.",
-    });
+  const wait = /^too-many-(\d{1,6})$/.exec(code)?.[1];
+  if (wait !== undefined) {
+    const seconds = `${wait} ${wait === "1" ? "second" : "seconds"}`;
+    return new AppError(
+      "too-many",
+      "auth.too-many-attempts",
+      `There were too many failed attempts. Try again in ${seconds}.`,
+      {
+        hint: "Attempts are slowed down, never locked out.",
+      },
+    );
   }
   if (/disabled/i.test(code)) {
     return new AppError("forbidden", "auth.disabled", "This account is disabled.", {

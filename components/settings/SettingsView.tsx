@@ -2,6 +2,7 @@
 import { parseAsStringLiteral, useQueryState } from "nuqs";
 import type { ReactNode } from "react";
 import { useMay } from "#components/session/session-context.ts";
+import { SessionList } from "#components/session/SessionList.tsx";
 import { TokenList } from "#components/token/TokenList.tsx";
 import { PageHeader } from "#components/ui/PageHeader.tsx";
 import { Tabs, type Tab } from "#components/ui/Tabs.tsx";
@@ -9,7 +10,7 @@ import { UserList } from "#components/user/UserList.tsx";
 import { AboutView } from "./AboutView.tsx";
 import { GeneralSettings } from "./GeneralSettings.tsx";
 
-const TABS = ["general", "users", "tokens", "about"] as const;
+const TABS = ["general", "users", "sessions", "tokens", "about"] as const;
 type SettingsTab = (typeof TABS)[number];
 
 export function SettingsView(): ReactNode {
@@ -19,6 +20,7 @@ export function SettingsView(): ReactNode {
   const tabs: Tab<SettingsTab>[] = [
     ...(mayReadSettings ? [{ value: "general" as const, label: "General", content: <GeneralSettings /> }] : []),
     ...(mayReadUsers ? [{ value: "users" as const, label: "Users", content: <UserList /> }] : []),
+    { value: "sessions", label: "Sessions", content: <SessionList /> },
     { value: "tokens", label: "API tokens", content: <TokenList /> },
     { value: "about", label: "About", content: <AboutView /> },
   ];

@@ -11,28 +11,29 @@ import { Card } from "#components/ui/Card.tsx";
 import { ErrorNotice } from "#components/ui/ErrorNotice.tsx";
 import { Field } from "#components/ui/Field.tsx";
 import { Input } from "#components/ui/Input.tsx";
-import { NewUser, User } from "#lib/domain/user.ts";
+import { NewUser, PASSWORD_LENGTH, User } from "#lib/domain/user.ts";
 import { api } from "#lib/http/client.ts";
 import { sessionQueries } from "#lib/http/queries/session.ts";
 
 const Form = NewUser.omit({ role: true })
-  .extend({ repeat: z.string() })
+  .extend({ repeat: z.string(), code: z.string().trim().min(1).max(100) })
   .refine((form) => form.password === form.repeat, { path: ["repeat"], message: "The two passwords differ" });
 
-export function SetupForm(): ReactNode {
+/** `code`: from the address that the server printed; empty when somebody came another way. */
+export function SetupForm({ code }: { code: string }): ReactNode {
   const router = useRouter();
   const client = useQueryClient();
   const setup = useQuery(sessionQueries.setup());
   const done = setup.data?.needed === false;
   const form = useForm({
     resolver: zodResolver(Form),
-    defaultValues: { name: "", email: "", password: "", repeat: "" },
+    defaultValues: { name: "", email: "", password: "", repeat: "", code },
   });
   const { errors } = form.formState;
 
   const create = useMutation({
-    mutationFn: async ({ name, email, password }: z.infer<typeof Form>) => {
-      await api.post("/setup", User, { name, email, password });
+    mutationFn: async ({ name, email, password, code }: z.infer<typeof Form>) => {
+      await api.post("/setup", User, { name, email, password, code });
       return signIn("credentials", { redirect: false, email, password });
     },
     onSuccess: (answer) => {
@@ -58,13 +59,26 @@ export function SetupForm(): ReactNode {
         className="space-y-4"
         onSubmit={(event) => void form.handleSubmit((values) => create.mutate(values))(event)}
       >
+        {code === "" ? (
+          <Field
+            label="Setup code"
+            error={errors.code ? "Give the code" : undefined}
+            hint="The server printed it when it started; it is also in the file setup-code of its data folder."
+          >
+            <Input autoComplete="off" autoFocus {...form.register("code")} />
+          </Field>
+        ) : null}
         <Field label="Name" error={errors.name ? "Give a name of at most 120 characters" : undefined}>
-          <Input autoComplete="name" autoFocus {...form.register("name")} />
+          <Input autoComplete="name" autoFocus={code !== ""} {...form.register("name")} />
         </Field>
         <Field label="Email" error={errors.email ? "Give an email address" : undefined} hint="You sign in with it.">
           <Input type="email" autoComplete="username" {...form.register("email")} />
         </Field>
-        <Field label="Password" error={errors.password?.message} hint="At least 10 characters; a sentence is good.">
+        <Field
+          label="Password"
+          error={errors.password?.message}
+          hint={`At least ${PASSWORD_LENGTH} characters; a sentence is good.`}
+        >
           <Input type="password" autoComplete="new-password" {...form.register("password")} />
         </Field>
         <Field label="Password once more" error={errors.repeat?.message}>

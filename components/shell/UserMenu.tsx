@@ -1,5 +1,5 @@
 "use client";
-import { KeyRound, LogOut, User as Person } from "lucide-react";
+import { KeyRound, LogOut, MonitorSmartphone, User as Person } from "lucide-react";
 import { signOut } from "next-auth/react";
 import { useRouter } from "next/navigation";
 import { useState, type ReactNode } from "react";
@@ -36,6 +36,9 @@ export function UserMenu(): ReactNode {
             Change password
           </MenuItem>
         ) : null}
+        <MenuItem icon={<MonitorSmartphone aria-hidden />} onSelect={() => router.push("/settings?tab=sessions")}>
+          Sessions
+        </MenuItem>
         <MenuItem icon={<KeyRound aria-hidden />} onSelect={() => router.push("/settings?tab=tokens")}>
           API tokens
         </MenuItem>

@@ -11,6 +11,8 @@ export interface ConsoleUnderTest {
   readonly url: string;
   readonly dataDir: string;
   readonly port: number;
+  /** The end of what it printed since it was started last. */
+  output(): string;
   /** SIGKILL, as a power cut would. */
   kill(): Promise<void>;
   /** SIGTERM, then the same folder and port again. */
@@ -57,8 +59,9 @@ export async function startConsole(
   const logDir = join(root, "e2e", ".out");
   mkdirSync(logDir, { recursive: true });
   let child: ChildProcess;
+  let output = "";
   const launch = async (): Promise<void> => {
-    let output = "";
+    output = "";
     child = spawn(join(root, "node_modules", "node", "bin", "node"), ["bin/supravisor.ts", "start"], {
       cwd: root,
       stdio: ["ignore", "pipe", "pipe"],
@@ -94,6 +97,7 @@ export async function startConsole(
     url,
     dataDir,
     port,
+    output: () => output,
     kill: () => end("SIGKILL"),
     async restart() {
       await end("SIGTERM");

@@ -3,6 +3,7 @@ import type { IncomingMessage } from "node:http";
 import { OpenAPIHono } from "@hono/zod-openapi";
 import type { AuthSettings } from "#lib/auth/authenticate.ts";
 import { AppError } from "#lib/errors.ts";
+import { formatBytes } from "#lib/format/bytes.ts";
 import type { Services } from "#lib/services/context.ts";
 import type { ReadinessOptions } from "#lib/services/overview/readiness.ts";
 import { registerAuditRoutes } from "./audit.ts";
@@ -34,16 +35,19 @@ const PUBLIC = new Set(
 );
 /** JSON only; images come in by tus, which has its own limits. */
 const MAX_BODY = 1024 * 1024;
+/** From somebody who is not known yet. */
+const MAX_PUBLIC_BODY = 16 * 1024;
 
 /** By its announced length; a body that does not announce one is refused, so that nothing has to be counted. */
-function refuseLargeBody(request: IncomingMessage): void {
+function refuseLargeBody(request: IncomingMessage, path: string): void {
   if (request.headers["transfer-encoding"] !== undefined) {
     throw new AppError("invalid", "request.length-required", "The request does not say how long its body is.", {
       hint: "Send a Content-Length instead of chunks.",
     });
   }
-  if (Number(request.headers["content-length"] ?? 0) > MAX_BODY)
-    throw new AppError("invalid", "request.too-large", "The request is larger than 1 MiB.");
+  const most = PUBLIC.has(path) ? MAX_PUBLIC_BODY : MAX_BODY;
+  if (Number(request.headers["content-length"] ?? 0) > most)
+    throw new AppError("invalid", "request.too-large", `The request is larger than ${formatBytes(most)}.`);
 }
 
 export function createApi(
@@ -78,7 +82,7 @@ export function createApi(
     await next();
   });
   api.use("*", async (c, next) => {
-    refuseLargeBody(c.env.incoming);
+    refuseLargeBody(c.env.incoming, c.req.path);
     await next();
   });
   api.use("*", async (c, next) => {
@@ -88,8 +92,8 @@ export function createApi(
   });
   registerHealthRoutes(api, services, settings, { driver, claim });
   registerSetupRoutes(api, services);
-  registerSessionRoutes(api, services);
-  registerUserRoutes(api);
+  registerSessionRoutes(api, services, settings);
+  registerUserRoutes(api, settings);
   registerTokenRoutes(api);
   registerSettingsRoutes(api);
   registerAuditRoutes(api);

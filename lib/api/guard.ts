@@ -1,21 +1,11 @@
 /** Who asks, and whether the browser that asks was on our own page. */
 import type { IncomingMessage } from "node:http";
 import { authenticate, type AuthSettings } from "#lib/auth/authenticate.ts";
+import { addressOfClient, admittedAs } from "#lib/edge/admit.ts";
 import { AppError } from "#lib/errors.ts";
 import type { Ctx, Services } from "#lib/services/context.ts";
 
 const SAFE = new Set(["GET", "HEAD", "OPTIONS"]);
-
-/** The peer's address; what a proxy says counts only when SUPRAVISOR_TRUST_PROXY is set. */
-export function peerAddress(request: IncomingMessage): string | null {
-  const forwarded = request.headers["x-forwarded-for"];
-  if (process.env["SUPRAVISOR_TRUST_PROXY"] === "1" && typeof forwarded === "string") {
-    const nearest = forwarded.split(",").at(-1)?.trim();
-    if (nearest) return nearest;
-  }
-  // IPv4 on a socket that takes both is told as ::ffff:192.0.2.1.
-  return request.socket.remoteAddress?.replace(/^::ffff:(?=\d+\.)/, "") ?? null;
-}
 
 /**
  * A cookie goes along whoever made the browser ask. Changes by cookie are therefore taken only from our own
@@ -34,16 +24,13 @@ function fromOurOrigin(request: IncomingMessage): boolean {
   const { origin, host } = request.headers;
   const from = origin === undefined ? null : URL.parse(origin)?.host;
   if (from === null || from === undefined) return false;
-  const forwarded = String(request.headers["x-forwarded-host"] ?? "")
-    .split(",", 1)[0]
-    ?.trim();
-  return [host, forwarded, URL.parse(process.env["SUPRAVISOR_URL"] ?? "")?.host].includes(from);
+  return from === host || from === admittedAs(request)?.host;
 }
 
 /** Throws `auth.required` when nobody is signed in. */
 export async function identify(services: Services, settings: AuthSettings, request: IncomingMessage): Promise<Ctx> {
   const { authorization, cookie } = request.headers;
-  const actor = await authenticate(services, settings, { authorization, cookie, address: peerAddress(request) });
+  const actor = await authenticate(services, settings, { authorization, cookie, address: addressOfClient(request) });
   if (actor === null)
     throw new AppError("unauthenticated", "auth.required", "Sign in first.", {
       hint: "Or send a personal token: Authorization: Bearer svt_…",

@@ -3,9 +3,14 @@ import { once } from "node:events";
 import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
 import { getRequestListener } from "@hono/node-server";
+import { eq } from "drizzle-orm";
+import { encode } from "next-auth/jwt";
 import type { AuthSettings } from "#lib/auth/authenticate.ts";
+import { sessionCookieName } from "#lib/auth/session-cookie.ts";
+import { sessionLimits, startSession } from "#lib/auth/sessions.ts";
+import { users } from "#lib/db/schema.ts";
 import type { Role } from "#lib/domain/role.ts";
-import type { Services } from "#lib/services/context.ts";
+import type { Ctx, Services } from "#lib/services/context.ts";
 import { testPerson } from "#lib/services/testing.ts";
 import { createOwnToken } from "#lib/services/token/own-tokens.ts";
 import { createApi } from "./app.ts";
@@ -26,7 +31,11 @@ export interface ServedApi {
 }
 
 export async function serveApi(services: Services): Promise<ServedApi> {
-  const settings: AuthSettings = { secret: "a secret for tests only", secureCookies: false };
+  const settings: AuthSettings = {
+    secret: "a secret for tests only",
+    secureCookies: false,
+    sessions: sessionLimits({}),
+  };
   const api = createApi(services, settings, "pglite");
   const listener = getRequestListener(api.fetch, { overrideGlobalObjects: false });
   const server = createServer((request, response) => void listener(request, response)).listen(0, "127.0.0.1");
@@ -64,6 +73,29 @@ export async function bearer(services: Services, role: Role): Promise<{ id: stri
   const person = await testPerson(services, role);
   const { secret } = await createOwnToken(person, { name: "test", role, expiresInDays: 1 });
   return { id: person.actor.id ?? "", authorization: `Bearer ${secret}` };
+}
+
+/** The cookie of a session that this person began just now. */
+export async function cookieOf(served: ServedApi, services: Services, { actor }: Ctx): Promise<string> {
+  const [user] = await services.db
+    .select()
+    .from(users)
+    .where(eq(users.id, actor.id ?? ""));
+  if (user === undefined) throw new Error("no such person");
+  const { secret, sessions, secureCookies } = served.settings;
+  const sid = await startSession(services.db, sessions, user, "password", "127.0.0.1");
+  const value = await encode({ token: { sub: user.id, sid }, secret, maxAge: sessions.maxSeconds });
+  return `${sessionCookieName(secureCookies)}=${value}`;
+}
+
+/** Asks as a page of our own does, in a session of this person. */
+export async function pageOf(
+  served: ServedApi,
+  services: Services,
+  person: Ctx,
+): Promise<(method: string, path: string, body?: unknown) => Promise<Answer>> {
+  const cookie = await cookieOf(served, services, person);
+  return (method, path, body) => served.ask(method, path, { cookie, "sec-fetch-site": "same-origin" }, body);
 }
 
 export function codeOf(answer: Answer): string | null {

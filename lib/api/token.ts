@@ -19,7 +19,7 @@ const routes = {
     method: "post",
     path: "/tokens",
     tags,
-    summary: "Make a token",
+    summary: "Make a token; tokens themselves cannot",
     request: { body: body(NewApiToken) },
     responses: answers201(z.object({ token: ApiToken, secret: z.string() }), "The token; its secret is shown once"),
   }),

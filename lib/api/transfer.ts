@@ -9,7 +9,7 @@ import { Offers, type Offer } from "#lib/serve/offers.ts";
 import type { Services } from "#lib/services/context.ts";
 import { listOwnTransfers, offerDisk, withdrawTransfer } from "#lib/services/transfer/transfers.ts";
 import { answers, answers201, answers204, body } from "./answers.ts";
-import { peerAddress } from "./guard.ts";
+import { addressOfClient } from "#lib/edge/admit.ts";
 import type { Api } from "./types.ts";
 
 const tags = ["Transfers"];
@@ -94,7 +94,7 @@ export function registerTransferRoutes(api: Api, services: Services): void {
     const taken = offers.take(
       c.req.valid("param").id,
       bearer ?? c.req.valid("query").token ?? "",
-      peerAddress(incoming),
+      addressOfClient(incoming),
     );
     const { offer } = taken;
     outgoing.setHeader("Content-Disposition", `attachment; filename*=UTF-8''${encodeURIComponent(offer.file.name)}`);

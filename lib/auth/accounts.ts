@@ -9,68 +9,98 @@ import { AppError } from "#lib/errors.ts";
 import type { Services } from "#lib/services/context.ts";
 import { isLastAdministrator, lockAdministrators } from "./administrators.ts";
 import { checkPassword } from "./password.ts";
-import { countAttempt, forgiveAttempts, returnAttempt } from "./rate-limit.ts";
+import { isKnownPlace, placeOf, rememberPlace } from "./places.ts";
+import { endSessions } from "./sessions.ts";
+import { forgive, takeBack, takeTurn, throttleKey } from "./throttle.ts";
 
 export type UserRow = typeof users.$inferSelect;
-
-/** Failed tries in 15 minutes. */
-const PER_ADDRESS = 10;
-const PER_ACCOUNT = 10;
 
 async function recordSignIn(
   services: Services,
   user: UserRow | null,
   name: string,
   result: "ok" | "refused",
-  how: string,
+  details: Record<string, unknown>,
   address: string | null,
 ): Promise<void> {
   await services.db.transaction(async (tx) => {
-    if (user !== null && result === "ok")
+    if (user !== null && result === "ok") {
       await tx.update(users).set({ lastSignInAt: new Date() }).where(eq(users.id, user.id));
+      await rememberPlace(tx, user.id, placeOf(address));
+    }
     await appendAudit(
       tx,
       { id: user?.id ?? null, name: user?.name ?? name, role: user?.role ?? null, via: "web", address },
-      { action: "session.started", result, subject: { kind: "user", id: user?.id ?? null, name }, details: { how } },
+      { action: "session.started", result, subject: { kind: "user", id: user?.id ?? null, name }, details },
     );
   });
   services.events.publish({ type: "audit" });
 }
 
-/** Throws `auth.wrong-credentials` (whatever of the two was wrong) or `auth.too-many-attempts`. */
+/**
+ * Throws `auth.wrong-credentials` (whatever of the two was wrong) or `auth.too-many-attempts`. From a place where this
+ * account signed in before, only tries for this account from there count; from elsewhere also those of the whole
+ * place and those for the account from all other places.
+ */
 export async function signInByPassword(
   services: Services,
   input: { email: string; password: string; address: string | null },
 ): Promise<UserRow> {
+  const { db } = services;
   const parsed = Email.safeParse(input.email);
-  const email = parsed.success ? parsed.data : "";
-  if (input.address !== null) await countAttempt(services.db, `address:${input.address}`, PER_ADDRESS);
-  await countAttempt(services.db, `account:${email}`, PER_ACCOUNT);
-  const [user] = email === "" ? [] : await services.db.select().from(users).where(eq(users.email, email));
+  const email = parsed.success ? parsed.data : null;
+  const name = email ?? input.email.trim().toLowerCase();
+  const place = placeOf(input.address);
+  const pair = throttleKey("pair", name, place);
+  const wide = [
+    ["place", throttleKey("place", place)],
+    ["account", throttleKey("account", name)],
+  ] as const;
+  const known = email !== null && (await isKnownPlace(db, email, place));
+  let wait = 0;
+  if (!known) for (const [kind, key] of wide) wait = Math.max(wait, await takeTurn(db, kind, key));
+  wait = Math.max(wait, await takeTurn(db, "pair", pair));
+  const [user] = email === null ? [] : await db.select().from(users).where(eq(users.email, email));
   const right = await checkPassword(user?.passwordHash ?? null, input.password);
   if (user === undefined || !right || user.disabled) {
-    await recordSignIn(services, user ?? null, email === "" ? "unknown" : email, "refused", "password", input.address);
+    const slowed = wait === 0 ? {} : { nextTryAfterSeconds: wait };
+    await recordSignIn(
+      services,
+      user ?? null,
+      email ?? "unknown",
+      "refused",
+      { how: "password", ...slowed },
+      input.address,
+    );
     throw new AppError("unauthenticated", "auth.wrong-credentials", "The email or the password is wrong.", {
       hint: "Passwords are case-sensitive. An administrator can set a new one.",
     });
   }
-  await forgiveAttempts(services.db, `account:${email}`);
-  if (input.address !== null) await returnAttempt(services.db, `address:${input.address}`);
-  await recordSignIn(services, user, user.email, "ok", "password", input.address);
+  await forgive(db, pair);
+  if (!known) for (const [, key] of wide) await takeBack(db, key);
+  await recordSignIn(services, user, user.email, "ok", { how: "password" }, input.address);
   return user;
 }
 
-/** The browser said good-bye: nothing but the trail changes, its cookie is gone on the other side. */
-export async function signOut(services: Services, input: { userId: string; address: string | null }): Promise<void> {
+/** The browser said good-bye: its session ends here too, and a copy of its cookie with it. */
+export async function signOut(
+  services: Services,
+  input: { userId: string; sessionId: string; address: string | null },
+): Promise<void> {
   const [user] = await services.db.select().from(users).where(eq(users.id, input.userId));
   if (user === undefined) return;
-  await services.db.transaction((tx) =>
-    appendAudit(
+  await services.db.transaction(async (tx) => {
+    if ((await endSessions(tx, user.id, { only: input.sessionId })) === 0) return;
+    await appendAudit(
       tx,
       { id: user.id, name: user.name, role: user.role, via: "web", address: input.address },
-      { action: "session.ended", subject: { kind: "user", id: user.id, name: user.email } },
-    ),
-  );
+      {
+        action: "session.ended",
+        subject: { kind: "user", id: user.id, name: user.email },
+        details: { why: "signed out" },
+      },
+    );
+  });
   services.events.publish({ type: "audit" });
 }
 
@@ -117,7 +147,7 @@ export async function signInByOidc(services: Services, input: Vouched): Promise<
     return changed ?? null;
   });
   const welcome = user !== null && !user.disabled ? user : null;
-  await recordSignIn(services, welcome, email, welcome === null ? "refused" : "ok", "oidc", input.address);
+  await recordSignIn(services, welcome, email, welcome === null ? "refused" : "ok", { how: "oidc" }, input.address);
   return welcome;
 }
 

@@ -1,15 +1,17 @@
-/** From a request's headers to the person behind it, read from the database anew each time. */
-import { and, eq, gt, isNull, lt, or } from "drizzle-orm";
+/** From a request's headers to the person behind it, read from the database each time. */
+import { and, eq, isNull, lt, or } from "drizzle-orm";
 import { apiTokens, users } from "#lib/db/schema.ts";
 import { ACTIONS, may, ROLES, type Role } from "#lib/domain/role.ts";
 import { AppError } from "#lib/errors.ts";
 import type { Actor, Services } from "#lib/services/context.ts";
 import { readSessionCookie } from "./session-cookie.ts";
+import { aliveToken, userOfSession, type SessionLimits } from "./sessions.ts";
 import { hashToken } from "./token.ts";
 
 export interface AuthSettings {
   readonly secret: string;
   readonly secureCookies: boolean;
+  readonly sessions: SessionLimits;
 }
 
 export interface Credentials {
@@ -42,11 +44,11 @@ export async function authenticate(
       hint: "Send: Authorization: Bearer svt_…",
     });
   }
-  const claims = await readSessionCookie(credentials.cookie, settings.secret, settings.secureCookies);
-  if (claims === null) return null;
-  const [user] = await services.db.select().from(users).where(eq(users.id, claims.userId));
-  if (user === undefined || user.disabled || user.sessionEpoch !== claims.epoch) return null;
-  return { id: user.id, name: user.name, role: user.role, via: "web", address: credentials.address };
+  const id = await readSessionCookie(credentials.cookie, settings.secret, settings.secureCookies);
+  const user = id === null ? null : await userOfSession(services.db, settings.sessions, id);
+  if (id === null || user === null) return null;
+  const credential = { kind: "session", id } as const;
+  return { id: user.id, name: user.name, role: user.role, via: "web", address: credentials.address, credential };
 }
 
 async function byToken(services: Services, secret: string, address: string | null): Promise<Actor> {
@@ -54,14 +56,7 @@ async function byToken(services: Services, secret: string, address: string | nul
     .select({ token: apiTokens, user: users })
     .from(apiTokens)
     .innerJoin(users, eq(users.id, apiTokens.userId))
-    .where(
-      and(
-        eq(apiTokens.hash, hashToken(secret)),
-        isNull(apiTokens.revokedAt),
-        gt(apiTokens.expiresAt, new Date()),
-        eq(users.disabled, false),
-      ),
-    );
+    .where(and(eq(apiTokens.hash, hashToken(secret)), aliveToken(), eq(users.disabled, false)));
   if (row === undefined) {
     throw new AppError("unauthenticated", "auth.token-invalid", "The token is unknown, expired or revoked.", {
       hint: "Make a new one in Settings, or run `supravisor login`.",
@@ -74,7 +69,8 @@ async function byToken(services: Services, secret: string, address: string | nul
       hint: "Make a new token in Settings.",
     });
   }
-  return { id: row.user.id, name: row.user.name, role, via: "token", address };
+  const credential = { kind: "token", id: row.token.id } as const;
+  return { id: row.user.id, name: row.user.name, role, via: "token", address, credential };
 }
 
 /** Best effort: who may read can read, also while the database takes no writes. */

@@ -1,24 +1,20 @@
 /** The browser session: next-auth's encrypted JWT in one cookie. */
 import { decode } from "next-auth/jwt";
 
-export const SESSION_SECONDS = 12 * 3600;
-
 /** The `__Secure-` prefix makes browsers refuse the cookie over plain HTTP. */
 export function sessionCookieName(secure: boolean): string {
   return secure ? "__Secure-supravisor.session" : "supravisor.session";
 }
 
-export interface SessionClaims {
-  readonly userId: string;
-  readonly epoch: number;
-}
+/** UUID of a row in `sessions`: the cookie only names it. */
+const ID = /^[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
 
-/** Null for anything that is not a valid, unexpired session of ours. */
+/** The session that a cookie of ours names; null for anything else. */
 export async function readSessionCookie(
   cookieHeader: string | undefined,
   secret: string,
   secure: boolean,
-): Promise<SessionClaims | null> {
+): Promise<string | null> {
   const name = sessionCookieName(secure);
   const parts = (cookieHeader ?? "").split(/;\s*/).map((pair) => pair.split("="));
   // next-auth cuts a long token into `name.0`, `name.1`, …
@@ -29,7 +25,11 @@ export async function readSessionCookie(
     .join("");
   if (value === "") return null;
   const token = await decode({ token: decodeURIComponent(value), secret }).catch(() => null);
-  const userId = token?.["sub"];
-  const epoch = token?.["epoch"];
-  return typeof userId === "string" && typeof epoch === "number" ? { userId, epoch } : null;
+  return sessionIdOf(token);
+}
+
+/** From the claims of the cookie's token. */
+export function sessionIdOf(token: Readonly<Record<string, unknown>> | null): string | null {
+  const id = token?.["sid"];
+  return typeof id === "string" && ID.test(id) ? id : null;
 }

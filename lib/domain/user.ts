@@ -2,8 +2,9 @@ import { z } from "zod";
 import { Role } from "./role.ts";
 
 export const Email = z.string().trim().toLowerCase().max(254).pipe(z.email());
-/** Length, not rules, is what protects. */
-export const Password = z.string().min(10, "At least 10 characters").max(256);
+export const PASSWORD_LENGTH = 12;
+/** Length, not rules, is what protects; what is easy to guess all the same is refused in lib/auth/password-strength.ts. */
+export const Password = z.string().min(PASSWORD_LENGTH, `At least ${PASSWORD_LENGTH} characters`).max(256);
 
 export const User = z.object({
   id: z.uuid(),
@@ -45,6 +46,19 @@ export const ApiToken = z.object({
   lastUsedAt: z.string().nullable(),
 });
 export type ApiToken = z.infer<typeof ApiToken>;
+
+export const BrowserSession = z.object({
+  id: z.uuid(),
+  how: z.enum(["password", "oidc"]),
+  address: z.string().nullable(),
+  createdAt: z.string(),
+  lastSeenAt: z.string(),
+  /** At the latest; it ends sooner when it is not used. */
+  expiresAt: z.string(),
+  /** The one that asks. */
+  current: z.boolean(),
+});
+export type BrowserSession = z.infer<typeof BrowserSession>;
 
 export const NewApiToken = z.object({
   name: z.string().trim().min(1).max(80),

@@ -85,6 +85,17 @@ it("tells the shell when the session has ended", async () => {
   expect(signedOut).toHaveBeenCalledOnce();
 });
 
+it("does not tell the shell of the refusal that the shell asked for", async () => {
+  const signedOut = vi.fn();
+  setSignedOutHandler(signedOut);
+  answer = {
+    status: 401,
+    body: JSON.stringify({ error: { kind: "unauthenticated", code: "auth.required", message: "Sign in." } }),
+  };
+  await expect(api.get("/session", z.unknown())).rejects.toMatchObject({ code: "auth.required" });
+  expect(signedOut).not.toHaveBeenCalled();
+});
+
 it("says that the server cannot be reached", async () => {
   await new Promise((resolve) => server.close(resolve));
   await expect(api.get("/x", z.unknown())).rejects.toMatchObject({ kind: "unavailable", code: "server.unreachable" });

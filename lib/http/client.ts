@@ -51,7 +51,10 @@ export function apiUrl(path: string, params: Params = {}): string {
   return withParams(`${BASE}${path}`, params);
 }
 
-/** What the page does when the session has ended; set once by the shell. */
+/** Who is signed in: its own refusal is an answer, and must not lead to asking it again. */
+export const SESSION_PATH = "/session";
+
+/** What the page does when a session that it had is refused; set once by the shell. */
 let onSignedOut: () => void = () => undefined;
 export function setSignedOutHandler(handler: () => void): void {
   onSignedOut = handler;
@@ -102,7 +105,7 @@ async function send(method: string, path: string, body: unknown, signal: AbortSi
   }
   if (response.ok) return response;
   const error = await errorOf(response);
-  if (error.kind === "unauthenticated") onSignedOut();
+  if (error.kind === "unauthenticated" && path !== SESSION_PATH) onSignedOut();
   throw error;
 }
 

@@ -35,7 +35,7 @@ const NAMES = [
 
 export interface LiveOptions {
   readonly url?: string;
-  /** The server refused the stream: signed out, or restarting. */
+  /** The server refused the stream or ended it: signed out, or restarting. */
   readonly onRefused?: () => void;
 }
 
@@ -95,6 +95,12 @@ export function createLive(client: QueryClient, { url = "/api/v1/events", onRefu
     everLive = true;
   };
 
+  const again = (): void => {
+    if (closed) return;
+    retry = setTimeout(connect, delay);
+    delay = Math.min(LAST_RETRY_MS, delay * 2);
+  };
+
   const connect = (): void => {
     if (closed) return;
     source = new EventSource(url);
@@ -104,10 +110,16 @@ export function createLive(client: QueryClient, { url = "/api/v1/events", onRefu
       // A refused stream (signed out, server restarting) is closed for good by the browser: open a new one.
       if (source?.readyState !== EventSource.CLOSED || closed) return;
       onRefused?.();
-      retry = setTimeout(connect, delay);
-      delay = Math.min(LAST_RETRY_MS, delay * 2);
+      again();
     };
     for (const name of NAMES) source.addEventListener(name, take);
+    // The session that opened the stream has ended. The browser would open it again by itself, to be refused.
+    source.addEventListener("ended", () => {
+      source?.close();
+      become("lost");
+      onRefused?.();
+      again();
+    });
   };
 
   return {

@@ -1,5 +1,5 @@
-import type { apiTokens, users } from "#lib/db/schema.ts";
-import type { ApiToken, User } from "#lib/domain/user.ts";
+import type { apiTokens, sessions, users } from "#lib/db/schema.ts";
+import type { ApiToken, BrowserSession, User } from "#lib/domain/user.ts";
 
 export function presentUser(row: typeof users.$inferSelect): User {
   return {
@@ -23,5 +23,17 @@ export function presentToken(row: typeof apiTokens.$inferSelect): ApiToken {
     createdAt: row.createdAt.toISOString(),
     expiresAt: row.expiresAt.toISOString(),
     lastUsedAt: row.lastUsedAt?.toISOString() ?? null,
+  };
+}
+
+export function presentSession(row: typeof sessions.$inferSelect, current: string | null): BrowserSession {
+  return {
+    id: row.id,
+    how: row.how,
+    address: row.address,
+    createdAt: row.createdAt.toISOString(),
+    lastSeenAt: row.lastSeenAt.toISOString(),
+    expiresAt: row.expiresAt.toISOString(),
+    current: row.id === current,
   };
 }

@@ -2,6 +2,7 @@ import { NewUser } from "#lib/domain/user.ts";
 import { AppError } from "#lib/errors.ts";
 import type { Services } from "#lib/services/context.ts";
 import { createFirstAdministrator, setupNeeded } from "#lib/services/setup/create-first-administrator.ts";
+import { ensureSetupCode, forgetSetupCode } from "#lib/services/setup/setup-code.ts";
 
 /** Unattended starts: the first administrator comes from the environment. Nothing happens when somebody is there already. */
 export async function administratorFromEnvironment(services: Services): Promise<void> {
@@ -20,5 +21,14 @@ export async function administratorFromEnvironment(services: Services): Promise<
       `SUPRAVISOR_ADMIN_EMAIL or SUPRAVISOR_ADMIN_PASSWORD cannot be used: ${input.error.issues.map((issue) => issue.message).join("; ")}.`,
     );
   }
-  await createFirstAdministrator(services, input.data, null);
+  await createFirstAdministrator(services, input.data, { code: null, address: null });
+}
+
+/** Where somebody who can read the server's terminal or its data folder makes the first administrator; null: somebody did. */
+export async function setupAddress(services: Services, url: string): Promise<string | null> {
+  if (!(await setupNeeded(services))) {
+    await forgetSetupCode(services.dataDir);
+    return null;
+  }
+  return `${url.replace(/\/$/, "")}/setup?code=${await ensureSetupCode(services.dataDir)}`;
 }

@@ -1,6 +1,6 @@
 /** The socket: plain or TLS, its errors in words, and its end. */
 import { readFile } from "node:fs/promises";
-import { createServer as createHttpServer, type RequestListener, type Server } from "node:http";
+import { createServer as createHttpServer, type RequestListener, type Server, type ServerOptions } from "node:http";
 import { createServer as createHttpsServer } from "node:https";
 import type { Logger } from "pino";
 import { AppError } from "#lib/errors.ts";
@@ -32,16 +32,25 @@ export async function tlsFiles(): Promise<TlsFiles | null> {
 }
 
 /** Throws `server.tls-files` for files that are no certificate and key. */
-export function createListener(tls: TlsFiles | null, listener: RequestListener): Server {
-  const server = tls === null ? createHttpServer(listener) : secured(tls, listener);
-  // An upload of a hundred gigabytes is one request; idle and slow-header limits stay.
+export function createListener(
+  tls: TlsFiles | null,
+  listener: RequestListener,
+  { upgrades }: { readonly upgrades: boolean },
+): Server {
+  // Next hooks into upgrades by itself: they would be requests that nobody has admitted.
+  const options = { shouldUpgradeCallback: () => upgrades };
+  const server = tls === null ? createHttpServer(options, listener) : secured({ ...options, ...tls }, listener);
+  // An upload of a hundred gigabytes is one request: bodies have limits of their own, see bodies.ts and append-body.ts.
   server.requestTimeout = 0;
   return server;
 }
 
-function secured(tls: TlsFiles, listener: RequestListener): Server {
+/** To agree on TLS; the limit for headers begins after it. */
+const HANDSHAKE_MS = 20_000;
+
+function secured(options: TlsFiles & ServerOptions, listener: RequestListener): Server {
   try {
-    return createHttpsServer({ ...tls, minVersion: "TLSv1.2" }, listener);
+    return createHttpsServer({ ...options, minVersion: "TLSv1.2", handshakeTimeout: HANDSHAKE_MS }, listener);
   } catch (cause) {
     throw new AppError(
       "invalid",

@@ -1,15 +1,15 @@
 /** Composition root of the console: one process with the API, the pages, the inventory and an embedded worker. */
-import type { IncomingMessage, RequestListener, ServerResponse } from "node:http";
 import { join } from "node:path";
 import { getRequestListener } from "@hono/node-server";
 import next from "next";
 import { createApi } from "#lib/api/app.ts";
-import { identify, peerAddress } from "#lib/api/guard.ts";
-import { errorAnswer } from "#lib/api/errors.ts";
-import { signInByOidc, signInByPassword, signOut } from "#lib/auth/accounts.ts";
-import { provideAccountChecks } from "#lib/auth/registry.ts";
+import { signInByOidc, signInByPassword, signOut, type UserRow } from "#lib/auth/accounts.ts";
+import { provideAccountChecks, type SignedIn } from "#lib/auth/registry.ts";
+import { sessionLimits, startSession, userOfSession } from "#lib/auth/sessions.ts";
 import type { AuthSettings } from "#lib/auth/authenticate.ts";
 import { lockDataDir } from "#lib/db/lock.ts";
+import { edgeSettings, type EdgeSettings } from "#lib/edge/admit.ts";
+import { proxiesFrom } from "#lib/edge/proxies.ts";
 import { startInventorySync } from "#lib/inventory/sync.ts";
 import { startRunner } from "#lib/jobs/runner.ts";
 import { startLibrarySweep } from "#lib/library/sweep.ts";
@@ -19,12 +19,14 @@ import { keyFile } from "#lib/secrets/key-file.ts";
 import type { Services } from "#lib/services/context.ts";
 import { productVersion } from "#lib/version.ts";
 import { closeInWords, openClosers } from "./closers.ts";
-import { administratorFromEnvironment } from "./first-administrator.ts";
+import { connectionLimits, limitConnections } from "./connections.ts";
+import { sendConsoleToLog } from "./console-log.ts";
+import { administratorFromEnvironment, setupAddress } from "./first-administrator.ts";
 import { HANDLERS, runnerOptions } from "./handlers.ts";
-import { DATA_POLICY, pagePolicy, setCommonHeaders } from "./headers.ts";
 import { addressOf, closeListener, createListener, listen, tlsFiles } from "./listen.ts";
 import { openLog } from "./log.ts";
 import { onlyHere } from "./only-here.ts";
+import { clientOfCurrentRequest, createRouter } from "./route.ts";
 import { openServices } from "./services.ts";
 
 export interface ServerOptions {
@@ -44,6 +46,8 @@ export interface ServerOptions {
 
 export interface RunningServer {
   readonly url: string;
+  /** Where the first administrator is made, with the code in it; null when there is one. */
+  readonly setupUrl: string | null;
   close(): Promise<void>;
 }
 
@@ -60,6 +64,10 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
   const database = options.databaseUrl === undefined ? "embedded" : "postgres";
   log.info({ version: productVersion, pid: process.pid, dataDir: options.dataDir, database }, "the console starts");
   try {
+    const proxies = proxiesFrom(process.env);
+    const edge = edgeSettings(process.env, proxies, log);
+    const connections = connectionLimits(process.env);
+    const limits = sessionLimits(process.env);
     const tls = await tlsFiles();
     const lock = await lockDataDir(options.dataDir);
     opened.add("lock", () => lock.release());
@@ -69,20 +77,28 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
     const { services } = base;
     await administratorFromEnvironment(services);
 
-    const secure = tls !== null || (process.env["SUPRAVISOR_URL"] ?? "").startsWith("https://");
+    const secure = tls !== null || edge.ownUrl?.protocol === "https:";
     const settings: AuthSettings = {
       secret: process.env["NEXTAUTH_SECRET"] || (await keyFile(join(options.dataDir, "auth.key"))).toString("base64"),
       secureCookies: secure,
+      sessions: limits,
     };
-    provideSignIn(services, settings);
+    provideSignIn(services, settings, edge);
+
+    // While pages are being developed, what the framework prints is for the person at the terminal.
+    if (!options.dev) {
+      const restore = sendConsoleToLog(log);
+      opened.add("console", async () => restore());
+    }
 
     const pages = next({ dev: options.dev, dir: root, customServer: true });
     await pages.prepare();
     opened.add("pages", () => pages.close());
     const api = createApi(services, settings, base.database.driver, () => base.claim?.state() ?? "held");
-    const listener = route({
+    const listener = createRouter({
       services,
       settings,
+      edge,
       secure,
       dev: options.dev,
       api: getRequestListener(api.fetch, { overrideGlobalObjects: false }),
@@ -99,97 +115,40 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
     const sweep = startSweep(services);
     opened.add("sweep", only.close("sweep", sweep));
 
-    const server = createListener(tls, listener);
+    const server = createListener(tls, listener, { upgrades: options.dev });
+    limitConnections(server, connections, proxies, log);
     await listen(server, options, log);
     opened.add("http", () => closeListener(server));
     const url = process.env["SUPRAVISOR_URL"] ?? addressOf(server, tls !== null, options.hostname);
     await lock.announce(url);
     log.info({ url }, "listening");
-    return { url, close: () => closeInWords(opened, log) };
+    return { url, setupUrl: await setupAddress(services, url), close: () => closeInWords(opened, log) };
   } catch (error) {
     await opened.closeAll();
     throw error;
   }
 }
 
-function provideSignIn(services: Services, settings: AuthSettings): void {
+function provideSignIn(services: Services, settings: AuthSettings, { ownUrl }: EdgeSettings): void {
   process.env["NEXTAUTH_SECRET"] = settings.secret;
-  const own = process.env["SUPRAVISOR_URL"];
-  if (own) process.env["NEXTAUTH_URL"] = own;
+  if (ownUrl !== null) process.env["NEXTAUTH_URL"] = ownUrl.href;
   // Without an address of its own the console answers under whatever name it was asked by.
   else process.env["AUTH_TRUST_HOST"] = "1";
+  const { db, log } = services;
+  const signedIn = async (user: UserRow, how: "password" | "oidc", address: string | null): Promise<SignedIn> => ({
+    userId: user.id,
+    sessionId: await startSession(db, settings.sessions, user, how, address),
+  });
   provideAccountChecks({
     ...settings,
-    async byPassword(input) {
-      const user = await signInByPassword(services, input);
-      return { id: user.id, epoch: user.sessionEpoch };
-    },
+    log,
+    clientAddress: () => clientOfCurrentRequest()?.address ?? null,
+    byPassword: async (input) => signedIn(await signInByPassword(services, input), "password", input.address),
     async byOidc(input) {
       const user = await signInByOidc(services, input);
-      return user === null ? null : { id: user.id, epoch: user.sessionEpoch };
+      return user === null ? null : signedIn(user, "oidc", input.address);
     },
+    sessionLives: async (id) => (await userOfSession(db, settings.sessions, id)) !== null,
     signedOut: (input) => signOut(services, input),
   });
-}
-
-interface Routes {
-  readonly services: Services;
-  readonly settings: AuthSettings;
-  readonly secure: boolean;
-  readonly dev: boolean;
-  readonly api: (request: IncomingMessage, response: ServerResponse) => Promise<void>;
-  readonly uploads: ReturnType<typeof createUploadHandler>;
-  readonly pages: (request: IncomingMessage, response: ServerResponse) => Promise<void>;
-}
-
-function route(routes: Routes): RequestListener {
-  const { services, secure } = routes;
-  return (request, response) => {
-    const path = (request.url ?? "/").split("?", 1)[0] ?? "/";
-    setCommonHeaders(response, secure);
-    if (path.startsWith("/api/v1/")) response.setHeader("Content-Security-Policy", DATA_POLICY);
-    const work =
-      path === "/api/v1/uploads" || path.startsWith("/api/v1/uploads/")
-        ? answerUpload(routes, request, response)
-        : path.startsWith("/api/v1/")
-          ? routes.api(request, response)
-          : answerPage(routes, request, response, path);
-    work.catch((error: unknown) => {
-      sendError(services, response, error, path);
-    });
-  };
-}
-
-/** Image files go by here and not through the API: no body limit, no copying. */
-async function answerUpload(routes: Routes, request: IncomingMessage, response: ServerResponse): Promise<void> {
-  try {
-    const ctx = await identify(routes.services, routes.settings, request);
-    await routes.uploads(request, response, ctx);
-  } catch (error) {
-    sendError(routes.services, response, error, "/api/v1/uploads");
-  }
-}
-
-function sendError(services: Services, response: ServerResponse, thrown: unknown, path: string): void {
-  const { status, headers, body } = errorAnswer(thrown, services.log, { path });
-  if (response.headersSent) response.destroy();
-  else response.writeHead(status, { "content-type": "application/json", ...headers }).end(JSON.stringify(body));
-}
-
-async function answerPage(
-  routes: Routes,
-  request: IncomingMessage,
-  response: ServerResponse,
-  path: string,
-): Promise<void> {
-  const policy = pagePolicy(routes.dev);
-  response.setHeader("Content-Security-Policy", policy.csp);
-  request.headers["content-security-policy"] = policy.csp;
-  if (path.startsWith("/api/auth/")) {
-    // Said by us alone, whatever the client sent under these names.
-    request.headers["x-supravisor-address"] = peerAddress(request) ?? "";
-    request.headers["x-forwarded-host"] ??= request.headers.host ?? "localhost";
-    request.headers["x-forwarded-proto"] ??= routes.secure ? "https" : "http";
-  }
-  await routes.pages(request, response);
 }

@@ -13,6 +13,14 @@ export interface Actor {
   readonly role: Role;
   readonly via: "web" | "token" | "system";
   readonly address: string | null;
+  /** What the caller showed: it may end while the work goes on. Absent for the system. */
+  readonly credential?: Credential;
+}
+
+/** A browser session or a personal token, by its row. */
+export interface Credential {
+  readonly kind: "session" | "token";
+  readonly id: string;
 }
 
 export interface Services {

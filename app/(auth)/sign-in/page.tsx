@@ -10,11 +10,12 @@ interface Props {
 }
 
 export default async function SignInPage({ searchParams }: Props): Promise<ReactNode> {
-  const { next, error } = await searchParams;
+  const { next, error, ended } = await searchParams;
   return (
     <SignInForm
       next={safeNext(typeof next === "string" ? next : null)}
       error={typeof error === "string" ? error : null}
+      ended={ended === "1"}
     />
   );
 }

@@ -11,7 +11,7 @@ import { ErrorNotice } from "#components/ui/ErrorNotice.tsx";
 import { Field } from "#components/ui/Field.tsx";
 import { Input } from "#components/ui/Input.tsx";
 import { toastDone } from "#components/ui/Toaster.tsx";
-import { NewUser, User } from "#lib/domain/user.ts";
+import { NewUser, PASSWORD_LENGTH, User } from "#lib/domain/user.ts";
 import { api } from "#lib/http/client.ts";
 import { userQueries } from "#lib/http/queries/user.ts";
 import { RolePicker } from "../RolePicker.tsx";
@@ -68,7 +68,7 @@ function AddUserForm({ onDone }: { onDone: () => void }): ReactNode {
       <Field
         label="First password"
         error={errors.password?.message}
-        hint="At least 10 characters. Give it to them by another way than email."
+        hint={`At least ${PASSWORD_LENGTH} characters. Give it to them by another way than email.`}
       >
         <Input type="password" autoComplete="new-password" {...form.register("password")} />
       </Field>

@@ -23,8 +23,8 @@ export function DisableUserDialog({ user, onClose }: { user: User; onClose: () =
       onConfirm={() => change.mutate({ disabled: !user.disabled })}
     >
       {user.disabled
-        ? "They can sign in again, with the role that they had."
-        : "They are signed out at once and cannot sign in; their API tokens stop working. What they did stays in the audit trail."}
+        ? "They can sign in again, with the role that they had. Tokens that were revoked stay revoked."
+        : "They are signed out at once and cannot sign in; their API tokens are revoked. What they did stays in the audit trail."}
     </AlertDialog>
   );
 }

@@ -6,7 +6,7 @@ import { ErrorNotice } from "#components/ui/ErrorNotice.tsx";
 import { Field } from "#components/ui/Field.tsx";
 import { Input } from "#components/ui/Input.tsx";
 import { toastDone } from "#components/ui/Toaster.tsx";
-import { Password, type User } from "#lib/domain/user.ts";
+import { Password, PASSWORD_LENGTH, type User } from "#lib/domain/user.ts";
 import { useChangeUser } from "../useChangeUser.ts";
 
 export function ResetPasswordDialog({ user, onClose }: { user: User; onClose: () => void }): ReactNode {
@@ -21,7 +21,7 @@ export function ResetPasswordDialog({ user, onClose }: { user: User; onClose: ()
       open
       onOpenChange={(open) => (open ? undefined : onClose())}
       title={`Reset the password of ${user.name}`}
-      description="Wherever they are signed in now, they are signed out."
+      description="Wherever they are signed in, they are signed out, and their API tokens are revoked."
       size="sm"
     >
       <form
@@ -33,7 +33,7 @@ export function ResetPasswordDialog({ user, onClose }: { user: User; onClose: ()
       >
         <Field
           label="New password"
-          hint="At least 10 characters."
+          hint={`At least ${PASSWORD_LENGTH} characters.`}
           error={password !== "" && !valid.success ? valid.error.issues[0]?.message : undefined}
         >
           <Input

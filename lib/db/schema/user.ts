@@ -1,4 +1,4 @@
-import { boolean, index, integer, pgTable, text, timestamp, uniqueIndex, uuid } from "drizzle-orm/pg-core";
+import { boolean, index, integer, pgTable, primaryKey, text, timestamp, uniqueIndex, uuid } from "drizzle-orm/pg-core";
 import type { Role } from "#lib/domain/role.ts";
 
 const at = (name: string) => timestamp(name, { withTimezone: true, mode: "date" });
@@ -15,8 +15,6 @@ export const users = pgTable(
     passwordHash: text("password_hash"),
     oidcSubject: text("oidc_subject"),
     disabled: boolean("disabled").notNull().default(false),
-    /** Raised to end all sessions of the person: password changed, role changed, disabled. */
-    sessionEpoch: integer("session_epoch").notNull().default(0),
     lastSignInAt: at("last_sign_in_at"),
     createdAt: at("created_at").notNull().defaultNow(),
   },
@@ -43,9 +41,48 @@ export const apiTokens = pgTable(
   (t) => [uniqueIndex("api_tokens_hash").on(t.hash), index("api_tokens_user").on(t.userId)],
 );
 
-/** Fixed-window counters, shared by all servers on one database. */
-export const rateLimits = pgTable("rate_limits", {
-  key: text("key").primaryKey(),
-  windowStart: at("window_start").notNull(),
-  count: integer("count").notNull(),
-});
+/** Browser sessions. The cookie names one; whether it still counts is decided here. */
+export const sessions = pgTable(
+  "sessions",
+  {
+    id: uuid("id").primaryKey().defaultRandom(),
+    userId: uuid("user_id")
+      .notNull()
+      .references(() => users.id, { onDelete: "cascade" }),
+    how: text("how").$type<"password" | "oidc">().notNull(),
+    address: text("address"),
+    createdAt: at("created_at").notNull().defaultNow(),
+    lastSeenAt: at("last_seen_at").notNull().defaultNow(),
+    /** The absolute limit; being idle may end it sooner. */
+    expiresAt: at("expires_at").notNull(),
+    endedAt: at("ended_at"),
+  },
+  (t) => [index("sessions_user").on(t.userId)],
+);
+
+/** Where people signed in successfully: other people's wrong passwords do not keep them out from there. */
+export const knownPlaces = pgTable(
+  "known_places",
+  {
+    userId: uuid("user_id")
+      .notNull()
+      .references(() => users.id, { onDelete: "cascade" }),
+    /** An IPv4 address, or the /64 of an IPv6 one. */
+    place: text("place").notNull(),
+    lastAt: at("last_at").notNull().defaultNow(),
+  },
+  (t) => [primaryKey({ columns: [t.userId, t.place] })],
+);
+
+/** Failed tries, shared by all servers on one database. */
+export const rateLimits = pgTable(
+  "rate_limits",
+  {
+    key: text("key").primaryKey(),
+    count: integer("count").notNull(),
+    lastAt: at("last_at").notNull().defaultNow(),
+    /** The next try is not looked at before. */
+    notBefore: at("not_before").notNull().defaultNow(),
+  },
+  (t) => [index("rate_limits_last").on(t.lastAt)],
+);

@@ -1,15 +1,22 @@
 import { queryOptions } from "@tanstack/react-query";
 import { z } from "zod";
-import { api } from "#lib/http/client.ts";
-import { Session } from "#lib/domain/user.ts";
+import { api, SESSION_PATH } from "#lib/http/client.ts";
+import { BrowserSession, Session } from "#lib/domain/user.ts";
 
 export const sessionQueries = {
   all: ["session"] as const,
   current: () =>
     queryOptions({
       queryKey: ["session", "current"],
-      queryFn: ({ signal }) => api.get("/session", Session, {}, signal),
+      queryFn: ({ signal }) => api.get(SESSION_PATH, Session, {}, signal),
       retry: false,
+    }),
+  /** One's own, in all browsers. */
+  list: () =>
+    queryOptions({
+      queryKey: ["session", "list"],
+      queryFn: async ({ signal }) =>
+        (await api.get("/sessions", z.object({ items: z.array(BrowserSession) }), {}, signal)).items,
     }),
   /** Public: does the first administrator still have to be made? */
   setup: () =>

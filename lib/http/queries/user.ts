@@ -1,6 +1,6 @@
 import { queryOptions } from "@tanstack/react-query";
 import { z } from "zod";
-import { ApiToken, User } from "#lib/domain/user.ts";
+import { ApiToken, BrowserSession, User } from "#lib/domain/user.ts";
 import { api } from "#lib/http/client.ts";
 
 /** Lists of people and tokens are short; both the bare list and a page of it are understood. */
@@ -12,6 +12,16 @@ export const userQueries = {
     queryOptions({
       queryKey: ["users", "list"],
       queryFn: async ({ signal }) => (await api.get("/users", items(User), { limit: 200 }, signal)).items,
+    }),
+  sessions: (id: string) =>
+    queryOptions({
+      queryKey: ["users", "sessions", id],
+      queryFn: async ({ signal }) => (await api.get(`/users/${id}/sessions`, items(BrowserSession), {}, signal)).items,
+    }),
+  tokens: (id: string) =>
+    queryOptions({
+      queryKey: ["users", "tokens", id],
+      queryFn: async ({ signal }) => (await api.get(`/users/${id}/tokens`, items(ApiToken), {}, signal)).items,
     }),
 };
 

@@ -3,12 +3,19 @@ import { open } from "node:fs/promises";
 import type { Readable } from "node:stream";
 import { AppError } from "#lib/errors.ts";
 
-/** A sender that is silent so long is gone; what came stays, and it goes on from there. */
-const SILENCE_MS = 60_000;
+export interface UploadPace {
+  /** A sender that is silent so long is gone; what came stays, and it goes on from there. */
+  readonly silenceMs: number;
+  /** An upload may take days, but not by a byte now and then: it holds a connection and an open file. */
+  readonly windowMs: number;
+  readonly bytesPerWindow: number;
+}
+
+const PACE: UploadPace = { silenceMs: 60_000, windowMs: 60_000, bytesPerWindow: 64 * 1024 };
 
 /**
  * Answers the new length of the file. A body that breaks off is no error of the file's: what came is kept, and
- * the throw (`upload.interrupted`) is for the log. Throws `upload.overlong`, `library.full`.
+ * the throw (`upload.interrupted`, `upload.too-slow`) is for the log. Throws `upload.overlong`, `library.full`.
  */
 export async function appendBody(
   body: Readable,
@@ -16,6 +23,7 @@ export async function appendBody(
   offset: number,
   size: number,
   signal: AbortSignal,
+  pace: UploadPace = PACE,
 ): Promise<number> {
   await using file = await open(path, "r+");
   let at = offset;
@@ -25,8 +33,15 @@ export async function appendBody(
   signal.addEventListener("abort", stop, { once: true });
   const silence = setTimeout(
     () => body.destroy(new AppError("unavailable", "upload.interrupted", "The sender fell silent.")),
-    SILENCE_MS,
+    pace.silenceMs,
   );
+  let windowFrom = at;
+  const window = setInterval(() => {
+    // Only what the sender did not send counts against it: while the disk is slow, bytes wait here.
+    if (at - windowFrom < pace.bytesPerWindow && body.readableLength === 0)
+      body.destroy(new AppError("unavailable", "upload.too-slow", "The bytes of the upload come too slowly."));
+    windowFrom = at;
+  }, pace.windowMs);
   try {
     for await (const chunk of body as AsyncIterable<Buffer>) {
       silence.refresh();
@@ -47,6 +62,7 @@ export async function appendBody(
     throw wordsFor(error);
   } finally {
     clearTimeout(silence);
+    clearInterval(window);
     signal.removeEventListener("abort", stop);
   }
 }

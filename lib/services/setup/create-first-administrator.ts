@@ -2,10 +2,12 @@ import { sql } from "drizzle-orm";
 import type { z } from "zod";
 import { appendAudit } from "#lib/audit/append.ts";
 import { hashPassword } from "#lib/auth/password.ts";
+import { requireStrongPassword } from "#lib/auth/password-strength.ts";
 import { users } from "#lib/db/schema.ts";
 import type { NewUser } from "#lib/domain/user.ts";
 import { AppError } from "#lib/errors.ts";
 import type { Services } from "../context.ts";
+import { forgetSetupCode, requireSetupCode } from "./setup-code.ts";
 
 const SETUP_LOCK = 7_245_003;
 
@@ -14,16 +16,26 @@ export async function setupNeeded(services: Services): Promise<boolean> {
   return any === undefined;
 }
 
-/** Only while there is nobody; of two at the same time one wins, the other gets `setup.done`. */
+/**
+ * Only while there is nobody; of two at the same time one wins, the other gets `setup.done`. A code of null is the
+ * server itself, which takes the account from its environment; anybody else shows the code. Throws `setup.wrong-code`.
+ */
 export async function createFirstAdministrator(
   services: Services,
   input: Omit<z.infer<typeof NewUser>, "role">,
-  address: string | null,
+  from: { readonly code: string | null; readonly address: string | null },
 ): Promise<typeof users.$inferSelect> {
   // Asked before the hash, which is work that nobody should be able to order without a name; and again under the lock.
   if (!(await setupNeeded(services))) throw done();
+  if (from.code !== null) {
+    await requireSetupCode(services.dataDir, from.code).catch(async (error: unknown) => {
+      // Of several at once the first one uses the code up.
+      throw (await setupNeeded(services)) ? error : done();
+    });
+  }
+  requireStrongPassword(input.password, [input.email, input.name]);
   const passwordHash = await hashPassword(input.password);
-  return services.db.transaction(async (tx) => {
+  const made = await services.db.transaction(async (tx) => {
     await tx.execute(sql`select pg_advisory_xact_lock(${SETUP_LOCK})`);
     const [any] = await tx.select({ id: users.id }).from(users).limit(1);
     if (any !== undefined) throw done();
@@ -34,7 +46,13 @@ export async function createFirstAdministrator(
     if (user === undefined) throw new Error("insert answered without a row");
     await appendAudit(
       tx,
-      { id: user.id, name: user.name, role: user.role, via: address === null ? "system" : "web", address },
+      {
+        id: user.id,
+        name: user.name,
+        role: user.role,
+        via: from.code === null ? "system" : "web",
+        address: from.address,
+      },
       {
         action: "user.created",
         subject: { kind: "user", id: user.id, name: user.email },
@@ -43,6 +61,8 @@ export async function createFirstAdministrator(
     );
     return user;
   });
+  await forgetSetupCode(services.dataDir);
+  return made;
 }
 
 const done = (): AppError =>

@@ -1,6 +1,7 @@
 import type { z } from "zod";
 import { appendAudit } from "#lib/audit/append.ts";
 import { hashPassword } from "#lib/auth/password.ts";
+import { requireStrongPassword } from "#lib/auth/password-strength.ts";
 import { users } from "#lib/db/schema.ts";
 import type { NewUser } from "#lib/domain/user.ts";
 import { AppError } from "#lib/errors.ts";
@@ -9,6 +10,7 @@ import type { Ctx } from "../context.ts";
 
 export async function createUser(ctx: Ctx, input: z.infer<typeof NewUser>): Promise<typeof users.$inferSelect> {
   await authorise(ctx, "user.manage");
+  requireStrongPassword(input.password, [input.email, input.name]);
   const passwordHash = await hashPassword(input.password);
   const user = await ctx.db.transaction(async (tx) => {
     const [made] = await tx

@@ -1,6 +1,6 @@
 import NextAuth from "next-auth";
 import type { NextRequest } from "next/server";
-import { nextAuthOptions } from "#lib/auth/next-auth.ts";
+import { nextAuthOptions, type SignInOutcome } from "#lib/auth/next-auth.ts";
 
 export const dynamic = "force-dynamic";
 
@@ -8,14 +8,15 @@ interface RouteContext {
   params: Promise<{ nextauth: string[] }>;
 }
 
-/** The server in front puts the peer's address into this header; what a client sends under its name is dropped there. */
 async function handler(request: NextRequest, context: RouteContext): Promise<Response> {
   const params = await context.params;
-  return NextAuth(
-    request as never,
-    { params } as never,
-    nextAuthOptions(request.headers.get("x-supravisor-address")),
-  ) as Promise<Response>;
+  const outcome: SignInOutcome = { retryAfter: null };
+  const answer = (await NextAuth(request as never, { params } as never, nextAuthOptions(outcome))) as Response;
+  if (outcome.retryAfter === null) return answer;
+  // A form gets its redirect to the sign-in page as it is; a script gets the status that says what happened.
+  const headers = new Headers(answer.headers);
+  headers.set("Retry-After", String(outcome.retryAfter));
+  return new Response(answer.body, { status: answer.status === 401 ? 429 : answer.status, headers });
 }
 
 export { handler as GET, handler as POST };
