@@ -31,7 +31,12 @@ const routes = {
     tags,
     summary: "Ask for VMs from an image",
     request: { body: body(NewRequest) },
-    responses: answers201(ProvisionRequest, "The request, frozen under its plan's hash"),
+    description:
+      "The same idempotency key with the same body answers the request that it made (200); with another body it is refused (409).",
+    responses: {
+      ...answers(ProvisionRequest, "The request that this key made before"),
+      ...answers201(ProvisionRequest, "The request, frozen under its plan's hash"),
+    },
   }),
   get: createRoute({
     method: "get",
@@ -83,8 +88,8 @@ export function registerRequestRoutes(api: Api): void {
   });
   api.openapi(routes.create, async (c) => {
     const ctx = c.get("ctx");
-    const { id } = await createRequest(ctx, c.req.valid("json"));
-    return c.json(presentRequest(await getRequest(ctx, id)), 201);
+    const { id, isNew } = await createRequest(ctx, c.req.valid("json"));
+    return c.json(presentRequest(await getRequest(ctx, id)), isNew ? 201 : 200);
   });
   api.openapi(routes.get, async (c) => {
     const ctx = c.get("ctx");

@@ -4,6 +4,7 @@
  */
 import { rm } from "node:fs/promises";
 import { and, eq, inArray, isNull, lt, ne, or } from "drizzle-orm";
+import { appendAudit, SYSTEM_ACTOR } from "#lib/audit/append.ts";
 import { imageVersions, jobs, ledger, uploads, users } from "#lib/db/schema.ts";
 import { errorToJson, AppError } from "#lib/errors.ts";
 import type { Services } from "#lib/services/context.ts";
@@ -155,6 +156,14 @@ async function forgetUploads(services: Services): Promise<void> {
       if (version !== undefined) continue;
     }
     await rm(uploadPath(services.dataDir, row.id), { force: true });
-    await services.db.delete(uploads).where(eq(uploads.id, row.id));
+    await services.db.transaction(async (tx) => {
+      const [gone] = await tx.delete(uploads).where(eq(uploads.id, row.id)).returning({ id: uploads.id });
+      if (gone === undefined || row.state === "filed") return;
+      await appendAudit(tx, SYSTEM_ACTOR, {
+        action: "upload.given-up",
+        subject: { kind: "upload", id: row.id, name: row.fileName },
+        details: { bytes: row.size, by: "its age", begun: row.createdAt.toISOString() },
+      });
+    });
   }
 }

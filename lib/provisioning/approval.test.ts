@@ -2,6 +2,7 @@ import { randomUUID } from "node:crypto";
 import { eq, sql } from "drizzle-orm";
 import { afterAll, beforeAll, expect, it } from "vitest";
 import { appendAudit, hashEntry } from "#lib/audit/append.ts";
+import type { AuditAction } from "#lib/domain/audit-actions.ts";
 import { auditEntries } from "#lib/db/schema.ts";
 import { testServices, type TestServices } from "#lib/db/testing.ts";
 import { isApproved } from "./approval.ts";
@@ -16,8 +17,8 @@ beforeAll(async () => {
 });
 afterAll(async () => services.close());
 
-function told(id: string, action: string, planHash: string, result: "ok" | "refused" = "ok"): Promise<void> {
-  const subject = { kind: "request", id, name: "request 1" };
+function told(id: string, action: AuditAction, planHash: string, result: "ok" | "refused" = "ok"): Promise<void> {
+  const subject = { kind: "request", id, name: "request 1" } as const;
   return services.db.transaction((tx) => appendAudit(tx, actor, { action, subject, result, details: { planHash } }));
 }
 

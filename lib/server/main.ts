@@ -9,6 +9,7 @@ import { errorAnswer } from "#lib/api/errors.ts";
 import { signInByOidc, signInByPassword, signOut } from "#lib/auth/accounts.ts";
 import { provideAccountChecks } from "#lib/auth/registry.ts";
 import type { AuthSettings } from "#lib/auth/authenticate.ts";
+import { startAuditUpkeep } from "#lib/audit/upkeep.ts";
 import { lockDataDir } from "#lib/db/lock.ts";
 import { startInventorySync } from "#lib/inventory/sync.ts";
 import { startRunner } from "#lib/jobs/runner.ts";
@@ -55,6 +56,8 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
     const base = await openServices({ ...options, log });
     opened.add("services", () => base.close());
     const { services } = base;
+    const upkeep = await startAuditUpkeep(services);
+    opened.add("audit", () => upkeep.close());
     await administratorFromEnvironment(services);
 
     const secure = tls !== null || (process.env["SUPRAVISOR_URL"] ?? "").startsWith("https://");

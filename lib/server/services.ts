@@ -1,6 +1,7 @@
 /** What both composition roots build: database, keys, queue, events, library. */
 import { join } from "node:path";
 import type { Logger } from "pino";
+import { auditKeys, bindAuditKeys } from "#lib/audit/keys.ts";
 import { openDatabase, type Database } from "#lib/db/client.ts";
 import { openBus } from "#lib/events/bus.ts";
 import { openJobQueue, type OpenJobQueue } from "#lib/jobs/queue.ts";
@@ -35,6 +36,7 @@ export async function openServices(options: OpenOptions): Promise<OpenServices> 
   });
   try {
     await settleKey(database, secrets, options);
+    bindAuditKeys(database.db, auditKeys(secrets));
     const events = await openBus(database);
     const queue = await openJobQueue(database);
     return {

@@ -6,14 +6,14 @@ import { newToken } from "#lib/auth/token.ts";
 import { apiTokens } from "#lib/db/schema.ts";
 import type { NewApiToken } from "#lib/domain/user.ts";
 import { AppError } from "#lib/errors.ts";
-import { authorise } from "../authorise.ts";
+import { authorise, authoriseLook } from "../authorise.ts";
 import type { Ctx } from "../context.ts";
 import { ownAccount } from "../user/own-account.ts";
 
 type TokenRow = typeof apiTokens.$inferSelect;
 
 export async function listOwnTokens(ctx: Ctx): Promise<TokenRow[]> {
-  await authorise(ctx, "token.manage-own");
+  await authoriseLook(ctx, "token.manage-own");
   const user = await ownAccount(ctx);
   return ctx.db
     .select()
@@ -59,7 +59,7 @@ export async function createOwnToken(
 }
 
 export async function revokeOwnToken(ctx: Ctx, id: string): Promise<void> {
-  await authorise(ctx, "token.manage-own");
+  await authorise(ctx, "token.manage-own", { action: "token.revoked", subject: { kind: "token", id, name: "" } });
   const user = await ownAccount(ctx);
   await ctx.db.transaction(async (tx) => {
     const [row] = await tx

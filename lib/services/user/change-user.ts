@@ -15,7 +15,7 @@ export async function changeUser(
   id: string,
   change: z.infer<typeof UserChange>,
 ): Promise<typeof users.$inferSelect> {
-  await authorise(ctx, "user.manage");
+  await authorise(ctx, "user.manage", { subject: { kind: "user", id, name: "" } });
   const passwordHash = change.password === undefined ? undefined : await hashPassword(change.password);
   const user = await ctx.db.transaction(async (tx) => {
     await lockAdministrators(tx);
