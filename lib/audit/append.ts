@@ -16,9 +16,6 @@ export interface AuditActor {
   readonly address: string | null;
 }
 
-/** Supravisor itself: a job that ends, a sweep, an upkeep. */
-export const SYSTEM_ACTOR: AuditActor = { id: null, name: "Supravisor", role: null, via: "system", address: null };
-
 export interface AuditFact {
   readonly action: AuditAction;
   readonly subject: { readonly kind: AuditSubject; readonly id: string | null; readonly name: string };

@@ -1,30 +1,41 @@
 /** What somebody who can write to the database does to the trail, and that it shows. */
-import { mkdtemp, rm } from "node:fs/promises";
+import { appendFile, mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { randomBytes } from "node:crypto";
-import { asc, eq, sql } from "drizzle-orm";
-import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { asc, sql } from "drizzle-orm";
+import { drizzle } from "drizzle-orm/pglite";
+import { afterAll, beforeAll, beforeEach, describe, expect, it } from "vitest";
+import type { Db } from "#lib/db/client.ts";
+import * as schema from "#lib/db/schema.ts";
 import { auditEntries } from "#lib/db/schema.ts";
 import { testServices, type TestServices } from "#lib/db/testing.ts";
 import { secretBox } from "#lib/secrets/box.ts";
-import { appendAudit, SYSTEM_ACTOR } from "./append.ts";
+import { appendAudit } from "./append.ts";
+import { SUPRAVISOR } from "./supravisor.ts";
 import { GENESIS, hashEntry, type AuditRow } from "./entry.ts";
 import { addToHistory, headFits, readHeads, readMark, signHead } from "./heads.ts";
-import { auditKeys, auditKeysOf, bindAuditKeys } from "./keys.ts";
+import { auditKeys, auditKeysOf, bindAuditKeys, type AuditKeys } from "./keys.ts";
 import { keepHead, sealAudit } from "./upkeep.ts";
 import { verifyAudit } from "./verify.ts";
 
 let services: TestServices;
-beforeEach(async () => {
+let keys: AuditKeys;
+beforeAll(async () => {
   services = await testServices();
+  keys = auditKeysOf(services.db);
 });
-afterEach(() => services.close());
+beforeEach(async () => {
+  bindAuditKeys(services.db, keys);
+  await replaceAll([]);
+  for (const name of ["audit-head.json", "audit-heads.jsonl"]) await rm(join(services.dataDir, name), { force: true });
+});
+afterAll(() => services.close());
 
 async function write(count: number): Promise<void> {
   for (let n = 0; n < count; n += 1) {
     await services.db.transaction((tx) =>
-      appendAudit(tx, SYSTEM_ACTOR, {
+      appendAudit(tx, SUPRAVISOR, {
         action: "host.edited",
         subject: { kind: "host", id: null, name: `host ${n}` },
         details: { n },
@@ -134,7 +145,7 @@ describe("a trail with keys", () => {
       await services.db.transaction((tx) =>
         appendAudit(
           tx,
-          { ...SYSTEM_ACTOR, name: texts[next(texts.length)]!, address: texts[next(texts.length)]! },
+          { ...SUPRAVISOR, name: texts[next(texts.length)]!, address: texts[next(texts.length)]! },
           {
             action: "host.edited",
             subject: { kind: "host", id: texts[next(texts.length)]!, name: texts[next(texts.length)]! },
@@ -183,7 +194,6 @@ describe("heads", () => {
   });
 
   it("can be checked with the public key alone, and not be made without the secret one", async () => {
-    const keys = auditKeysOf(services.db);
     const head = signHead(keys, { seq: 7, hash: "a".repeat(64) });
     expect(headFits(head)).toBe(true);
     const stranger = auditKeys(secretBox(randomBytes(32)));
@@ -203,7 +213,6 @@ describe("heads", () => {
   it("outlive a line that a crash cut in the middle", async () => {
     await write(1);
     const first = await keepHead(services, { history: true });
-    const { appendFile } = await import("node:fs/promises");
     await appendFile(join(services.dataDir, "audit-heads.jsonl"), '{"seq":1,"ha');
     await write(1);
     await addToHistory(services.dataDir, signHead(auditKeysOf(services.db), (await rows())[1]!));
@@ -279,15 +288,12 @@ describe("keys that change", () => {
 });
 
 it("writes nothing without a key", async () => {
-  const { openTestDatabase } = await import("#lib/db/testing.ts");
-  const other = await openTestDatabase();
-  try {
-    const entry = { action: "host.edited", subject: { kind: "host", id: null, name: "x" } } as const;
-    await expect(other.db.transaction((tx) => appendAudit(tx, SYSTEM_ACTOR, entry))).rejects.toMatchObject({
-      code: "audit.no-key",
-    });
-    expect(await other.db.select().from(auditEntries).where(eq(auditEntries.seq, 1))).toEqual([]);
-  } finally {
-    await other.close();
-  }
+  const { pglite } = services.database;
+  if (pglite === null) throw new Error("these tests run on the embedded database");
+  const unbound = drizzle(pglite, { schema }) as unknown as Db;
+  const entry = { action: "host.edited", subject: { kind: "host", id: null, name: "x" } } as const;
+  await expect(unbound.transaction((tx) => appendAudit(tx, SUPRAVISOR, entry))).rejects.toMatchObject({
+    code: "audit.no-key",
+  });
+  expect(await rows()).toEqual([]);
 });

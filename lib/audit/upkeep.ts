@@ -5,7 +5,8 @@
 import { desc, eq } from "drizzle-orm";
 import { auditEntries } from "#lib/db/schema.ts";
 import type { Services } from "#lib/services/context.ts";
-import { appendAudit, SYSTEM_ACTOR } from "./append.ts";
+import { appendAudit } from "./append.ts";
+import { SUPRAVISOR } from "./supravisor.ts";
 import { addToHistory, readMark, signHead, writeMark, type AuditHead } from "./heads.ts";
 import { auditKeysOf } from "./keys.ts";
 import { writeRepeats } from "./repeats.ts";
@@ -39,7 +40,7 @@ export async function sealAudit({ db, log }: Pick<Needs, "db" | "log">): Promise
   if (before.keyId !== null)
     log.warn({ from: before.keyId, to: keys.id }, "the audit trail goes on with another key than before");
   await db.transaction(async (tx) => {
-    await appendAudit(tx, SYSTEM_ACTOR, {
+    await appendAudit(tx, SUPRAVISOR, {
       action: "audit.sealed",
       subject: { kind: "audit", id: null, name: "audit trail" },
       details: {
@@ -85,7 +86,7 @@ async function recordCutOff(services: Needs, mark: AuditHead): Promise<void> {
   );
   await addToHistory(services.dataDir, mark);
   await services.db.transaction((tx) =>
-    appendAudit(tx, SYSTEM_ACTOR, {
+    appendAudit(tx, SUPRAVISOR, {
       action: "audit.cut-off-found",
       result: "failed",
       subject: { kind: "audit", id: null, name: "audit trail" },

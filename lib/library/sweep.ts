@@ -4,7 +4,8 @@
  */
 import { rm } from "node:fs/promises";
 import { and, eq, inArray, isNull, lt, ne, or } from "drizzle-orm";
-import { appendAudit, SYSTEM_ACTOR } from "#lib/audit/append.ts";
+import { appendAudit } from "#lib/audit/append.ts";
+import { SUPRAVISOR } from "#lib/audit/supravisor.ts";
 import { imageVersions, jobs, ledger, uploads, users } from "#lib/db/schema.ts";
 import { errorToJson, AppError } from "#lib/errors.ts";
 import type { Services } from "#lib/services/context.ts";
@@ -159,7 +160,7 @@ async function forgetUploads(services: Services): Promise<void> {
     await services.db.transaction(async (tx) => {
       const [gone] = await tx.delete(uploads).where(eq(uploads.id, row.id)).returning({ id: uploads.id });
       if (gone === undefined || row.state === "filed") return;
-      await appendAudit(tx, SYSTEM_ACTOR, {
+      await appendAudit(tx, SUPRAVISOR, {
         action: "upload.given-up",
         subject: { kind: "upload", id: row.id, name: row.fileName },
         details: { bytes: row.size, by: "its age", begun: row.createdAt.toISOString() },

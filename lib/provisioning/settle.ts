@@ -1,6 +1,7 @@
 /** Writes down how a target stands and what that makes of its request. */
 import { and, eq, inArray } from "drizzle-orm";
-import { appendAudit, SYSTEM_ACTOR } from "#lib/audit/append.ts";
+import { appendAudit } from "#lib/audit/append.ts";
+import { SUPRAVISOR } from "#lib/audit/supravisor.ts";
 import type { Tx } from "#lib/db/client.ts";
 import { hosts, requests, requestTargets } from "#lib/db/schema.ts";
 import type { AuditAction } from "#lib/domain/audit-actions.ts";
@@ -57,7 +58,7 @@ export async function settleTarget(tx: Tx, targetId: string, outcome: TargetOutc
   const action = ENDED_AS[outcome.status];
   if (action !== undefined) {
     const [host] = await tx.select({ name: hosts.name }).from(hosts).where(eq(hosts.id, target.hostId));
-    await appendAudit(tx, SYSTEM_ACTOR, {
+    await appendAudit(tx, SUPRAVISOR, {
       action,
       result: outcome.status === "failed" ? "failed" : "ok",
       subject: { kind: "request", id: target.requestId, name: `request ${request?.number ?? "?"}` },

@@ -1,6 +1,7 @@
 /** Removes what ended jobs could not remove themselves: their host was away. Goes by the ledger alone. */
 import { and, eq, inArray } from "drizzle-orm";
-import { appendAudit, SYSTEM_ACTOR } from "#lib/audit/append.ts";
+import { appendAudit } from "#lib/audit/append.ts";
+import { SUPRAVISOR } from "#lib/audit/supravisor.ts";
 import { hosts, jobs } from "#lib/db/schema.ts";
 import { withHost } from "#lib/inventory/sessions.ts";
 import type { Services } from "#lib/services/context.ts";
@@ -41,7 +42,7 @@ export async function sweepOnce(services: Services): Promise<number> {
       );
       for (const entry of removed) {
         await db.transaction((tx) =>
-          appendAudit(tx, SYSTEM_ACTOR, {
+          appendAudit(tx, SUPRAVISOR, {
             action: "ledger.swept",
             subject: { kind: "host", id: hostId, name: host.name },
             details: { jobId: entry.jobId, kind: entry.kind, ref: entry.ref },
