@@ -1,5 +1,4 @@
 /** /images; the upload of files is lib/library/uploads.ts, described here for the reference. */
-import type { FileHandle } from "node:fs/promises";
 import { createRoute } from "@hono/zod-openapi";
 import { z } from "zod";
 import { DiskFormatId } from "#lib/domain/disk-format.ts";
@@ -26,6 +25,7 @@ import { removeImage, removeVersion } from "#lib/services/image/remove-versions.
 import type { Ctx, Services } from "#lib/services/context.ts";
 import { answers, answers202, answers204, body, paging } from "./answers.ts";
 import { parseRange } from "#lib/serve/byte-range.ts";
+import { fileBytes } from "./file-bytes.ts";
 import { streamed } from "./streamed.ts";
 import type { Api } from "./types.ts";
 
@@ -210,7 +210,7 @@ export function registerImageRoutes(api: Api, _services: Services): void {
         : c.body(null, 416, { ...headers, "Content-Range": `bytes */${found.size}` });
     }
     const { start, end } = range ?? { start: 0, end: found.size - 1 };
-    const source = { pieces: bytesOf(found.handle, start, end), release: () => found.handle.close() };
+    const source = { pieces: fileBytes(found.handle, start, end), release: () => found.handle.close() };
     return c.body(streamed(c, ctx.log, source), range === null ? 200 : 206, {
       ...headers,
       "Content-Length": String(end - start + 1),
@@ -218,18 +218,6 @@ export function registerImageRoutes(api: Api, _services: Services): void {
     });
   });
   describeUploads(api);
-}
-
-const PIECE = 1024 * 1024;
-
-/** From `start` to `end`, both included. Throws when the file is shorter by now: fewer bytes are not the file. */
-async function* bytesOf(handle: FileHandle, start: number, end: number): AsyncGenerator<Uint8Array> {
-  for (let at = start; at <= end; ) {
-    const { bytesRead, buffer } = await handle.read(Buffer.alloc(Math.min(PIECE, end + 1 - at)), { position: at });
-    if (bytesRead === 0) throw new Error(`the file ends at byte ${at}, before byte ${end}`);
-    at += bytesRead;
-    yield buffer.subarray(0, bytesRead);
-  }
 }
 
 async function started(

@@ -67,6 +67,8 @@ const routes = {
     path: "/requests/{id}/cancel",
     tags,
     summary: "Cancel a request or one of its targets",
+    description:
+      "A pending request is cancelled whole: it is decided as a whole too. A target that has ended is refused.",
     request: { params, body: body(z.object({ targetId: z.uuid().optional() })) },
     responses: answers(ProvisionRequest, "The request"),
   }),

@@ -16,7 +16,7 @@ import { SUPRAVISOR } from "./supravisor.ts";
 import { GENESIS, hashEntry, type AuditRow } from "./entry.ts";
 import { addToHistory, headFits, readHeads, readMark, signHead } from "./heads.ts";
 import { auditKeys, auditKeysOf, bindAuditKeys, type AuditKeys } from "./keys.ts";
-import { keepHead, sealAudit } from "./upkeep.ts";
+import { keepHead, sealAudit, startAuditUpkeep } from "./upkeep.ts";
 import { verifyAudit } from "./verify.ts";
 
 let services: TestServices;
@@ -233,6 +233,35 @@ describe("heads", () => {
       delete process.env["SUPRAVISOR_AUDIT_HEADS"];
       await rm(folder, { recursive: true, force: true });
     }
+  });
+});
+
+describe("the upkeep of a running console", () => {
+  it("keeps a head soon after an entry, and one in the history when it ends", async () => {
+    await write(1);
+    const upkeep = await startAuditUpkeep(services);
+    expect((await readHeads(services.dataDir)).heads.map(({ seq }) => seq)).toEqual([1, 1]);
+    await write(2);
+    services.events.publish({ type: "audit" });
+    await expect.poll(async () => readMark(services.dataDir), { timeout: 30_000 }).toMatchObject({ seq: 3 });
+    await write(1);
+    await upkeep.close();
+    expect((await readHeads(services.dataDir)).heads.map(({ seq }) => seq)).toEqual([1, 4, 4]);
+    // Closed is closed.
+    await write(1);
+    services.events.publish({ type: "audit" });
+    expect(await readMark(services.dataDir)).toMatchObject({ seq: 4 });
+    expect(await check()).toMatchObject({ ok: true });
+  });
+
+  it("does not take a damaged mark for a beginning", async () => {
+    await write(2);
+    await keepHead(services, { history: true });
+    await appendFile(join(services.dataDir, "audit-head.json"), "x");
+    expect(await readMark(services.dataDir)).toBe("damaged");
+    expect((await check()).heads).toMatchObject({ checked: 1, unreadable: 1 });
+    await keepHead(services, { history: false });
+    expect((await check()).heads).toMatchObject({ checked: 2, unreadable: 0 });
   });
 });
 
