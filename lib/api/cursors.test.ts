@@ -39,8 +39,13 @@ it("leads through a list whose rows are of one moment, each once", async () => {
   const at = new Date();
   await services.db.insert(jobs).values(
     Array.from({ length: 7 }, (_, n) => ({
-      ...{ kind: "deploy" as const, title: `job ${n}`, subjectKind: "request" as const, subjectId: "x" },
-      ...{ input: {}, createdByName: "x", createdAt: at },
+      kind: "deploy" as const,
+      title: `job ${n}`,
+      subjectKind: "request" as const,
+      subjectId: "x",
+      input: {},
+      createdByName: "x",
+      createdAt: at,
     })),
   );
   const seen: string[] = [];

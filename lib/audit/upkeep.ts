@@ -7,7 +7,7 @@ import { auditEntries } from "#lib/db/schema.ts";
 import type { Services } from "#lib/services/context.ts";
 import { appendAudit } from "./append.ts";
 import { SUPRAVISOR } from "./supravisor.ts";
-import { addToHistory, readMark, signHead, writeMark, type AuditHead } from "./heads.ts";
+import { addToHistory, readHeads, readMark, signHead, writeMark, type AuditHead } from "./heads.ts";
 import { auditKeysOf } from "./keys.ts";
 import { writeRepeats } from "./repeats.ts";
 
@@ -57,19 +57,28 @@ export async function sealAudit({ db, log }: Pick<Needs, "db" | "log">): Promise
 /** One look at the end of the chain. Answers the head that is kept now; null while there is no entry. */
 export async function keepHead(services: Needs, options: { readonly history: boolean }): Promise<AuditHead | null> {
   const { db, dataDir } = services;
-  const mark = await readMark(dataDir);
-  if (mark === "damaged") services.log.error({ dataDir }, "audit-head.json is damaged; it is written again");
-  else if (mark !== null && !(await contains(db, mark))) await recordCutOff(services, mark);
+  const known = await newestKnown(services);
+  const mark = known?.head ?? null;
+  if (mark !== null && !(await contains(db, mark))) await recordCutOff(services, mark);
   const end = await chainEnd(db);
   if (end === null) return null;
-  const current = mark !== null && mark !== "damaged" && mark.seq === end.seq && mark.hash === end.hash;
+  const current = mark?.seq === end.seq && mark.hash === end.hash;
   const head = current ? mark : signHead(auditKeysOf(db), end);
-  if (!current) await writeMark(dataDir, head);
+  if (!current || known?.isMark !== true) await writeMark(dataDir, head);
   if (options.history) {
     await addToHistory(dataDir, head);
     services.log.info({ head }, "audit head");
   }
   return head;
+}
+
+/** The mark; where that is damaged or was deleted, the history's last. */
+async function newestKnown({ dataDir, log }: Needs): Promise<{ head: AuditHead; isMark: boolean } | null> {
+  const mark = await readMark(dataDir);
+  if (mark !== null && mark !== "damaged") return { head: mark, isMark: true };
+  if (mark === "damaged") log.error({ dataDir }, "audit-head.json is damaged; it is written again");
+  const head = (await readHeads(dataDir)).heads.at(-1);
+  return head === undefined ? null : { head, isMark: false };
 }
 
 async function contains(db: Needs["db"], { seq, hash }: AuditHead): Promise<boolean> {

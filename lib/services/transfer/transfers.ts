@@ -44,6 +44,7 @@ export async function offerDisk(
   if (disk === undefined) throw imageNotFound();
   // What analysis found is what is opened: never guessed anew.
   const opened = await openInspection(disk.path, openingOf(disk));
+  const what = { image: found.imageName, version: found.number, disk: disk.position, format: input.format };
   let made: { offer: Offer; token: string };
   try {
     const file = await planVirtualFile({
@@ -57,7 +58,7 @@ export async function offerDisk(
       file,
       milliseconds: input.minutes * 60_000,
       release: async () => opened[Symbol.asyncDispose](),
-      onTake: (offer, address) => recordTaken(ctx, offer, address),
+      onTake: (offer, address) => recordTaken(ctx, offer, address, what),
       onEnd: (offer, how) => void recordEnd(ctx, offer, how),
     });
   } catch (error) {
@@ -71,11 +72,8 @@ export async function offerDisk(
         action: "transfer.offered",
         subject: subjectOf(offer),
         details: {
-          image: found.imageName,
-          version: found.number,
-          disk: disk.position,
+          ...what,
           fingerprint: disk.fingerprint,
-          format: input.format,
           length: offer.file.length,
           expiresAt: offer.expiresAt.toISOString(),
         },
@@ -91,11 +89,11 @@ export async function offerDisk(
 }
 
 /** The token is all that is known of who takes; the entry is in the name of whose transfer it is. */
-function recordTaken(ctx: Ctx, offer: Offer, address: string | null): Promise<void> {
+function recordTaken(ctx: Ctx, offer: Offer, address: string | null, what: Record<string, unknown>): Promise<void> {
   return recordRepeatable(
     ctx,
     { ...ctx.actor, via: "token", address },
-    { action: "transfer.taken", subject: subjectOf(offer), details: { length: offer.file.length } },
+    { action: "transfer.taken", subject: subjectOf(offer), details: { ...what, length: offer.file.length } },
   );
 }
 
