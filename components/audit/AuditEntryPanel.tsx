@@ -3,10 +3,11 @@ import Link from "next/link";
 import type { ReactNode } from "react";
 import { IconButton } from "#components/ui/IconButton.tsx";
 import { KeyValue } from "#components/ui/KeyValue.tsx";
+import { actionWords } from "#lib/domain/audit-actions.ts";
 import type { AuditEntry } from "#lib/domain/audit.ts";
 import { ROLE_LABEL, ROLES } from "#lib/domain/role.ts";
 import { formatMoment } from "#lib/format/time.ts";
-import { actionWords, subjectPath } from "./action-words.ts";
+import { subjectPath, subjectWords } from "./action-words.ts";
 import { AuditResultMark } from "./AuditResultMark.tsx";
 
 export function AuditEntryPanel({ entry, onClose }: { entry: AuditEntry; onClose: () => void }): ReactNode {
@@ -18,7 +19,7 @@ export function AuditEntryPanel({ entry, onClose }: { entry: AuditEntry; onClose
       className="absolute inset-0 z-20 flex flex-col border-l bg-surface sm:left-auto sm:w-96 xl:static xl:shrink-0"
     >
       <header className="flex items-center gap-2 border-b px-4 py-2">
-        <h2 className="grow text-base font-semibold">{actionWords(entry.action)}</h2>
+        <h2 className="grow text-base font-semibold">{actionWords(entry.action, entry.result)}</h2>
         <IconButton label="Close the details" size="sm" onClick={onClose}>
           <X aria-hidden />
         </IconButton>
@@ -35,14 +36,15 @@ export function AuditEntryPanel({ entry, onClose }: { entry: AuditEntry; onClose
               key: "Subject",
               value: path ? (
                 <Link href={path} className="text-accent-ink underline">
-                  {entry.subject.kind} {entry.subject.name}
+                  {subjectWords(entry.subject)}
                 </Link>
               ) : (
-                `${entry.subject.kind} ${entry.subject.name}`
+                subjectWords(entry.subject)
               ),
             },
             { key: "Result", value: <AuditResultMark result={entry.result} /> },
             { key: "Hash", value: <code className="text-xs break-all">{entry.hash}</code> },
+            { key: "Key", value: entry.keyId === null ? "none" : <code className="text-xs">{entry.keyId}</code> },
           ]}
         />
         {Object.keys(entry.details).length > 0 ? (

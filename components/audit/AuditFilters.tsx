@@ -3,21 +3,12 @@ import type { ReactNode } from "react";
 import { Button } from "#components/ui/Button.tsx";
 import { Input } from "#components/ui/Input.tsx";
 import { Select } from "#components/ui/Select.tsx";
-import { RESULTS, SUBJECTS, type AuditView, type SetAuditView } from "./useAuditFilter.ts";
+import { AUDIT_SUBJECTS } from "#lib/domain/audit-actions.ts";
+import { SUBJECT_LABEL } from "./action-words.ts";
+import { RESULTS, type AuditView, type SetAuditView } from "./useAuditFilter.ts";
 
 const ANY = "any";
 const RESULT_WORD = { ok: "Done", refused: "Refused", failed: "Failed" };
-const SUBJECT_WORD = {
-  host: "Hosts",
-  vm: "Virtual machines",
-  image: "Images",
-  request: "Requests",
-  job: "Jobs",
-  user: "Users",
-  token: "API tokens",
-  settings: "Settings",
-};
-
 export function AuditFilters({ view, set }: { view: AuditView; set: SetAuditView }): ReactNode {
   const filtered = Boolean(view.q || view.actor || view.kind || view.subject || view.result || view.from || view.to);
   return (
@@ -34,10 +25,10 @@ export function AuditFilters({ view, set }: { view: AuditView; set: SetAuditView
         aria-label="Subject"
         className="w-44"
         value={view.kind ?? ANY}
-        onChange={(value) => void set({ kind: SUBJECTS.find((kind) => kind === value) ?? null, subject: null })}
+        onChange={(value) => void set({ kind: AUDIT_SUBJECTS.find((kind) => kind === value) ?? null, subject: null })}
         options={[
           { value: ANY, label: "Any subject" },
-          ...SUBJECTS.map((kind) => ({ value: kind, label: SUBJECT_WORD[kind] })),
+          ...AUDIT_SUBJECTS.map((kind) => ({ value: kind, label: SUBJECT_LABEL[kind] })),
         ]}
       />
       <Select

@@ -6,10 +6,11 @@ import { useMay } from "#components/session/session-context.ts";
 import { DataTable, type DataColumn } from "#components/ui/DataTable.tsx";
 import { EmptyState } from "#components/ui/EmptyState.tsx";
 import { PageHeader } from "#components/ui/PageHeader.tsx";
+import { actionWords } from "#lib/domain/audit-actions.ts";
 import type { AuditEntry } from "#lib/domain/audit.ts";
 import { formatMoment } from "#lib/format/time.ts";
 import { auditQueries } from "#lib/http/queries/audit.ts";
-import { actionWords } from "./action-words.ts";
+import { subjectWords } from "./action-words.ts";
 import { AuditEntryPanel } from "./AuditEntryPanel.tsx";
 import { AuditFilters } from "./AuditFilters.tsx";
 import { AuditResultMark } from "./AuditResultMark.tsx";
@@ -21,19 +22,19 @@ const COLUMNS: readonly DataColumn<AuditEntry>[] = [
   { id: "seq", header: "No.", width: 80, align: "right", cell: (entry) => entry.seq },
   { id: "at", header: "When", width: 180, cell: (entry) => formatMoment(entry.at) },
   { id: "actor", header: "Who", width: 170, cell: (entry) => entry.actor.name },
-  { id: "action", header: "Did what", width: 190, cell: (entry) => actionWords(entry.action) },
+  { id: "action", header: "Did what", width: 190, cell: (entry) => actionWords(entry.action, entry.result) },
   {
     id: "subject",
     header: "To what",
     width: 220,
     grow: true,
-    cell: (entry) => `${entry.subject.kind} ${entry.subject.name}`,
+    cell: (entry) => subjectWords(entry.subject),
   },
   { id: "result", header: "Result", width: 110, cell: (entry) => <AuditResultMark result={entry.result} /> },
   { id: "via", header: "By way of", width: 100, cell: (entry) => VIA[entry.via] },
   { id: "address", header: "From", width: 150, cell: (entry) => entry.address ?? "–" },
 ];
-const VIA: Record<AuditEntry["via"], string> = { web: "Browser", token: "API token", system: "Supravisor" };
+const VIA: Record<AuditEntry["via"], string> = { web: "Browser", token: "API", system: "Supravisor" };
 
 export function AuditView(): ReactNode {
   const mayRead = useMay("audit.read");
@@ -66,7 +67,7 @@ function AuditTrail(): ReactNode {
       <div className="flex min-w-0 grow flex-col gap-3 p-4">
         <PageHeader
           title="Audit"
-          subtitle="Who did what, when, to what. Entries are chained: nothing can be changed or taken out unseen."
+          subtitle="Who did what, when, to what. Entries are chained and sealed with a key: what is changed, added or taken out shows when the chain is verified."
           actions={
             <>
               <VerifyAuditButton />

@@ -1,9 +1,12 @@
 import { expect, it } from "vitest";
-import { actionWords, subjectPath } from "./action-words.ts";
+import { subjectPath, subjectWords } from "./action-words.ts";
 
-it("reads an action as words", () => {
-  expect(actionWords("request.approved")).toBe("Request approved");
-  expect(actionWords("user.sign-in")).toBe("User sign in");
+it("names a subject once", () => {
+  expect(subjectWords({ kind: "request", name: "request 3" })).toBe("Request 3");
+  expect(subjectWords({ kind: "vm", name: "web-01 on demo-kvm" })).toBe("VM web-01 on demo-kvm");
+  expect(subjectWords({ kind: "host", name: "" })).toBe("Host");
+  expect(subjectWords({ kind: "audit", name: "audit trail" })).toBe("Audit trail");
+  expect(subjectWords({ kind: "of an older version", name: "x" })).toBe("of an older version x");
 });
 
 it("leads to what has a page", () => {

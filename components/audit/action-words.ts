@@ -1,7 +1,27 @@
-/** `request.approved` → "Request approved". */
-export function actionWords(action: string): string {
-  const words = action.replaceAll(".", " ").replaceAll("-", " ");
-  return words.charAt(0).toUpperCase() + words.slice(1);
+import type { AuditSubject } from "#lib/domain/audit-actions.ts";
+
+export const SUBJECT_LABEL = {
+  audit: "Audit trail",
+  host: "Host",
+  image: "Image",
+  job: "Job",
+  request: "Request",
+  settings: "Settings",
+  token: "API token",
+  transfer: "Transfer",
+  upload: "Upload",
+  user: "User",
+  vm: "VM",
+} as const satisfies Record<AuditSubject, string>;
+
+const isSubject = (kind: string): kind is AuditSubject => Object.hasOwn(SUBJECT_LABEL, kind);
+
+/** "Host demo-kvm", "Request 3"; the kind is not said twice. */
+export function subjectWords({ kind, name }: { kind: string; name: string }): string {
+  const label = isSubject(kind) ? SUBJECT_LABEL[kind] : kind;
+  if (name === "") return label;
+  const rest = name.toLowerCase().startsWith(`${label.toLowerCase()} `) ? name.slice(label.length + 1) : name;
+  return rest.toLowerCase() === label.toLowerCase() ? label : `${label} ${rest}`;
 }
 
 /** A link to the thing an entry is about, where it has a page. */

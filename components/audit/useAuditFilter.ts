@@ -1,14 +1,14 @@
 "use client";
 import { parseAsInteger, parseAsString, parseAsStringLiteral, useQueryStates } from "nuqs";
+import { AUDIT_SUBJECTS } from "#lib/domain/audit-actions.ts";
 import type { AuditFilter } from "#lib/http/queries/audit.ts";
 
-export const SUBJECTS = ["host", "vm", "image", "request", "job", "user", "token", "settings"] as const;
 export const RESULTS = ["ok", "refused", "failed"] as const;
 
 const PARSERS = {
   q: parseAsString.withDefault(""),
   actor: parseAsString,
-  kind: parseAsStringLiteral(SUBJECTS),
+  kind: parseAsStringLiteral(AUDIT_SUBJECTS),
   subject: parseAsString,
   result: parseAsStringLiteral(RESULTS),
   /** Days as the date field gives them: 2026-11-23. */

@@ -3,6 +3,7 @@ import { DISK_FORMAT_LABEL } from "#lib/domain/disk-format.ts";
 import type { StoredDisk } from "#lib/domain/image.ts";
 import { formatBytes } from "#lib/format/bytes.ts";
 import { diskFileUrl } from "#lib/http/queries/image.ts";
+import { useMayReason } from "#components/session/session-context.ts";
 import { Button } from "#components/ui/Button.tsx";
 import { CopyButton } from "#components/ui/CopyButton.tsx";
 import { KeyValue } from "#components/ui/KeyValue.tsx";
@@ -32,6 +33,7 @@ export function DiskFacts({
   readonly disk: StoredDisk;
 }) {
   const { guest } = disk;
+  const reason = useMayReason("image.download");
   return (
     <div className="space-y-4">
       <div className="grid gap-x-8 gap-y-4 lg:grid-cols-2">
@@ -58,11 +60,17 @@ export function DiskFacts({
               value: (
                 <span className="flex flex-wrap items-center gap-2">
                   {disk.entry === null ? disk.fileName : `${disk.entry} in ${disk.fileName}`}
-                  <Button asChild size="sm">
-                    <a href={diskFileUrl(imageId, versionId, disk.id)} download={disk.fileName}>
+                  {reason === null ? (
+                    <Button asChild size="sm">
+                      <a href={diskFileUrl(imageId, versionId, disk.id)} download={disk.fileName}>
+                        <Download aria-hidden /> Download
+                      </a>
+                    </Button>
+                  ) : (
+                    <Button size="sm" reason={reason}>
                       <Download aria-hidden /> Download
-                    </a>
-                  </Button>
+                    </Button>
+                  )}
                   <DownloadAs imageId={imageId} versionId={versionId} diskId={disk.id} />
                 </span>
               ),

@@ -6,6 +6,7 @@ import { z } from "zod";
 import { DISK_FORMAT_LABEL, DISK_FORMATS, type DiskFormatId } from "#lib/domain/disk-format.ts";
 import { Transfer } from "#lib/domain/transfer.ts";
 import { api } from "#lib/http/client.ts";
+import { useMayReason } from "#components/session/session-context.ts";
 import { Button } from "#components/ui/Button.tsx";
 import { DropdownMenu, MenuItem } from "#components/ui/DropdownMenu.tsx";
 import { toastError } from "#components/ui/Toaster.tsx";
@@ -22,6 +23,7 @@ export function DownloadAs({
   readonly versionId: string;
   readonly diskId: string;
 }) {
+  const reason = useMayReason("image.download");
   const offer = useMutation({
     mutationFn: (format: DiskFormatId) => api.post("/transfers", Offered, { imageId, versionId, diskId, format }),
     onSuccess: ({ transfer, token }) => {
@@ -32,15 +34,14 @@ export function DownloadAs({
     },
     onError: (error) => toastError(error),
   });
+  const button = (
+    <Button size="sm" disabled={offer.isPending} reason={reason}>
+      <FileOutput aria-hidden /> Download as…
+    </Button>
+  );
+  if (reason !== null) return button;
   return (
-    <DropdownMenu
-      align="start"
-      trigger={
-        <Button size="sm" disabled={offer.isPending}>
-          <FileOutput aria-hidden /> Download as…
-        </Button>
-      }
-    >
+    <DropdownMenu align="start" trigger={button}>
       {DISK_FORMATS.map((format) => (
         <MenuItem key={format} onSelect={() => offer.mutate(format)}>
           {DISK_FORMAT_LABEL[format]}

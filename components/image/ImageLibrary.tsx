@@ -1,8 +1,6 @@
 "use client";
 
-import { useQuery } from "@tanstack/react-query";
-import { may } from "#lib/domain/role.ts";
-import { sessionQueries } from "#lib/http/queries/session.ts";
+import { useMayReason } from "#components/session/session-context.ts";
 import { PageHeader } from "#components/ui/PageHeader.tsx";
 import { ImageTable } from "./ImageTable.tsx";
 import { ImportFolderDialog } from "./ImportFolderDialog.tsx";
@@ -11,9 +9,7 @@ import { UploadZone } from "./UploadZone.tsx";
 
 /** The library: every image with its newest version, and the ways in. */
 export function ImageLibrary() {
-  const session = useQuery(sessionQueries.current());
-  const role = session.data?.user.role;
-  const reason = role === undefined || may(role, "image.add") ? null : "Your role may not add images.";
+  const reason = useMayReason("image.add");
   return (
     <div className="space-y-4">
       <PageHeader

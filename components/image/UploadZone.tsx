@@ -25,7 +25,8 @@ export function UploadZone({ imageId, reason }: UploadZoneProps) {
   const [raw, setRaw] = useState(false);
   const [together, setTogether] = useState(true);
   const uploads = useUploads();
-  const unfinished = useQuery(imageQueries.uploads());
+  // Who may not upload has none, and asking would be refused.
+  const unfinished = useQuery({ ...imageQueries.uploads(), enabled: reason === null });
   const waiting = (unfinished.data ?? []).filter(
     (old) => !uploads.some((upload) => upload.fileName === old.fileName && upload.size === old.size),
   );

@@ -14,7 +14,10 @@ export const AUDIT_COLUMNS = [
   "subject",
   "result",
   "details",
+  "prev_hash",
   "hash",
+  "key_id",
+  "mac",
 ] as const;
 
 /** RFC 4180; a cell that a spreadsheet would run as a formula gets an apostrophe before it. */
@@ -39,7 +42,10 @@ export function auditCsvLine(entry: AuditEntry): string {
     entry.subject.name,
     entry.result,
     JSON.stringify(entry.details),
+    entry.prevHash,
     entry.hash,
+    entry.keyId,
+    entry.mac,
   ];
   return `${cells.map(csvCell).join(",")}\r\n`;
 }

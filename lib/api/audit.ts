@@ -1,13 +1,12 @@
 import { createRoute } from "@hono/zod-openapi";
-import { stream } from "hono/streaming";
 import { z } from "zod";
-import { AuditEntry } from "#lib/domain/audit.ts";
+import { AuditEntry, AuditVerdict } from "#lib/domain/audit.ts";
 import { pageOf } from "#lib/domain/page.ts";
 import { presentAudit } from "#lib/presenters/audit.ts";
-import { authorise } from "#lib/services/authorise.ts";
-import { checkAudit, exportAudit, listAudit } from "#lib/services/audit/audit.ts";
+import { checkAudit, exportAudit, listAudit, signedHead } from "#lib/services/audit/audit.ts";
 import { answers, paging } from "./answers.ts";
-import { AUDIT_COLUMNS, auditCsvLine } from "./audit-csv.ts";
+import { auditFile } from "./audit-export.ts";
+import { streamed } from "./streamed.ts";
 import type { Api } from "./types.ts";
 
 const tags = ["Audit"];
@@ -28,13 +27,6 @@ const filter = {
   to: moment,
   q: word,
 };
-const Verdict = z.object({
-  ok: z.boolean(),
-  entries: z.number().int(),
-  head: z.string(),
-  firstBad: z.number().int().nullable(),
-});
-
 const routes = {
   list: createRoute({
     method: "get",
@@ -48,16 +40,19 @@ const routes = {
     method: "get",
     path: "/audit/verify",
     tags,
-    summary: "Walk the hash chain from its beginning",
-    responses: answers(Verdict, "Whether every entry fits; `head` is the newest hash"),
+    summary: "Walk the whole chain from its beginning",
+    description: "Hashes, MACs and the heads that are kept outside the database. The verification itself is an entry.",
+    responses: answers(AuditVerdict, "Whether every entry fits; `head` is the newest hash"),
   }),
   export: createRoute({
     method: "get",
     path: "/audit/export",
     tags,
-    summary: "Everything that fits, as a file",
+    summary: "Everything that fits, as a file, the oldest first",
+    description:
+      "The file ends with a record that says `complete`, with the number of entries, the last hash and a signed head. One without that record broke off. The export itself is an entry.",
     request: { query: z.object({ ...filter, format: z.enum(["csv", "json"]) }) },
-    responses: { 200: { description: "CSV (RFC 4180) or a JSON array" } },
+    responses: { 200: { description: "CSV (RFC 4180) or a JSON object" } },
   }),
 };
 
@@ -72,20 +67,16 @@ export function registerAuditRoutes(api: Api): void {
     const ctx = c.get("ctx");
     const { format, ...rest } = c.req.valid("query");
     // Refused before the first byte: once a stream has begun its status cannot change.
-    await authorise(ctx, "audit.read");
+    const rows = await exportAudit(ctx, rest, format);
     const day = new Date().toISOString().slice(0, 10);
-    c.header("Content-Type", format === "csv" ? "text/csv; charset=utf-8" : "application/json; charset=utf-8");
-    c.header("Content-Disposition", `attachment; filename="supravisor-audit-${day}.${format}"`);
-    return stream(c, async (out) => {
-      await out.write(format === "csv" ? `${AUDIT_COLUMNS.join(",")}\r\n` : "[");
-      let first = true;
-      for await (const row of exportAudit(ctx, rest)) {
-        if (out.aborted) return;
-        const entry = presentAudit(row);
-        await out.write(format === "csv" ? auditCsvLine(entry) : `${first ? "" : ","}\n${JSON.stringify(entry)}`);
-        first = false;
-      }
-      if (format === "json") await out.write("\n]\n");
+    const pieces = auditFile(format, presented(rows), (end) => signedHead(ctx, end));
+    return c.body(streamed(c, ctx.log, { pieces }), 200, {
+      "Content-Type": format === "csv" ? "text/csv; charset=utf-8" : "application/json; charset=utf-8",
+      "Content-Disposition": `attachment; filename="supravisor-audit-${day}.${format}"`,
     });
   });
+}
+
+async function* presented(rows: AsyncIterable<Parameters<typeof presentAudit>[0]>): AsyncGenerator<AuditEntry> {
+  for await (const row of rows) yield presentAudit(row);
 }

@@ -294,7 +294,16 @@ describe("hosts", () => {
     const refused = (await services.db.select().from(auditEntries).where(eq(auditEntries.result, "refused"))).map(
       (entry) => entry.action,
     );
-    expect(refused).toEqual(expect.arrayContaining(["host.add", "host.edit", "host.remove", "host.test", "vm.power"]));
+    expect(refused).toEqual(
+      expect.arrayContaining([
+        "host.added",
+        "host.edited",
+        "host.removed",
+        "host.tested",
+        "host.refreshed",
+        "vm.started",
+      ]),
+    );
     expect((await api.call("nobody", "GET", "/hosts")).status).toBe(401);
   });
 

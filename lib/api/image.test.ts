@@ -6,10 +6,11 @@ import { createServer, type RequestListener, type Server } from "node:http";
 import type { AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
 import { basename, join } from "node:path";
-import { eq } from "drizzle-orm";
+import { and, eq } from "drizzle-orm";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { z } from "zod";
-import { imageVersions, inventoryItems, jobs, ledger, requests, settings } from "#lib/db/schema.ts";
+import { writeRepeats } from "#lib/audit/repeats.ts";
+import { auditEntries, imageVersions, inventoryItems, jobs, ledger, requests, settings } from "#lib/db/schema.ts";
 import { testServices, type TestServices } from "#lib/db/testing.ts";
 import type { Vendor } from "#lib/domain/hardware.ts";
 import { ImageDetail, type ImageVersion } from "#lib/domain/image.ts";
@@ -503,11 +504,34 @@ describe("an image", () => {
     const version = await settled(await upload(join(work, "golden.vmdk"), { name: "download" }));
     const image = (await api.call("admin", "GET", "/images?q=download")).json as { items: { id: string }[] };
     const path = `/images/${image.items[0]?.id}/versions/${version.id}/disks/${version.disks[0]?.id}/file`;
-    const answer = await api.call("requester", "GET", path);
+    const trail = () =>
+      services.db
+        .select()
+        .from(auditEntries)
+        .where(and(eq(auditEntries.action, "image.downloaded"), eq(auditEntries.subjectId, image.items[0]?.id ?? "")))
+        .orderBy(auditEntries.seq);
+    // To look at how large it is takes nothing out.
+    expect((await api.call("operator", "HEAD", path)).status).toBe(200);
+    expect(await trail()).toEqual([]);
+    const answer = await api.call("operator", "GET", path);
     expect(answer.status).toBe(200);
     expect(answer.headers.get("content-disposition")).toContain("golden.vmdk");
     expect(Number(answer.headers.get("content-length"))).toBe((await stat(join(work, "golden.vmdk"))).size);
-    const other = await api.call("requester", "GET", `${path}?name=${encodeURIComponent("../../secret.key")}`);
+    const size = (await stat(join(work, "golden.vmdk"))).size;
+    await Promise.all([1, 2, 3].map(() => api.call("operator", "GET", path)));
+    await writeRepeats(services, -1000);
+    const entries = await trail();
+    expect(entries.map(({ details }) => details["repeated"] ?? 1)).toEqual([1, 3]);
+    expect(entries[0]).toMatchObject({
+      result: "ok",
+      subjectName: "download",
+      details: { version: 1, file: "golden.vmdk", format: "vmdk", bytes: size },
+    });
+    for (const role of ["requester", "auditor"]) {
+      expect(await api.call(role, "GET", path)).toMatchObject({ status: 403 });
+      expect((await trail()).at(-1)).toMatchObject({ result: "refused", actorRole: role });
+    }
+    const other = await api.call("operator", "GET", `${path}?name=${encodeURIComponent("../../secret.key")}`);
     expect(other.status).toBe(404);
   });
 

@@ -1,5 +1,4 @@
 /** /images; the upload of files is lib/library/uploads.ts, described here for the reference. */
-import { Readable } from "node:stream";
 import { createRoute } from "@hono/zod-openapi";
 import { z } from "zod";
 import { DiskFormatId } from "#lib/domain/disk-format.ts";
@@ -26,6 +25,8 @@ import { removeImage, removeVersion } from "#lib/services/image/remove-versions.
 import type { Ctx, Services } from "#lib/services/context.ts";
 import { answers, answers202, answers204, body, paging } from "./answers.ts";
 import { parseRange } from "#lib/serve/byte-range.ts";
+import { fileBytes } from "./file-bytes.ts";
+import { streamed } from "./streamed.ts";
 import type { Api } from "./types.ts";
 
 const tags = ["Images"];
@@ -188,8 +189,11 @@ export function registerImageRoutes(api: Api, _services: Services): void {
     return c.body(null, 204);
   });
   api.openapi(routes.file, async (c) => {
+    const ctx = c.get("ctx");
     const where = c.req.valid("param");
-    const found = await openDiskFile(c.get("ctx"), { ...where, imageId: where.id }, c.req.valid("query").name ?? null);
+    const headOnly = c.req.method === "HEAD";
+    const name = c.req.valid("query").name ?? null;
+    const found = await openDiskFile(ctx, { ...where, imageId: where.id }, name, !headOnly);
     const range = parseRange(c.req.header("range"), found.size);
     const headers = {
       "Content-Type": "application/octet-stream",
@@ -198,7 +202,6 @@ export function registerImageRoutes(api: Api, _services: Services): void {
       "Accept-Ranges": "bytes",
       ...(found.sha256 === null ? {} : { ETag: `"${found.sha256}"` }),
     };
-    const headOnly = c.req.method === "HEAD";
     if (range === "unsatisfiable" || found.size === 0 || headOnly) {
       await found.handle.close();
       if (headOnly) return c.body(null, 200, { ...headers, "Content-Length": String(found.size) });
@@ -207,8 +210,8 @@ export function registerImageRoutes(api: Api, _services: Services): void {
         : c.body(null, 416, { ...headers, "Content-Range": `bytes */${found.size}` });
     }
     const { start, end } = range ?? { start: 0, end: found.size - 1 };
-    const file = found.handle.createReadStream({ start, end, highWaterMark: 1024 * 1024 });
-    return c.body(Readable.toWeb(file) as ReadableStream, range === null ? 200 : 206, {
+    const source = { pieces: fileBytes(found.handle, start, end), release: () => found.handle.close() };
+    return c.body(streamed(c, ctx.log, source), range === null ? 200 : 206, {
       ...headers,
       "Content-Length": String(end - start + 1),
       ...(range === null ? {} : { "Content-Range": `bytes ${start}-${end}/${found.size}` }),

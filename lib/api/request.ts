@@ -31,7 +31,12 @@ const routes = {
     tags,
     summary: "Ask for VMs from an image",
     request: { body: body(NewRequest) },
-    responses: answers201(ProvisionRequest, "The request, frozen under its plan's hash"),
+    description:
+      "The same idempotency key with the same body answers the request that it made (200); with another body it is refused (409).",
+    responses: {
+      ...answers(ProvisionRequest, "The request that this key made before"),
+      ...answers201(ProvisionRequest, "The request, frozen under its plan's hash"),
+    },
   }),
   get: createRoute({
     method: "get",
@@ -62,6 +67,8 @@ const routes = {
     path: "/requests/{id}/cancel",
     tags,
     summary: "Cancel a request or one of its targets",
+    description:
+      "A pending request is cancelled whole: it is decided as a whole too. A target that has ended is refused.",
     request: { params, body: body(z.object({ targetId: z.uuid().optional() })) },
     responses: answers(ProvisionRequest, "The request"),
   }),
@@ -83,8 +90,8 @@ export function registerRequestRoutes(api: Api): void {
   });
   api.openapi(routes.create, async (c) => {
     const ctx = c.get("ctx");
-    const { id } = await createRequest(ctx, c.req.valid("json"));
-    return c.json(presentRequest(await getRequest(ctx, id)), 201);
+    const { id, isNew } = await createRequest(ctx, c.req.valid("json"));
+    return c.json(presentRequest(await getRequest(ctx, id)), isNew ? 201 : 200);
   });
   api.openapi(routes.get, async (c) => {
     const ctx = c.get("ctx");

@@ -41,7 +41,7 @@ beforeAll(async () => {
   ]);
   scratch.qemuImg("convert", "-f", "raw", "-O", "qcow2", "disk.raw", "golden.qcow2");
   const admin = await bearer(services, "administrator");
-  person = await bearer(services, "requester");
+  person = await bearer(services, "operator");
   const started = await served.ask("POST", "/images/import-folder", admin, { path: scratch.path("golden.qcow2") });
   const { image } = started.json as { image: { id: string } };
   const detail = async () => ImageDetail.parse((await served.ask("GET", `/images/${image.id}`, admin)).json);
@@ -80,8 +80,8 @@ describe("a transfer", () => {
     expect((await fetch(url, { headers: { authorization: `Bearer ${token}` } })).status).toBe(401);
     await expect
       .poll(async () => (await trail(id)).map(({ action }) => action))
-      .toEqual(["transfer.offered", "transfer.delivered"]);
-    expect((await trail(id))[1]?.details).toEqual({ delivered: length, length, takenFrom: ["127.0.0.1"] });
+      .toEqual(["transfer.offered", "transfer.taken", "transfer.delivered"]);
+    expect((await trail(id))[2]?.details).toEqual({ delivered: length, length, takenFrom: ["127.0.0.1"] });
     expect(JSON.stringify(await services.db.select().from(auditEntries))).not.toContain(token);
   });
 

@@ -100,9 +100,11 @@ export function registerTransferRoutes(api: Api, services: Services): void {
     outgoing.setHeader("Content-Disposition", `attachment; filename*=UTF-8''${encodeURIComponent(offer.file.name)}`);
     let sent = 0;
     try {
+      if (incoming.method === "GET") await taken.begin();
       sent = await answerWithFile(incoming, outgoing, offer.file, offer.etag, taken.stop);
     } catch (error) {
       services.log.error({ err: error, transfer: offer.id }, "a disk could not be given out");
+      outgoing.destroy();
     } finally {
       taken.delivered(sent);
     }

@@ -1,9 +1,12 @@
 /** Writes the audit trail. Always inside the transaction of the change that it tells of. */
-import { createHash } from "node:crypto";
-import { desc, sql } from "drizzle-orm";
+import { sql } from "drizzle-orm";
 import type { Tx } from "#lib/db/client.ts";
 import { auditEntries } from "#lib/db/schema.ts";
-import { canonicalJson } from "./canonical.ts";
+import type { AuditAction, AuditSubject } from "#lib/domain/audit-actions.ts";
+import { GENESIS, hashEntry, storable, storableDetails, type HashedEntry } from "./entry.ts";
+import { auditKeysOf } from "./keys.ts";
+
+export { GENESIS, hashEntry } from "./entry.ts";
 
 export interface AuditActor {
   readonly id: string | null;
@@ -14,57 +17,52 @@ export interface AuditActor {
 }
 
 export interface AuditFact {
-  /** noun.verb in the past: `request.approved`. */
-  readonly action: string;
-  readonly subject: { readonly kind: string; readonly id: string | null; readonly name: string };
+  readonly action: AuditAction;
+  readonly subject: { readonly kind: AuditSubject; readonly id: string | null; readonly name: string };
   readonly result?: "ok" | "refused" | "failed";
   /** JSON values; never a secret. */
   readonly details?: Record<string, unknown>;
 }
 
-export const GENESIS = "0".repeat(64);
 /** Entries are chained, so they are written one at a time whatever runs beside. */
 const AUDIT_LOCK = 7_245_002;
 
-/** What the hash of an entry covers: everything but the hash itself. */
-export type HashedEntry = Omit<typeof auditEntries.$inferSelect, "hash">;
-
-export function hashEntry(entry: HashedEntry): string {
-  return createHash("sha256")
-    .update(canonicalJson({ ...entry, at: entry.at.toISOString() }))
-    .digest("hex");
-}
-
-/** Text as Postgres keeps it: no NUL, no half of a surrogate pair. Names come from people; the chain must hold anyway. */
-function storable(text: string): string {
-  return text.replaceAll("\0", "").toWellFormed();
+/** The end of the chain and the database's own time, which is one for all consoles on it. Milliseconds, as they are hashed. */
+async function chainEnd(tx: Tx): Promise<{ seq: number; hash: string; at: Date }> {
+  const { rows } = (await tx.execute(sql`
+    select (extract(epoch from clock_timestamp()) * 1000)::bigint as now, last.seq, last.hash
+    from (select 1) one left join (
+      select ${auditEntries.seq} as seq, ${auditEntries.hash} as hash from ${auditEntries} order by ${auditEntries.seq} desc limit 1
+    ) last on true`)) as unknown as {
+    rows: { now: string | number; seq: string | number | null; hash: string | null }[];
+  };
+  const row = rows[0];
+  if (row === undefined) throw new Error("the database answered without a row");
+  return { seq: Number(row.seq ?? 0), hash: row.hash ?? GENESIS, at: new Date(Number(row.now)) };
 }
 
 export async function appendAudit(tx: Tx, actor: AuditActor, fact: AuditFact): Promise<void> {
+  const keys = auditKeysOf(tx);
   await tx.execute(sql`select pg_advisory_xact_lock(${AUDIT_LOCK})`);
-  const [last] = await tx
-    .select({ seq: auditEntries.seq, hash: auditEntries.hash })
-    .from(auditEntries)
-    .orderBy(desc(auditEntries.seq))
-    .limit(1);
+  const last = await chainEnd(tx);
+  const orNull = (text: string | null): string | null => (text === null ? null : storable(text));
   const entry: HashedEntry = {
-    seq: (last?.seq ?? 0) + 1,
-    at: new Date(),
-    actorId: actor.id,
+    seq: last.seq + 1,
+    at: last.at,
+    actorId: orNull(actor.id),
     actorName: storable(actor.name),
-    actorRole: actor.role,
+    actorRole: orNull(actor.role),
     via: actor.via,
-    address: actor.address,
+    address: orNull(actor.address),
     action: fact.action,
     subjectKind: fact.subject.kind,
-    subjectId: fact.subject.id,
+    subjectId: orNull(fact.subject.id),
     subjectName: storable(fact.subject.name),
     result: fact.result ?? "ok",
-    // Through JSON once, as the database will give it back: undefined and dates would hash differently.
-    details: JSON.parse(JSON.stringify(fact.details ?? {}), (_, value: unknown) =>
-      typeof value === "string" ? storable(value) : value,
-    ) as Record<string, unknown>,
-    prevHash: last?.hash ?? GENESIS,
+    details: storableDetails(fact.details ?? {}),
+    prevHash: last.hash,
+    keyId: keys.id,
   };
-  await tx.insert(auditEntries).values({ ...entry, hash: hashEntry(entry) });
+  const hash = hashEntry(entry);
+  await tx.insert(auditEntries).values({ ...entry, hash, mac: keys.mac(hash) });
 }

@@ -4,6 +4,7 @@ import { randomBytes } from "node:crypto";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { pino } from "pino";
+import { auditKeys, bindAuditKeys } from "#lib/audit/keys.ts";
 import { localBus } from "#lib/events/bus.ts";
 import { openJobQueue } from "#lib/jobs/queue.ts";
 import { secretBox } from "#lib/secrets/box.ts";
@@ -25,11 +26,13 @@ export async function testServices(url?: string): Promise<TestServices> {
   const database = await openDatabase({ dataDir: null, ...(url === undefined ? {} : { url }) });
   const dataDir = await mkdtemp(join(tmpdir(), "supravisor-test-"));
   const queue = await openJobQueue(database);
+  const secrets = secretBox(randomBytes(32));
+  bindAuditKeys(database.db, auditKeys(secrets));
   return {
     database,
     db: database.db,
     events: localBus(),
-    secrets: secretBox(randomBytes(32)),
+    secrets,
     jobs: queue,
     dataDir,
     log: pino({ level: "silent" }),

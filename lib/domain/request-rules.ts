@@ -14,6 +14,12 @@ export interface Person {
 
 export type Allowed = true | { readonly code: string; readonly reason: string };
 
+/**
+ * For this long after the requester made or changed an account it does not approve their requests; nor does one whose
+ * password they set last, however long ago.
+ */
+export const COOLING_OFF_DAYS = 7;
+
 const STATUS_WORDS: Record<RequestStatus, string> = {
   pending: "waits for approval",
   denied: "was denied",

@@ -1,4 +1,4 @@
-/** The four roles. What each may do is in lib/policies; the page reads the same rules through `may`. */
+/** The four roles. What each may do is below and in docs/roles.md; the page reads the same rules through `may`. */
 import { z } from "zod";
 
 export const ROLES = ["administrator", "operator", "requester", "auditor"] as const;
@@ -23,6 +23,7 @@ export const ACTIONS = [
   "vm.power",
   "vm.capture",
   "image.read",
+  "image.download",
   "image.add",
   "image.edit",
   "image.remove",
@@ -50,6 +51,7 @@ const GRANTS: Record<Role, ReadonlySet<Action>> = {
     "host.test",
     "vm.power",
     "vm.capture",
+    "image.download",
     "image.add",
     "image.edit",
     "request.create",

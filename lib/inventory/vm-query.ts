@@ -1,6 +1,8 @@
 /** The list of VMs over all hosts: filters, facets and stable pages, good for tens of thousands of rows. */
 import { and, asc, desc, eq, type SQL, sql } from "drizzle-orm";
+import { z } from "zod";
 import type { Db } from "#lib/db/client.ts";
+import { pageCursor, readPageCursor } from "#lib/db/page-cursor.ts";
 import { hosts, inventoryItems } from "#lib/db/schema.ts";
 import { AppError } from "#lib/errors.ts";
 import type { Vm } from "#lib/domain/inventory.ts";
@@ -78,36 +80,25 @@ function conditions(filter: VmFilter, without: Facet | null): SQL {
   return and(...parts) ?? sql`true`;
 }
 
-/** Cursor: where the last row of a page stands. */
-function encodeCursor(value: string, hostId: string, ref: string): string {
-  return Buffer.from(JSON.stringify([value, hostId, ref])).toString("base64url");
-}
-
 const UUID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i;
 
-function decodeCursor(cursor: string, sort: VmSort): [string, string, string] {
-  try {
-    const value: unknown = JSON.parse(Buffer.from(cursor, "base64url").toString("utf8"));
-    if (Array.isArray(value) && value.length === 3) {
-      const [key, host, ref] = value as unknown[];
-      const keyFits = typeof key === "string" && (sortType[sort] === "text" || /^-?\d{1,18}$/.test(key));
-      if (keyFits && typeof host === "string" && UUID.test(host) && typeof ref === "string") return [key, host, ref];
-    }
-  } catch {
-    // Falls through: whatever it is, it is none of ours.
-  }
-  throw new AppError("invalid", "list.bad-cursor", "The place in the list that was asked for does not exist.", {
-    hint: "Begin again without a cursor.",
-  });
-}
+/** Sort key, host and ref of the last row. */
+const placeOf = (sort: VmSort) =>
+  z.tuple([
+    sortType[sort] === "text" ? z.string() : z.string().regex(/^-?\d{1,18}$/),
+    z.string().regex(UUID),
+    z.string(),
+  ]);
 
+/** Throws `list.bad-cursor`. */
 export async function listVms(
   db: Db,
   query: VmListQuery,
 ): Promise<{ found: VmFound[]; next: string | null; total: number; facets: Record<Facet, Record<string, number>> }> {
   const key = sortKey[query.sort];
   const where = conditions(query, null);
-  const place = query.cursor === null ? undefined : decodeCursor(query.cursor, query.sort);
+  const list = `vms by ${query.sort} ${query.order}`;
+  const place = readPageCursor(list, placeOf(query.sort), query.cursor);
   const type = sql.raw(sortType[query.sort]);
   const after =
     place &&
@@ -126,7 +117,7 @@ export async function listVms(
   for (const facet of FACETS) facets[facet] = await countBy(db, facet, query);
   return {
     found: page.map(({ host, data }) => ({ host, vm: data as Vm })),
-    next: rows.length > query.limit && last !== undefined ? encodeCursor(last.key, last.host.id, last.ref) : null,
+    next: rows.length > query.limit && last !== undefined ? pageCursor(list, [last.key, last.host.id, last.ref]) : null,
     total: await countAll(db, where),
     facets,
   };

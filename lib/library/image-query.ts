@@ -1,6 +1,8 @@
 /** Images with their versions and disks, as rows. */
 import { and, asc, desc, eq, gt, ilike, inArray, isNull, or, sql } from "drizzle-orm";
+import { z } from "zod";
 import type { Db } from "#lib/db/client.ts";
+import { pageCursor, readPageCursor } from "#lib/db/page-cursor.ts";
 import { imageDisks, images, imageVersions } from "#lib/db/schema.ts";
 import { AppError } from "#lib/errors.ts";
 import { imageNotFound } from "./create-version.ts";
@@ -26,6 +28,10 @@ export function latestOf<T extends { readonly row: { readonly state: string } }>
   return latest;
 }
 
+const LIST = "images";
+const Place = z.tuple([z.string()]);
+
+/** By name. Throws `list.bad-cursor`. */
 export async function listImages(
   db: Db,
   query: { readonly q: string | null; readonly cursor: string | null; readonly limit: number },
@@ -36,8 +42,8 @@ export async function listImages(
     isNull(images.removedAt),
     like === null ? undefined : or(ilike(images.name, like), ilike(images.description, like)),
   );
-  const after =
-    query.cursor === null ? undefined : gt(images.name, Buffer.from(query.cursor, "base64url").toString("utf8"));
+  const place = readPageCursor(LIST, Place, query.cursor);
+  const after = place === undefined ? undefined : gt(images.name, place[0]);
   const rows = await db
     .select()
     .from(images)
@@ -49,7 +55,7 @@ export async function listImages(
   const last = page.at(-1);
   return {
     found: await withVersions(db, page),
-    next: rows.length > query.limit && last !== undefined ? Buffer.from(last.name).toString("base64url") : null,
+    next: rows.length > query.limit && last !== undefined ? pageCursor(LIST, [last.name]) : null,
     total: count?.total ?? 0,
   };
 }

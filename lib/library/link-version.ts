@@ -1,7 +1,8 @@
 /** A version whose disks stay on their host: no job, no folder, nothing but rows. */
 import { randomUUID } from "node:crypto";
-import { and, eq, isNull, max, sql } from "drizzle-orm";
+import { and, asc, desc, eq, isNull, max, sql } from "drizzle-orm";
 import { appendAudit } from "#lib/audit/append.ts";
+import { canonicalJson } from "#lib/audit/canonical.ts";
 import type { Tx } from "#lib/db/client.ts";
 import { imageDisks, images, imageVersions } from "#lib/db/schema.ts";
 import type { HardwareHints, LinkedSource } from "#lib/domain/image.ts";
@@ -22,18 +23,17 @@ export interface Linked {
   readonly versionId: string;
 }
 
-/** The same disks of the same VM are linked once: an image of them is refreshed, whatever it is called by now. */
+/**
+ * The same disks of the same VM are one image, whatever it is called by now. A version is what requests were approved
+ * for, and never changes: linking what it says already answers it; where the VM has changed there is a new version.
+ */
 export async function linkVersion(tx: Tx, actor: Actor, link: NewLink): Promise<Linked> {
   // Two people at once: the second finds what the first has made.
   await tx.execute(sql`select pg_advisory_xact_lock(hashtext(${`link ${link.source.hostId} ${link.source.vmRef}`}))`);
   const there = await findLink(tx, link.source);
-  if (there !== null) {
-    await tx.update(imageVersions).set({ source: link.source }).where(eq(imageVersions.id, there.versionId));
-    await tx.delete(imageDisks).where(eq(imageDisks.versionId, there.versionId));
-    await addDisks(tx, there.versionId, link);
-    return there;
-  }
-  const image = await findOrMakeImage(tx, actor, { imageId: null, name: null, fallbackName: link.name });
+  if (there !== null && (await saysTheSame(tx, there, link))) return { imageId: there.imageId, versionId: there.id };
+  const destination = { imageId: there?.imageId ?? null, name: null, fallbackName: link.name };
+  const image = await findOrMakeImage(tx, actor, destination);
   const [top] = await tx
     .select({ number: max(imageVersions.number) })
     .from(imageVersions)
@@ -55,15 +55,24 @@ export async function linkVersion(tx: Tx, actor: Actor, link: NewLink): Promise<
   await appendAudit(tx, actor, {
     action: "image.linked",
     subject: { kind: "image", id: image.id, name: image.name },
-    details: { version: number, versionId, source: link.source },
+    details: {
+      version: number,
+      versionId,
+      source: link.source,
+      disks: link.disks.map(({ format, capacity }) => ({ format, virtualSize: capacity })),
+      newImage: there === null,
+    },
   });
   return { imageId: image.id, versionId };
 }
 
-async function findLink(tx: Tx, { hostId, vmRef, disks }: LinkedSource): Promise<Linked | null> {
+type Version = typeof imageVersions.$inferSelect;
+
+/** The newest version that links these disks. */
+async function findLink(tx: Tx, { hostId, vmRef, disks }: LinkedSource): Promise<Version | null> {
   const ids = JSON.stringify(disks.map(({ id }) => id));
   const rows = await tx
-    .select({ imageId: images.id, versionId: imageVersions.id, source: imageVersions.source })
+    .select({ version: imageVersions })
     .from(imageVersions)
     .innerJoin(images, eq(images.id, imageVersions.imageId))
     .where(
@@ -75,11 +84,23 @@ async function findLink(tx: Tx, { hostId, vmRef, disks }: LinkedSource): Promise
         sql`${imageVersions.source} ->> 'hostId' = ${hostId}`,
         sql`${imageVersions.source} ->> 'vmRef' = ${vmRef}`,
       ),
-    );
+    )
+    .orderBy(desc(imageVersions.createdAt), desc(imageVersions.number));
   const same = rows.find(
-    ({ source }) => source.kind === "linked" && JSON.stringify(source.disks.map(({ id }) => id)) === ids,
+    ({ version: { source } }) => source.kind === "linked" && JSON.stringify(source.disks.map(({ id }) => id)) === ids,
   );
-  return same === undefined ? null : { imageId: same.imageId, versionId: same.versionId };
+  return same?.version ?? null;
+}
+
+/** Source and disks; what they take on their host changes with every write of the guest, and hints are a person's to edit. */
+async function saysTheSame(tx: Tx, version: Version, { source, disks }: NewLink): Promise<boolean> {
+  const rows = await tx
+    .select({ format: imageDisks.format, capacity: imageDisks.virtualSize })
+    .from(imageDisks)
+    .where(eq(imageDisks.versionId, version.id))
+    .orderBy(asc(imageDisks.position));
+  const now = disks.map(({ format, capacity }) => ({ format, capacity }));
+  return canonicalJson([version.source, rows]) === canonicalJson([source, now]);
 }
 
 async function addDisks(tx: Tx, versionId: string, { disks }: NewLink): Promise<void> {

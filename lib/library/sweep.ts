@@ -6,7 +6,7 @@ import { rm } from "node:fs/promises";
 import { and, eq, inArray, isNull, lt, ne, or } from "drizzle-orm";
 import { appendAudit } from "#lib/audit/append.ts";
 import { SUPRAVISOR } from "#lib/audit/supravisor.ts";
-import { images, imageVersions, jobs, ledger, uploads, users } from "#lib/db/schema.ts";
+import { imageVersions, jobs, ledger, uploads, users } from "#lib/db/schema.ts";
 import { ENDED_JOB_STATES } from "#lib/domain/job.ts";
 import { errorToJson } from "#lib/errors.ts";
 import { withoutResult } from "#lib/jobs/handler.ts";
@@ -148,6 +148,14 @@ async function forgetUploads(services: Services): Promise<void> {
       if (version !== undefined) continue;
     }
     await rm(uploadPath(services.dataDir, row.id), { force: true });
-    await services.db.delete(uploads).where(eq(uploads.id, row.id));
+    await services.db.transaction(async (tx) => {
+      const [gone] = await tx.delete(uploads).where(eq(uploads.id, row.id)).returning({ id: uploads.id });
+      if (gone === undefined || row.state === "filed") return;
+      await appendAudit(tx, SUPRAVISOR, {
+        action: "upload.given-up",
+        subject: { kind: "upload", id: row.id, name: row.fileName },
+        details: { bytes: row.size, by: "its age", begun: row.createdAt.toISOString() },
+      });
+    });
   }
 }

@@ -241,6 +241,15 @@ describe("uploads", () => {
     expect((await fetch(at, { method: "DELETE", headers: TUS })).status).toBe(204);
     await expect(stat(uploadPath(services.dataDir, idOf(at)))).rejects.toThrow();
     expect((await fetch(at, { method: "HEAD", headers: TUS })).status).toBe(404);
+    const trail = await services.db
+      .select()
+      .from(auditEntries)
+      .where(eq(auditEntries.subjectId, idOf(at)))
+      .orderBy(auditEntries.seq);
+    expect(trail).toMatchObject([
+      { action: "upload.begun", subjectName: "mine.img", details: { bytes: 10 } },
+      { action: "upload.given-up", details: { bytes: 10, received: 0 } },
+    ]);
   });
 
   it("refuses an auditor, and the trail says so", async () => {
@@ -252,7 +261,16 @@ describe("uploads", () => {
       .select()
       .from(auditEntries)
       .where(eq(auditEntries.actorId, auditor.actor.id ?? ""));
-    expect(trail).toMatchObject([{ action: "image.add", result: "refused" }]);
+    expect(trail).toMatchObject([{ action: "upload.begun", result: "refused" }]);
+    // Looking is no attempt: not at the list, which a page may ask for, nor at one upload.
+    expect((await fetch(url, { headers: { "x-person": "auditor" } })).status).toBe(403);
+    const one = { method: "HEAD", headers: { ...TUS, "x-person": "auditor" } };
+    expect((await fetch(`${url}/${randomUUID()}`, one)).status).toBe(403);
+    const after = await services.db
+      .select()
+      .from(auditEntries)
+      .where(eq(auditEntries.actorId, auditor.actor.id ?? ""));
+    expect(after).toHaveLength(1);
   });
 
   it("refuses names, sizes and offsets that cannot be", async () => {

@@ -4,7 +4,7 @@
  */
 import type { IncomingMessage, ServerResponse } from "node:http";
 import { AppError } from "#lib/errors.ts";
-import { authorise } from "#lib/services/authorise.ts";
+import { authorise, authoriseLook } from "#lib/services/authorise.ts";
 import type { Ctx, Services } from "#lib/services/context.ts";
 import { appendBody } from "./uploads/append-body.ts";
 import { finishUpload } from "./uploads/finish-upload.ts";
@@ -39,7 +39,9 @@ export function createUploadHandler(services: Services): UploadHandler {
     const path = (request.url ?? "").split("?", 1)[0] ?? "";
     const id = path === BASE || path === `${BASE}/` ? null : path.slice(BASE.length + 1);
     if (request.method === "OPTIONS") return describe(response);
-    await authorise(ctx, "image.add");
+    if (request.method === "GET" || request.method === "HEAD") await authoriseLook(ctx, "image.add");
+    else
+      await authorise(ctx, "image.add", { action: request.method === "DELETE" ? "upload.given-up" : "upload.begun" });
     if (request.method === "GET" && id === null) return list(ctx, response);
     requireVersion(request, response);
     if (request.method === "POST" && id === null) return create(ctx, request, response);

@@ -12,6 +12,9 @@ export function presentAudit(row: typeof auditEntries.$inferSelect): AuditEntry 
     subject: { kind: row.subjectKind, id: row.subjectId, name: row.subjectName },
     result: row.result,
     details: row.details,
+    prevHash: row.prevHash,
     hash: row.hash,
+    keyId: row.keyId,
+    mac: row.mac,
   };
 }

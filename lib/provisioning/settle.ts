@@ -1,8 +1,10 @@
 /** Writes down how a target stands and what that makes of its request. */
 import { and, eq, inArray, ne, sql } from "drizzle-orm";
 import { appendAudit } from "#lib/audit/append.ts";
+import { SUPRAVISOR } from "#lib/audit/supravisor.ts";
 import type { Tx } from "#lib/db/client.ts";
-import { requests, requestTargets } from "#lib/db/schema.ts";
+import { hosts, requests, requestTargets } from "#lib/db/schema.ts";
+import type { AuditAction } from "#lib/domain/audit-actions.ts";
 import { overallStatus } from "#lib/domain/request-rules.ts";
 import type { Receipt, TargetStatus } from "#lib/domain/request.ts";
 import type { ErrorJson } from "#lib/errors.ts";
@@ -15,12 +17,17 @@ export interface TargetOutcome {
   readonly vmRef?: string;
 }
 
-const ENDED: readonly TargetStatus[] = ["succeeded", "failed", "cancelled"];
+/** What ends a target, and what the trail calls it. That one was cancelled is what somebody wanted, and no failure. */
+const ENDED_AS: Partial<Record<TargetStatus, AuditAction>> = {
+  succeeded: "target.succeeded",
+  failed: "target.failed",
+  cancelled: "target.cancelled",
+};
 const OPEN: TargetStatus[] = ["waiting", "running", "cancelling"];
 
 /** In the caller's transaction. A target that has ended keeps its outcome. Answers with the request's id. */
 export async function settleTarget(tx: Tx, targetId: string, outcome: TargetOutcome): Promise<string | null> {
-  const ended = ENDED.includes(outcome.status);
+  const ended = ENDED_AS[outcome.status] !== undefined;
   const [target] = await tx
     .update(requestTargets)
     .set({
@@ -41,14 +48,22 @@ export async function settleTarget(tx: Tx, targetId: string, outcome: TargetOutc
     .returning();
   if (target === undefined) return null;
   await settleRequest(tx, target.requestId);
-  if (ended) {
+  const action = ENDED_AS[outcome.status];
+  if (action !== undefined) {
+    const [request] = await tx
+      .select({ number: requests.number })
+      .from(requests)
+      .where(eq(requests.id, target.requestId));
+    const [host] = await tx.select({ name: hosts.name }).from(hosts).where(eq(hosts.id, target.hostId));
     await appendAudit(tx, SUPRAVISOR, {
-      action: `target.${outcome.status}`,
-      result: outcome.status === "succeeded" ? "ok" : "failed",
-      subject: { kind: "request", id: target.requestId, name: target.choice.name },
+      action,
+      result: outcome.status === "failed" ? "failed" : "ok",
+      subject: { kind: "request", id: target.requestId, name: `request ${request?.number ?? "?"}` },
       details: {
         targetId,
+        target: target.choice.name,
         hostId: target.hostId,
+        ...(host === undefined ? {} : { host: host.name }),
         ...(outcome.receipt ? { receipt: outcome.receipt } : {}),
         ...(outcome.error ? { code: outcome.error.code, message: outcome.error.message } : {}),
       },

@@ -1,5 +1,5 @@
 /** Secrets at rest: AES-256-GCM under one key of this installation, each box bound to what it belongs to. */
-import { createCipheriv, createDecipheriv, randomBytes } from "node:crypto";
+import { createCipheriv, createDecipheriv, hkdfSync, randomBytes } from "node:crypto";
 import { AppError } from "#lib/errors.ts";
 
 export interface SecretBox {
@@ -7,6 +7,8 @@ export interface SecretBox {
   seal(plain: string, bind: string): string;
   /** Throws `secret.unreadable`. */
   open(box: string, bind: string): string;
+  /** 32 bytes for another purpose, by HKDF-SHA256 from the same key: those of one label say nothing about another's. */
+  derive(label: string): Buffer;
 }
 
 const VERSION = "v1";
@@ -48,5 +50,6 @@ export function secretBox(key: Buffer): SecretBox {
         );
       }
     },
+    derive: (label) => Buffer.from(hkdfSync("sha256", key, Buffer.alloc(0), label, 32)),
   };
 }

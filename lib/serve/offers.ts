@@ -27,15 +27,20 @@ export interface NewOffer {
   readonly milliseconds: number;
   /** Closes what the file is made from; called once. */
   readonly release: () => Promise<void>;
+  /** Before bytes go to an address; when it rejects, none go. */
+  readonly onTake: (offer: Offer, address: string | null) => Promise<void>;
   readonly onEnd: (offer: Offer, how: OfferEnd) => void;
 }
 
 interface Entry extends Offer {
   delivered: number;
   readonly takenFrom: Set<string>;
+  /** Addresses whose taking was announced: a hypervisor asks for thousands of ranges. */
+  readonly begun: Set<string | null>;
   readonly hash: Buffer;
   readonly release: () => Promise<void>;
-  readonly onEnd: (offer: Offer, how: OfferEnd) => void;
+  readonly onTake: NewOffer["onTake"];
+  readonly onEnd: NewOffer["onEnd"];
   readonly timer: NodeJS.Timeout;
   readonly takers: Set<AbortController>;
 }
@@ -48,7 +53,7 @@ export class Offers {
   readonly #entries = new Map<string, Entry>();
 
   /** Answers the token, which is not kept. Throws `transfer.too-many`; then nothing is released. */
-  add({ ownerId, file, milliseconds, release, onEnd }: NewOffer): { offer: Offer; token: string } {
+  add({ ownerId, file, milliseconds, release, onTake, onEnd }: NewOffer): { offer: Offer; token: string } {
     if (this.of(ownerId).length >= PER_OWNER) {
       throw new AppError("conflict", "transfer.too-many", `You have ${PER_OWNER} transfers open already.`, {
         hint: "Withdraw one, or wait until one has ended.",
@@ -57,10 +62,11 @@ export class Offers {
     const token = `svx_${randomBytes(32).toString("base64url")}`;
     const id = randomUUID();
     const entry: Entry = {
-      ...{ id, ownerId, file, release, onEnd },
+      ...{ id, ownerId, file, release, onTake, onEnd },
       etag: id,
       delivered: 0,
       takenFrom: new Set(),
+      begun: new Set(),
       expiresAt: new Date(Date.now() + milliseconds),
       hash: hashOf(token),
       timer: setTimeout(() => this.#end(id, "expired"), milliseconds).unref(),
@@ -82,14 +88,14 @@ export class Offers {
   }
 
   /**
-   * For one answer: `delivered` counts what left and must be called once, `stop` aborts it when the offer ends. Throws `transfer.refused` for an
+   * For one answer: `begin` comes before its first byte, `delivered` counts what left and must be called once, `stop` aborts it when the offer ends. Throws `transfer.refused` for an
    * unknown one and for a wrong token alike.
    */
   take(
     id: string,
     token: string,
     address: string | null,
-  ): { offer: Offer; stop: AbortSignal; delivered: (bytes: number) => void } {
+  ): { offer: Offer; stop: AbortSignal; begin: () => Promise<void>; delivered: (bytes: number) => void } {
     const entry = this.#entries.get(id);
     if (!timingSafeEqual(entry?.hash ?? Buffer.alloc(32), hashOf(token)) || entry === undefined) {
       throw new AppError("unauthenticated", "transfer.refused", "There is no such transfer, or the token is not its.", {
@@ -102,6 +108,11 @@ export class Offers {
     return {
       offer: entry,
       stop: controller.signal,
+      begin: async () => {
+        if (entry.begun.has(address)) return;
+        await entry.onTake(entry, address);
+        entry.begun.add(address);
+      },
       delivered: (bytes) => {
         entry.takers.delete(controller);
         entry.delivered += bytes;

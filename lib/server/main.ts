@@ -7,6 +7,7 @@ import { signInByOidc, signInByPassword, signOut, type UserRow } from "#lib/auth
 import { provideAccountChecks, type SignedIn } from "#lib/auth/registry.ts";
 import { sessionLimits, startSession, userOfSession } from "#lib/auth/sessions.ts";
 import type { AuthSettings } from "#lib/auth/authenticate.ts";
+import { startAuditUpkeep } from "#lib/audit/upkeep.ts";
 import { lockDataDir } from "#lib/db/lock.ts";
 import { edgeSettings, type EdgeSettings } from "#lib/edge/admit.ts";
 import { proxiesFrom } from "#lib/edge/proxies.ts";
@@ -75,6 +76,8 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
     const base = await openServices({ ...options, log, displaced: only.displaced });
     opened.add("services", () => base.close());
     const { services } = base;
+    const upkeep = await startAuditUpkeep(services);
+    opened.add("audit", () => upkeep.close());
     await administratorFromEnvironment(services);
 
     const secure = tls !== null || edge.ownUrl?.protocol === "https:";

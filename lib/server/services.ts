@@ -1,6 +1,7 @@
 /** What both composition roots build: database, keys, queue, events, library. */
 import { join } from "node:path";
 import type { Logger } from "pino";
+import { auditKeys, bindAuditKeys } from "#lib/audit/keys.ts";
 import { openDatabase, type Database } from "#lib/db/client.ts";
 import { claimConsole, type ConsoleClaim } from "#lib/db/console-claim.ts";
 import { openBus } from "#lib/events/bus.ts";
@@ -72,6 +73,7 @@ async function open(options: OpenOptions, claim: () => Promise<ConsoleClaim | nu
   try {
     const secrets = secretBox(await secretKey(database, options));
     await settleKey(database, secrets, options);
+    bindAuditKeys(database.db, auditKeys(secrets));
     const claimed = await claim();
     const events = await openBus(database, log);
     const queue = await openJobQueue(database);

@@ -1,4 +1,4 @@
-import { bigint, index, jsonb, pgTable, text, timestamp } from "drizzle-orm/pg-core";
+import { bigint, index, integer, jsonb, pgTable, text, timestamp } from "drizzle-orm/pg-core";
 
 /** Append-only: a trigger refuses UPDATE, DELETE and TRUNCATE (drizzle/, custom migration). */
 export const auditEntries = pgTable(
@@ -20,6 +20,10 @@ export const auditEntries = pgTable(
     details: jsonb("details").$type<Record<string, unknown>>().notNull(),
     prevHash: text("prev_hash").notNull(),
     hash: text("hash").notNull(),
+    /** Which key made `mac`; both are null in entries that an older version wrote. */
+    keyId: text("key_id"),
+    /** Hex HMAC over the hash: only the installation's key makes it. */
+    mac: text("mac"),
   },
   (t) => [
     index("audit_entries_at").on(t.at),
@@ -28,3 +32,18 @@ export const auditEntries = pgTable(
     index("audit_entries_subject").on(t.subjectKind, t.subjectId, t.seq),
   ],
 );
+
+/**
+ * The same act by the same person again and again: the first is in the trail, the rest are counted here until they are
+ * written there as one entry with their number.
+ */
+export const auditRepeats = pgTable("audit_repeats", {
+  /** Hash of who, what, to what and from where. */
+  key: text("key").primaryKey(),
+  actor: jsonb("actor").$type<Record<string, unknown>>().notNull(),
+  fact: jsonb("fact").$type<Record<string, unknown>>().notNull(),
+  /** Since the last entry in the trail. */
+  count: integer("count").notNull(),
+  since: timestamp("since", { withTimezone: true, mode: "date" }).notNull(),
+  until: timestamp("until", { withTimezone: true, mode: "date" }).notNull(),
+});

@@ -23,6 +23,8 @@ export const requests = pgTable(
       .references(() => users.id),
     note: text("note").notNull().default(""),
     idempotencyKey: uuid("idempotency_key").notNull(),
+    /** Hex SHA-256 of what was asked under the key: another body under it is refused. Null: asked of an older version. */
+    bodyHash: text("body_hash"),
     plan: jsonb("plan").$type<FrozenPlan>().notNull(),
     planHash: text("plan_hash").notNull(),
     decision: text("decision").$type<"approved" | "denied" | "waived" | "cancelled">(),

@@ -1,5 +1,4 @@
 import { infiniteQueryOptions, keepPreviousData } from "@tanstack/react-query";
-import { z } from "zod";
 import { AuditEntry } from "#lib/domain/audit.ts";
 import { pageOf } from "#lib/domain/page.ts";
 import { api, apiUrl } from "#lib/http/client.ts";
@@ -16,15 +15,6 @@ export interface AuditFilter {
 }
 
 const AuditPage = pageOf(AuditEntry);
-
-/** Result of walking the whole chain; `firstBad` is the first entry that does not fit. */
-export const AuditVerification = z.object({
-  ok: z.boolean(),
-  entries: z.number(),
-  head: z.string(),
-  firstBad: z.number().nullable(),
-});
-export type AuditVerification = z.infer<typeof AuditVerification>;
 
 export const auditQueries = {
   all: ["audit"] as const,

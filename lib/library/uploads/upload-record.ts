@@ -2,6 +2,7 @@
 import { randomUUID } from "node:crypto";
 import { mkdir, open, rm, stat, statfs } from "node:fs/promises";
 import { and, asc, eq, ne } from "drizzle-orm";
+import { appendAudit } from "#lib/audit/append.ts";
 import { uploads } from "#lib/db/schema.ts";
 import { AppError } from "#lib/errors.ts";
 import type { Ctx, Services } from "#lib/services/context.ts";
@@ -31,16 +32,25 @@ export async function beginUpload(ctx: Ctx, aim: UploadAim, size: number): Promi
   await requireRoom(ctx, aim.fileName, size);
   const id = randomUUID();
   // The row first: a file without one would never be found again.
-  const [row] = await ctx.db
-    .insert(uploads)
-    .values({ id, userId, ...aim, size })
-    .onConflictDoNothing()
-    .returning();
-  if (row === undefined) {
-    throw new AppError("conflict", "upload.in-set", `The set has a file ${aim.fileName} already.`, {
-      hint: "Go on with that upload, or end it first.",
+  const row = await ctx.db.transaction(async (tx) => {
+    const [begun] = await tx
+      .insert(uploads)
+      .values({ id, userId, ...aim, size })
+      .onConflictDoNothing()
+      .returning();
+    if (begun === undefined) {
+      throw new AppError("conflict", "upload.in-set", `The set has a file ${aim.fileName} already.`, {
+        hint: "Go on with that upload, or end it first.",
+      });
+    }
+    await appendAudit(tx, ctx.actor, {
+      action: "upload.begun",
+      subject: { kind: "upload", id, name: aim.fileName },
+      details: { bytes: size, imageId: aim.imageId, imageName: aim.imageName, format: aim.saidFormat, set: aim.setId },
     });
-  }
+    return begun;
+  });
+  ctx.events.publish({ type: "audit" });
   await using file = await open(uploadPath(ctx.dataDir, id), "wx", 0o640);
   await file.sync();
   return row;
@@ -78,15 +88,24 @@ export async function findUpload(ctx: Ctx, id: string): Promise<UploadRow> {
 /** Throws `upload.finished` for one that is an image by now. */
 export async function endUpload(ctx: Ctx, id: string): Promise<void> {
   const row = await findUpload(ctx, id);
-  const [gone] = await ctx.db
-    .delete(uploads)
-    .where(and(eq(uploads.id, row.id), ne(uploads.state, "filed")))
-    .returning({ id: uploads.id });
-  if (gone === undefined) {
-    throw new AppError("conflict", "upload.finished", `${row.fileName} is in the library already.`, {
-      hint: "Remove the image's version instead.",
+  const received = await receivedBytes(ctx, id);
+  await ctx.db.transaction(async (tx) => {
+    const [gone] = await tx
+      .delete(uploads)
+      .where(and(eq(uploads.id, row.id), ne(uploads.state, "filed")))
+      .returning({ id: uploads.id });
+    if (gone === undefined) {
+      throw new AppError("conflict", "upload.finished", `${row.fileName} is in the library already.`, {
+        hint: "Remove the image's version instead.",
+      });
+    }
+    await appendAudit(tx, ctx.actor, {
+      action: "upload.given-up",
+      subject: { kind: "upload", id: row.id, name: row.fileName },
+      details: { bytes: row.size, received },
     });
-  }
+  });
+  ctx.events.publish({ type: "audit" });
   await rm(uploadPath(ctx.dataDir, row.id), { force: true });
 }
 

@@ -1,10 +1,15 @@
-import { and, count, desc, eq, gte, ilike, lt, lte, or, type SQL } from "drizzle-orm";
-import { verifyAudit, type AuditVerdict } from "#lib/audit/verify.ts";
+import { and, asc, count, desc, eq, gt, gte, ilike, lt, lte, max, or, type SQL } from "drizzle-orm";
+import { z } from "zod";
+import { appendAudit } from "#lib/audit/append.ts";
+import type { AuditRow } from "#lib/audit/entry.ts";
+import { readHeads, signHead, type AuditHead } from "#lib/audit/heads.ts";
+import { auditKeysOf } from "#lib/audit/keys.ts";
+import { verifyAudit } from "#lib/audit/verify.ts";
+import { pageCursor, readPageCursor } from "#lib/db/page-cursor.ts";
 import { auditEntries } from "#lib/db/schema.ts";
+import type { AuditVerdict } from "#lib/domain/audit.ts";
 import { authorise } from "../authorise.ts";
 import type { Ctx } from "../context.ts";
-
-type AuditRow = typeof auditEntries.$inferSelect;
 
 export interface AuditFilter {
   readonly actor?: string | undefined;
@@ -40,7 +45,10 @@ function condition(filter: AuditFilter): SQL | undefined {
   );
 }
 
-/** Newest first; the cursor is the number of the last entry seen. */
+const LIST = "audit";
+const Place = z.tuple([z.number().int().positive()]);
+
+/** By number, the newest first. Throws `list.bad-cursor`. */
 export async function listAudit(
   ctx: Ctx,
   filter: AuditFilter,
@@ -48,39 +56,73 @@ export async function listAudit(
 ): Promise<{ rows: AuditRow[]; next: string | null; total: number }> {
   await authorise(ctx, "audit.read");
   const where = condition(filter);
-  const before = Number(page.cursor);
+  const place = readPageCursor(LIST, Place, page.cursor);
   const rows = await ctx.db
     .select()
     .from(auditEntries)
-    .where(and(where, Number.isSafeInteger(before) && before > 0 ? lt(auditEntries.seq, before) : undefined))
+    .where(and(where, place === undefined ? undefined : lt(auditEntries.seq, place[0])))
     .orderBy(desc(auditEntries.seq))
     .limit(page.limit + 1);
   const [total] = await ctx.db.select({ n: count() }).from(auditEntries).where(where);
   const shown = rows.slice(0, page.limit);
-  return { rows: shown, next: rows.length > page.limit ? String(shown.at(-1)?.seq ?? "") : null, total: total?.n ?? 0 };
+  return {
+    rows: shown,
+    next: rows.length > page.limit ? pageCursor(LIST, [shown.at(-1)?.seq ?? 0]) : null,
+    total: total?.n ?? 0,
+  };
 }
 
 const BATCH = 500;
 
-/** Every entry that fits, newest first, read in batches so that a long trail needs no memory. */
-export async function* exportAudit(ctx: Ctx, filter: AuditFilter): AsyncGenerator<AuditRow> {
+/**
+ * Every entry that fits and is there now, the oldest first, read in batches so that a long trail needs no memory. That
+ * it is read is written to the trail before this returns, and so is not part of it.
+ */
+export async function exportAudit(ctx: Ctx, filter: AuditFilter, format: string): Promise<AsyncGenerator<AuditRow>> {
   await authorise(ctx, "audit.read");
-  const where = condition(filter);
-  let before: number | undefined;
-  for (;;) {
-    const rows = await ctx.db
+  const [end] = await ctx.db.select({ seq: max(auditEntries.seq) }).from(auditEntries);
+  const where = and(condition(filter), lte(auditEntries.seq, end?.seq ?? 0));
+  const after = (seq: number): Promise<AuditRow[]> =>
+    ctx.db
       .select()
       .from(auditEntries)
-      .where(and(where, before === undefined ? undefined : lt(auditEntries.seq, before)))
-      .orderBy(desc(auditEntries.seq))
+      .where(and(where, gt(auditEntries.seq, seq)))
+      .orderBy(asc(auditEntries.seq))
       .limit(BATCH);
-    yield* rows;
-    before = rows.at(-1)?.seq;
-    if (before === undefined || rows.length < BATCH) return;
-  }
+  // Before the first byte: what is wrong with the filter is an answer then, not a file that breaks off.
+  const first = await after(0);
+  await ctx.db.transaction((tx) =>
+    appendAudit(tx, ctx.actor, {
+      action: "audit.exported",
+      subject: { kind: "audit", id: null, name: "audit trail" },
+      details: { format, filter, upTo: end?.seq ?? 0 },
+    }),
+  );
+  ctx.events.publish({ type: "audit" });
+  return (async function* () {
+    for (let rows = first; ; rows = await after(rows.at(-1)?.seq ?? 0)) {
+      yield* rows;
+      if (rows.length < BATCH) return;
+    }
+  })();
+}
+
+/** What an export ends with: anybody can check it with the installation's public key. */
+export function signedHead(ctx: Ctx, end: { readonly seq: number; readonly hash: string }): AuditHead {
+  return signHead(auditKeysOf(ctx.db), end);
 }
 
 export async function checkAudit(ctx: Ctx): Promise<AuditVerdict> {
   await authorise(ctx, "audit.read");
-  return verifyAudit(ctx.db);
+  const verdict = await verifyAudit(ctx.db, await readHeads(ctx.dataDir));
+  const { ok, entries, head, problems } = verdict;
+  await ctx.db.transaction((tx) =>
+    appendAudit(tx, ctx.actor, {
+      action: "audit.verified",
+      subject: { kind: "audit", id: null, name: "audit trail" },
+      details: { ok, entries, head, problems },
+    }),
+  );
+  ctx.events.publish({ type: "audit" });
+  return verdict;
 }

@@ -1,7 +1,7 @@
 import { access, constants } from "node:fs/promises";
 import { connect } from "node:net";
 import type { Discovered } from "#lib/domain/host.ts";
-import { authorise } from "#lib/services/authorise.ts";
+import { authoriseLook } from "#lib/services/authorise.ts";
 import type { Ctx } from "#lib/services/context.ts";
 
 /** Where libvirt listens: the one daemon of old, then the modular one for QEMU. */
@@ -17,7 +17,7 @@ export async function discoverHosts(
   ctx: Ctx,
   paths: readonly { socket: string; label: string }[] = SOCKETS,
 ): Promise<Discovered[]> {
-  await authorise(ctx, "host.add");
+  await authoriseLook(ctx, "host.add");
   const found = await Promise.all(paths.map(look));
   return found.filter((item) => item !== null);
 }

@@ -14,8 +14,9 @@ const TIMEOUT_MS = 30_000;
 
 /** Throws `vm.running`, `disk.cannot-capture`, `vm.no-disks` (conflict), `host.no-packages`, `disk.not-found`, `vm.not-found`, `host.*`, `image.*`. */
 export async function captureVm(ctx: Ctx, input: z.infer<typeof CaptureVm>): Promise<VersionStarted> {
-  await authorise(ctx, "vm.capture");
-  await authorise(ctx, "image.add");
+  const subject = { kind: "vm", id: `${input.hostId}/${input.vmRef}`, name: input.vmRef } as const;
+  await authorise(ctx, "vm.capture", { subject });
+  await authorise(ctx, "image.add", { subject });
   const { host } = await findVm(ctx.db, input.hostId, input.vmRef);
   const signal = AbortSignal.timeout(TIMEOUT_MS);
   // The row may lag behind: what counts is what the host says now.

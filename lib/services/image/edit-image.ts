@@ -10,7 +10,7 @@ import type { Ctx } from "#lib/services/context.ts";
 
 /** Name, description, and the hardware hints of the latest version. Throws `image.not-found`, `image.name-taken`. */
 export async function editImage(ctx: Ctx, id: string, edit: z.infer<typeof ImageEdit>): Promise<void> {
-  await authorise(ctx, "image.edit");
+  await authorise(ctx, "image.edit", { subject: { kind: "image", id, name: "" } });
   const before = await findImage(ctx.db, id);
   const latest = latestOf(before.versions).row;
   await ctx.db.transaction(async (tx) => {

@@ -6,12 +6,12 @@ import { createVersion, type VersionStarted } from "#lib/library/create-version.
 import { imageNameOf, safeFileName } from "#lib/library/file-names.ts";
 import { listImportFolder, requireImportable } from "#lib/library/import-folders.ts";
 import { urlBinding } from "#lib/library/jobs/import.ts";
-import { authorise } from "#lib/services/authorise.ts";
+import { authorise, authoriseLook } from "#lib/services/authorise.ts";
 import type { Ctx } from "#lib/services/context.ts";
 import { loadSettings } from "#lib/services/settings/settings.ts";
 
 export async function listFolder(ctx: Ctx, path: string): Promise<FolderEntry[]> {
-  await authorise(ctx, "image.add");
+  await authoriseLook(ctx, "image.add");
   const settings = await loadSettings(ctx.db);
   return listImportFolder(settings.importFolders, path);
 }

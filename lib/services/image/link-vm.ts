@@ -16,8 +16,9 @@ const TIMEOUT_MS = 30_000;
  * looked at when they are deployed. Throws `vm.not-found`, `vm.no-disks`, `disk.*`, `host.*`.
  */
 export async function linkVm(ctx: Ctx, input: z.infer<typeof LinkVm>): Promise<Linked> {
-  await authorise(ctx, "vm.capture");
-  await authorise(ctx, "image.add");
+  const subject = { kind: "vm", id: `${input.hostId}/${input.vmRef}`, name: input.vmRef } as const;
+  await authorise(ctx, "vm.capture", { action: "image.linked", subject });
+  await authorise(ctx, "image.add", { action: "image.linked", subject });
   const { host } = await findVm(ctx.db, input.hostId, input.vmRef);
   const signal = AbortSignal.timeout(TIMEOUT_MS);
   // The row may lag behind: what counts is what the host says now.

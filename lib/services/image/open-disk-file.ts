@@ -1,12 +1,13 @@
 import { type FileHandle, open } from "node:fs/promises";
 import { join } from "node:path";
 import { and, eq } from "drizzle-orm";
-import { imageDisks, imageVersions } from "#lib/db/schema.ts";
+import { imageDisks, images, imageVersions } from "#lib/db/schema.ts";
 import { AppError } from "#lib/errors.ts";
 import { imageNotFound } from "#lib/library/create-version.ts";
 import { requireStored } from "#lib/library/disk-row.ts";
 import { safeFileName } from "#lib/library/file-names.ts";
 import { openLibrary } from "#lib/library/store.ts";
+import { recordRepeatable } from "#lib/audit/repeats.ts";
 import { authorise } from "#lib/services/authorise.ts";
 import type { Ctx } from "#lib/services/context.ts";
 
@@ -19,19 +20,22 @@ export interface DiskFile {
 }
 
 /**
- * An original file of a disk, as it was given; `fileName` null: the main one. The caller closes the handle.
- * Throws `image.not-found`, `image.linked`, `image.no-such-file`, `library.file-missing`.
+ * An original file of a disk, as it was given; `fileName` null: the main one. The caller closes the handle. That it is
+ * `taken` out of the library, and not only looked at, is in the trail before this returns. Throws `image.not-found`, `image.linked`, `image.no-such-file`, `library.file-missing`.
  */
 export async function openDiskFile(
   ctx: Ctx,
   where: { readonly imageId: string; readonly versionId: string; readonly diskId: string },
   fileName: string | null,
+  taken = true,
 ): Promise<DiskFile> {
-  await authorise(ctx, "image.read");
+  const subject = { kind: "image", id: where.imageId, name: "" } as const;
+  await authorise(ctx, "image.download", { subject });
   const [found] = await ctx.db
-    .select({ version: imageVersions, disk: imageDisks })
+    .select({ version: imageVersions, disk: imageDisks, imageName: images.name })
     .from(imageDisks)
     .innerJoin(imageVersions, eq(imageVersions.id, imageDisks.versionId))
+    .innerJoin(images, eq(images.id, imageVersions.imageId))
     .where(
       and(
         eq(imageDisks.id, where.diskId),
@@ -52,5 +56,20 @@ export async function openDiskFile(
       cause,
     });
   });
-  return { fileName: name, size: (await handle.stat()).size, handle, sha256: disk.sha256[index] ?? null };
+  try {
+    const { size } = await handle.stat();
+    const sha256 = disk.sha256[index] ?? null;
+    if (taken) {
+      // A download in a thousand ranges is one entry and a count.
+      await recordRepeatable(ctx, ctx.actor, {
+        action: "image.downloaded",
+        subject: { ...subject, name: found.imageName },
+        details: { version: version.number, disk: disk.position, file: name, format: disk.format, bytes: size, sha256 },
+      });
+    }
+    return { fileName: name, size, handle, sha256 };
+  } catch (error) {
+    await handle.close();
+    throw error;
+  }
 }

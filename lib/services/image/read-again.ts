@@ -18,7 +18,10 @@ export async function readVersionAgain(
   versionId: string,
   from: DiskFormatId | null,
 ): Promise<string> {
-  await authorise(ctx, "image.add");
+  await authorise(ctx, "image.add", {
+    action: "image.read-again",
+    subject: { kind: "image", id: imageId, name: "" },
+  });
   const jobId = await ctx.db.transaction(async (tx) => {
     const [found] = await tx
       .select({ version: imageVersions, image: images })

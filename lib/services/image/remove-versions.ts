@@ -12,13 +12,16 @@ type Version = typeof imageVersions.$inferSelect;
 
 /** Removes an image with all its versions and their files. Throws `image.not-found`, `image.in-use`. */
 export async function removeImage(ctx: Ctx, imageId: string): Promise<void> {
-  await authorise(ctx, "image.remove");
+  await authorise(ctx, "image.remove", { subject: { kind: "image", id: imageId, name: "" } });
   await removeVersions(ctx, imageId, null);
 }
 
 /** Removes one version with its files; the image goes with its last one. Throws `image.not-found`, `image.in-use`. */
 export async function removeVersion(ctx: Ctx, imageId: string, versionId: string): Promise<void> {
-  await authorise(ctx, "image.remove");
+  await authorise(ctx, "image.remove", {
+    action: "image.version-removed",
+    subject: { kind: "image", id: imageId, name: "" },
+  });
   await removeVersions(ctx, imageId, versionId);
 }
 

@@ -1,6 +1,7 @@
 import { and, count, desc, eq, ilike, inArray, sql, type SQL } from "drizzle-orm";
 import { z } from "zod";
 import { appendAudit } from "#lib/audit/append.ts";
+import { pageCursor, readPageCursor } from "#lib/db/page-cursor.ts";
 import type { Tx } from "#lib/db/client.ts";
 import { jobLog, jobs, requestTargets } from "#lib/db/schema.ts";
 import { ACTIVE_JOB_STATES, ENDED_JOB_STATES } from "#lib/domain/job.ts";
@@ -25,7 +26,14 @@ export interface JobFilter {
 
 const LOG_LINES = 500;
 
-/** Newest first; the cursor is the last one seen, whose time is asked of the database: ours is rounded. */
+const LIST = "jobs";
+/** The database's own text of the time: ours is rounded. */
+const Place = z.tuple([
+  z.string().regex(/^\d{4,6}-\d\d-\d\d \d\d:\d\d:\d\d(\.\d{1,6})?[+-]\d\d(:\d\d){0,2}$/),
+  z.uuid(),
+]);
+
+/** Newest first. Throws `list.bad-cursor`. */
 export async function listJobs(
   ctx: Ctx,
   filter: JobFilter,
@@ -39,15 +47,13 @@ export async function listJobs(
     filter.subjectId === undefined ? undefined : eq(jobs.subjectId, filter.subjectId),
     filter.q === undefined ? undefined : ilike(jobs.title, `%${filter.q.replace(/[\\%_]/g, "\\$&")}%`),
   ];
-  const cursor = filter.cursor === undefined ? null : z.uuid().safeParse(filter.cursor);
-  if (cursor !== null && !cursor.success)
-    throw new AppError("invalid", "request.invalid", "The cursor is not one that this list gave.");
+  const place = readPageCursor(LIST, Place, filter.cursor);
   const after =
-    cursor === null
+    place === undefined
       ? undefined
-      : sql`(${jobs.createdAt}, ${jobs.id}) < (select seen.created_at, seen.id from ${jobs} seen where seen.id = ${cursor.data})`;
+      : sql`(${jobs.createdAt}, ${jobs.id}) < (${place[0]}::timestamptz, ${place[1]}::uuid)`;
   const rows = await ctx.db
-    .select()
+    .select({ row: jobs, createdAt: sql<string>`${jobs.createdAt}::text` })
     .from(jobs)
     .where(and(...where, after))
     .orderBy(desc(jobs.createdAt), desc(jobs.id))
@@ -58,7 +64,11 @@ export async function listJobs(
     .where(and(...where));
   const page = rows.slice(0, filter.limit);
   const last = page.at(-1);
-  return { rows: page, next: rows.length > filter.limit && last !== undefined ? last.id : null, total: total?.n ?? 0 };
+  return {
+    rows: page.map(({ row }) => row),
+    next: rows.length > filter.limit && last !== undefined ? pageCursor(LIST, [last.createdAt, last.row.id]) : null,
+    total: total?.n ?? 0,
+  };
 }
 
 export async function getJob(ctx: Ctx, id: string): Promise<{ row: JobRow; log: (typeof jobLog.$inferSelect)[] }> {
@@ -76,7 +86,7 @@ export async function getJob(ctx: Ctx, id: string): Promise<{ row: JobRow; log: 
 
 /** Asking twice is asking once. Throws `job.ended` when there is nothing left to cancel. */
 export async function cancelJob(ctx: Ctx, id: string): Promise<void> {
-  await authorise(ctx, "job.cancel");
+  await authorise(ctx, "job.cancel", { subject: { kind: "job", id, name: "" } });
   const cancel = async (tx: Tx): Promise<JobRow> => {
     const [job] = await tx.select().from(jobs).where(eq(jobs.id, id));
     if (job === undefined) throw new AppError("not-found", "job.not-found", "There is no such job.");

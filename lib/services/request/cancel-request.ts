@@ -13,9 +13,12 @@ import type { Ctx } from "../context.ts";
 type RequestRow = typeof requests.$inferSelect;
 type TargetRow = typeof requestTargets.$inferSelect;
 
-/** The whole request, or one of its targets. What is finished stays; what runs stops and removes what it made. */
+/**
+ * The whole request, or one of its targets. What is finished stays; what runs stops and removes what it made. Throws
+ * `request.not-found`, `request.target-not-found`, `request.decided-whole`, `request.target-ended`, `request.ended`.
+ */
 export async function cancelRequest(ctx: Ctx, id: string, targetId: string | null): Promise<void> {
-  await authorise(ctx, "request.cancel");
+  await authorise(ctx, "request.cancel", { subject: { kind: "request", id, name: "" } });
   await patiently(() => ctx.db.transaction((tx) => cancel(ctx, tx, id, targetId)));
   ctx.events.publish({ type: "request", id });
   ctx.events.publish({ type: "audit" });
@@ -23,14 +26,17 @@ export async function cancelRequest(ctx: Ctx, id: string, targetId: string | nul
 
 async function cancel(ctx: Ctx, tx: Tx, id: string, targetId: string | null): Promise<void> {
   const request = await allowed(ctx, tx, id);
-  if (request.status === "pending") return withdraw(ctx, tx, request);
   const targets = await tx
     .select()
     .from(requestTargets)
     .where(and(eq(requestTargets.requestId, id), targetId === null ? undefined : eq(requestTargets.id, targetId)))
     .orderBy(requestTargets.position);
   if (targets.length === 0)
-    throw new AppError("not-found", "request.target-not-found", "The request has no such target.");
+    throw new AppError("not-found", "request.target-not-found", `Request ${request.number} has no such target.`);
+  if (request.status === "pending") {
+    if (targetId !== null) throw decidedWhole(request);
+    return withdraw(ctx, tx, request);
+  }
   // The jobs first, as their own end does, so that the two never wait for each other.
   const asked: TargetRow[] = [];
   for (const target of targets) {
@@ -63,6 +69,15 @@ async function allowed(ctx: Ctx, tx: Tx, id: string): Promise<RequestRow> {
   const may = canCancel(request, ctx.actor);
   if (may !== true) throw new AppError(may.code === "request.ended" ? "conflict" : "forbidden", may.code, may.reason);
   return request;
+}
+
+function decidedWhole({ number }: RequestRow): AppError {
+  return new AppError(
+    "conflict",
+    "request.decided-whole",
+    `Request ${number} waits for approval, which is given for all of its targets together.`,
+    { hint: "Cancel the whole request, and make a new one without this target." },
+  );
 }
 
 async function withdraw(ctx: Ctx, tx: Tx, { id, number }: RequestRow): Promise<void> {

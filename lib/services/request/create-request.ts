@@ -1,6 +1,8 @@
+import { createHash } from "node:crypto";
 import { and, eq } from "drizzle-orm";
 import type { z } from "zod";
 import { appendAudit } from "#lib/audit/append.ts";
+import { canonicalJson } from "#lib/audit/canonical.ts";
 import { requests, requestTargets } from "#lib/db/schema.ts";
 import type { NewRequest } from "#lib/domain/request-view.ts";
 import type { FrozenPlan } from "#lib/domain/request.ts";
@@ -15,11 +17,35 @@ import { enqueueTargets } from "./enqueue-targets.ts";
 
 type RequestRow = typeof requests.$inferSelect;
 
+export interface CreatedRequest extends RequestRow {
+  /** False: the same was asked under this idempotency key before. */
+  readonly isNew: boolean;
+}
+
+/** What the idempotency key stands for: everything that was asked. */
+function hashBody({ idempotencyKey: _, ...asked }: z.infer<typeof NewRequest>): string {
+  return createHash("sha256").update(canonicalJson(asked)).digest("hex");
+}
+
+/** Throws `request.idempotency-mismatch`. Requests of older versions do not know what was asked under their key. */
+function sameAgain(row: RequestRow, bodyHash: string): CreatedRequest {
+  if (row.bodyHash !== null && row.bodyHash !== bodyHash) {
+    throw new AppError(
+      "conflict",
+      "request.idempotency-mismatch",
+      `Request ${row.number} was made under this idempotency key, and it asked for something else.`,
+      { hint: "Use a new key for a new request; send the same body to get the same request again." },
+    );
+  }
+  return { ...row, isNew: false };
+}
+
 /**
  * Freezes what was chosen and found under a hash. Where policy waives approval it runs at once.
- * The same idempotency key twice is the same request. Throws `request.blocked` with the rules that block.
+ * The same idempotency key with the same body is the same request. Throws `request.idempotency-mismatch`, and
+ * `request.blocked` with the rules that block.
  */
-export async function createRequest(ctx: Ctx, input: z.infer<typeof NewRequest>): Promise<RequestRow> {
+export async function createRequest(ctx: Ctx, input: z.infer<typeof NewRequest>): Promise<CreatedRequest> {
   await authorise(ctx, "request.create");
   const requesterId = ctx.actor.id;
   if (requesterId === null) throw new AppError("forbidden", "auth.forbidden", "A request needs a person who makes it.");
@@ -27,7 +53,8 @@ export async function createRequest(ctx: Ctx, input: z.infer<typeof NewRequest>)
     .select()
     .from(requests)
     .where(and(eq(requests.requesterId, requesterId), eq(requests.idempotencyKey, input.idempotencyKey)));
-  if (same !== undefined) return same;
+  const bodyHash = hashBody(input);
+  if (same !== undefined) return sameAgain(same, bodyHash);
 
   const version = await loadVersionFacts(ctx.db, input.imageVersionId);
   const assessed = await assessTargets(ctx.db, version, input.targets);
@@ -62,6 +89,7 @@ export async function createRequest(ctx: Ctx, input: z.infer<typeof NewRequest>)
         requesterId,
         note: input.note,
         idempotencyKey: input.idempotencyKey,
+        bodyHash,
         plan,
         planHash: hashPlan(plan),
         ...(waiveApproval
@@ -82,7 +110,7 @@ export async function createRequest(ctx: Ctx, input: z.infer<typeof NewRequest>)
         status: "waiting" as const,
       })),
     );
-    const subject = { kind: "request", id: made.id, name: `request ${made.number}` };
+    const subject = { kind: "request", id: made.id, name: `request ${made.number}` } as const;
     await appendAudit(tx, ctx.actor, {
       action: "request.created",
       subject,
@@ -104,17 +132,16 @@ export async function createRequest(ctx: Ctx, input: z.infer<typeof NewRequest>)
     }
     return made;
   });
-  // Two clicks at once: the other one made it.
-  const row =
-    request ??
-    (
-      await ctx.db
-        .select()
-        .from(requests)
-        .where(and(eq(requests.requesterId, requesterId), eq(requests.idempotencyKey, input.idempotencyKey)))
-    )[0];
-  if (row === undefined) throw new AppError("internal", "request.lost", "The request was not stored.");
-  ctx.events.publish({ type: "request", id: row.id });
+  if (request === null) {
+    // Two clicks at once: the other one made it.
+    const [other] = await ctx.db
+      .select()
+      .from(requests)
+      .where(and(eq(requests.requesterId, requesterId), eq(requests.idempotencyKey, input.idempotencyKey)));
+    if (other === undefined) throw new AppError("internal", "request.lost", "The request was not stored.");
+    return sameAgain(other, bodyHash);
+  }
+  ctx.events.publish({ type: "request", id: request.id });
   ctx.events.publish({ type: "audit" });
-  return row;
+  return { ...request, isNew: true };
 }

@@ -1,12 +1,15 @@
 import { and, eq } from "drizzle-orm";
 import { appendAudit } from "#lib/audit/append.ts";
+import { recordRepeatable } from "#lib/audit/repeats.ts";
 import { requests, requestTargets, users } from "#lib/db/schema.ts";
-import { canDecide } from "#lib/domain/request-rules.ts";
+import type { AuditAction } from "#lib/domain/audit-actions.ts";
+import { canDecide, COOLING_OFF_DAYS } from "#lib/domain/request-rules.ts";
 import { AppError } from "#lib/errors.ts";
 import { hashPlan } from "#lib/provisioning/frozen-plan.ts";
 import { authorise } from "../authorise.ts";
 import type { Ctx } from "../context.ts";
 import { enqueueTargets } from "./enqueue-targets.ts";
+import { isInHandsOf } from "./independent-approver.ts";
 
 type RequestRow = typeof requests.$inferSelect;
 
@@ -16,27 +19,22 @@ interface Decision {
 }
 
 async function decide(ctx: Ctx, id: string, outcome: "approved" | "denied", decision: Decision): Promise<RequestRow> {
-  await authorise(ctx, "request.decide");
+  const action = `request.${outcome}` as const;
+  await authorise(ctx, "request.decide", { action, subject: { kind: "request", id, name: "" } });
   const [known] = await ctx.db.select().from(requests).where(eq(requests.id, id));
   if (known === undefined) throw new AppError("not-found", "request.not-found", "There is no such request.");
   const allowed = canDecide({ status: known.status, requesterId: known.requesterId }, ctx.actor);
   if (allowed !== true) {
     if (allowed.code === "request.already-decided") throw await alreadyDecided(ctx, known);
-    await ctx.db.transaction((tx) =>
-      appendAudit(tx, ctx.actor, {
-        action: `request.${outcome}`,
-        result: "refused",
-        subject: { kind: "request", id, name: `request ${known.number}` },
-        details: { reason: allowed.reason },
-      }),
-    );
-    throw new AppError("forbidden", allowed.code, allowed.reason);
+    throw await refused(ctx, known, action, new AppError("forbidden", allowed.code, allowed.reason));
   }
   if (decision.planHash !== known.planHash || hashPlan(known.plan) !== known.planHash) {
     throw new AppError("conflict", "request.plan-changed", "What you saw is not what this request asks for now.", {
       hint: "Reload the page and look again.",
     });
   }
+  if (outcome === "approved" && ctx.actor.id !== null && (await isInHandsOf(ctx.db, ctx.actor.id, known.requesterId)))
+    throw await refused(ctx, known, action, notIndependent());
   const row = await ctx.db.transaction(async (tx) => {
     // Of two decisions at the same moment one finds the request pending; the other changes nothing.
     const [decided] = await tx
@@ -53,7 +51,7 @@ async function decide(ctx: Ctx, id: string, outcome: "approved" | "denied", deci
       .returning();
     if (decided === undefined) return null;
     await appendAudit(tx, ctx.actor, {
-      action: `request.${outcome}`,
+      action,
       subject: { kind: "request", id, name: `request ${decided.number}` },
       details: { planHash: decided.planHash, ...(decision.reason === "" ? {} : { reason: decision.reason }) },
     });
@@ -70,6 +68,28 @@ async function decide(ctx: Ctx, id: string, outcome: "approved" | "denied", deci
   return row;
 }
 
+/** In the trail with its reason, as often as it is tried. */
+async function refused(ctx: Ctx, request: RequestRow, action: AuditAction, why: AppError): Promise<AppError> {
+  await recordRepeatable(ctx, ctx.actor, {
+    action,
+    result: "refused",
+    subject: { kind: "request", id: request.id, name: `request ${request.number}` },
+    details: { code: why.code, reason: why.message },
+  });
+  return why;
+}
+
+function notIndependent(): AppError {
+  return new AppError(
+    "forbidden",
+    "request.approver-not-independent",
+    `The requester set up or changed your account in the last ${COOLING_OFF_DAYS} days, or set its password: a request needs two independent people.`,
+    {
+      hint: `Let somebody else approve it. If the requester set your password, choose your own in Settings; ${COOLING_OFF_DAYS} days after the last change to your account you may approve.`,
+    },
+  );
+}
+
 async function alreadyDecided(ctx: Ctx, request: RequestRow): Promise<AppError> {
   const [by] =
     request.decidedBy === null
@@ -84,7 +104,10 @@ async function alreadyDecided(ctx: Ctx, request: RequestRow): Promise<AppError> 
   );
 }
 
-/** Runs exactly what was frozen. Throws `request.own`, `request.already-decided`, `request.plan-changed`. */
+/**
+ * Runs exactly what was frozen. Throws `request.own`, `request.approver-not-independent`, `request.already-decided`,
+ * `request.plan-changed`.
+ */
 export function approveRequest(ctx: Ctx, id: string, decision: Decision): Promise<RequestRow> {
   return decide(ctx, id, "approved", decision);
 }

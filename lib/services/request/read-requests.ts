@@ -1,5 +1,7 @@
 import { and, asc, count, desc, eq, inArray, lt } from "drizzle-orm";
 import { alias } from "drizzle-orm/pg-core";
+import { z } from "zod";
+import { pageCursor, readPageCursor } from "#lib/db/page-cursor.ts";
 import { hosts, imageVersions, jobLog, jobs, requests, requestTargets, users } from "#lib/db/schema.ts";
 import type { RequestStatus } from "#lib/domain/request.ts";
 import { AppError } from "#lib/errors.ts";
@@ -62,7 +64,10 @@ async function facts(ctx: Ctx, ids: readonly string[]): Promise<RequestFacts[]> 
   return rows.map((row) => ({ ...row, targets: targets.filter(({ target }) => target.requestId === row.request.id) }));
 }
 
-/** Newest first; the cursor is the number of the last request seen. */
+const LIST = "requests";
+const Place = z.tuple([z.number().int().positive()]);
+
+/** Newest first. Throws `list.bad-cursor`. */
 export async function listRequests(
   ctx: Ctx,
   filter: RequestFilter,
@@ -72,11 +77,11 @@ export async function listRequests(
     filter.status === undefined ? undefined : eq(requests.status, filter.status),
     filter.mine && ctx.actor.id !== null ? eq(requests.requesterId, ctx.actor.id) : undefined,
   );
-  const before = Number(filter.cursor);
+  const place = readPageCursor(LIST, Place, filter.cursor);
   const found = await ctx.db
     .select({ id: requests.id, number: requests.number })
     .from(requests)
-    .where(and(where, Number.isSafeInteger(before) && before > 0 ? lt(requests.number, before) : undefined))
+    .where(and(where, place === undefined ? undefined : lt(requests.number, place[0])))
     .orderBy(desc(requests.number))
     .limit(filter.limit + 1);
   const [total] = await ctx.db.select({ n: count() }).from(requests).where(where);
@@ -86,7 +91,7 @@ export async function listRequests(
       ctx,
       page.map((row) => row.id),
     ),
-    next: found.length > filter.limit ? String(page.at(-1)?.number ?? "") : null,
+    next: found.length > filter.limit ? pageCursor(LIST, [page.at(-1)?.number ?? 0]) : null,
     total: total?.n ?? 0,
   };
 }

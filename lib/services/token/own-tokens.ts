@@ -8,7 +8,7 @@ import type { Tx } from "#lib/db/client.ts";
 import { apiTokens, sessions, type users } from "#lib/db/schema.ts";
 import type { NewApiToken } from "#lib/domain/user.ts";
 import { AppError } from "#lib/errors.ts";
-import { authorise } from "../authorise.ts";
+import { authorise, authoriseLook } from "../authorise.ts";
 import type { Ctx } from "../context.ts";
 import { ownAccount } from "../user/own-account.ts";
 
@@ -18,7 +18,7 @@ type Made = { row: TokenRow; secret: string };
 const MOST_TOKENS = 100;
 
 export async function listOwnTokens(ctx: Ctx): Promise<TokenRow[]> {
-  await authorise(ctx, "token.manage-own");
+  await authoriseLook(ctx, "token.manage-own");
   const user = await ownAccount(ctx);
   return ctx.db
     .select()
@@ -94,7 +94,7 @@ async function requireLiveSession(tx: Tx, ctx: Ctx): Promise<void> {
 }
 
 export async function revokeOwnToken(ctx: Ctx, id: string): Promise<void> {
-  await authorise(ctx, "token.manage-own");
+  await authorise(ctx, "token.manage-own", { action: "token.revoked", subject: { kind: "token", id, name: "" } });
   const user = await ownAccount(ctx);
   await ctx.db.transaction(async (tx) => {
     const [row] = await revokeTokens(tx, user.id, id);

@@ -2,6 +2,7 @@
 import { parse } from "node:path";
 import { eq } from "drizzle-orm";
 import { appendAudit } from "#lib/audit/append.ts";
+import { recordRepeatable } from "#lib/audit/repeats.ts";
 import { imageDisks, images, imageVersions } from "#lib/db/schema.ts";
 import { openInspection } from "#lib/disk/file-conversion.ts";
 import type { NewTransfer } from "#lib/domain/transfer.ts";
@@ -19,7 +20,7 @@ function owner(ctx: Ctx): string {
   return ctx.actor.id;
 }
 
-const subjectOf = (offer: Offer) => ({ kind: "transfer", id: offer.id, name: offer.file.name });
+const subjectOf = (offer: Offer) => ({ kind: "transfer", id: offer.id, name: offer.file.name }) as const;
 
 /** Throws `image.not-found`, `image.not-ready`, `image.not-plannable`, `options.invalid`, `transfer.too-many`. */
 export async function offerDisk(
@@ -27,7 +28,10 @@ export async function offerDisk(
   offers: Offers,
   input: NewTransfer,
 ): Promise<{ offer: Offer; token: string }> {
-  await authorise(ctx, "image.read");
+  await authorise(ctx, "image.download", {
+    action: "transfer.offered",
+    subject: { kind: "transfer", id: null, name: `disk ${input.diskId}` },
+  });
   const ownerId = owner(ctx);
   const [found] = await ctx.db
     .select({ imageId: images.id, imageName: images.name, versionId: imageVersions.id, number: imageVersions.number })
@@ -40,6 +44,7 @@ export async function offerDisk(
   if (disk === undefined) throw imageNotFound();
   // What analysis found is what is opened: never guessed anew.
   const opened = await openInspection(disk.path, openingOf(disk));
+  const what = { image: found.imageName, version: found.number, disk: disk.position, format: input.format };
   let made: { offer: Offer; token: string };
   try {
     const file = await planVirtualFile({
@@ -53,6 +58,7 @@ export async function offerDisk(
       file,
       milliseconds: input.minutes * 60_000,
       release: async () => opened[Symbol.asyncDispose](),
+      onTake: (offer, address) => recordTaken(ctx, offer, address, what),
       onEnd: (offer, how) => void recordEnd(ctx, offer, how),
     });
   } catch (error) {
@@ -66,11 +72,8 @@ export async function offerDisk(
         action: "transfer.offered",
         subject: subjectOf(offer),
         details: {
-          image: found.imageName,
-          version: found.number,
-          disk: disk.position,
+          ...what,
           fingerprint: disk.fingerprint,
-          format: input.format,
           length: offer.file.length,
           expiresAt: offer.expiresAt.toISOString(),
         },
@@ -83,6 +86,15 @@ export async function offerDisk(
   }
   ctx.events.publish({ type: "audit" });
   return made;
+}
+
+/** The token is all that is known of who takes; the entry is in the name of whose transfer it is. */
+function recordTaken(ctx: Ctx, offer: Offer, address: string | null, what: Record<string, unknown>): Promise<void> {
+  return recordRepeatable(
+    ctx,
+    { ...ctx.actor, via: "token", address },
+    { action: "transfer.taken", subject: subjectOf(offer), details: { ...what, length: offer.file.length } },
+  );
 }
 
 const ENDS = { delivered: "transfer.delivered", expired: "transfer.expired", withdrawn: "transfer.withdrawn" } as const;
@@ -108,6 +120,7 @@ export async function listOwnTransfers(ctx: Ctx, offers: Offers): Promise<Offer[
 }
 
 export async function withdrawTransfer(ctx: Ctx, offers: Offers, id: string): Promise<void> {
+  // Whose right to take images out has ended may still end what they began.
   await authorise(ctx, "image.read");
   if (!offers.withdraw(id, owner(ctx)))
     throw new AppError("not-found", "transfer.not-found", "You have no such transfer; it may have ended already.");

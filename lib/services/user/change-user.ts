@@ -19,7 +19,7 @@ const notFound = (): AppError => new AppError("not-found", "user.not-found", "Th
  * their tokens too, for good: enabling an account again revives none. Throws `user.last-administrator`.
  */
 export async function changeUser(ctx: Ctx, id: string, change: z.infer<typeof UserChange>): Promise<UserRow> {
-  await authorise(ctx, "user.manage");
+  await authorise(ctx, "user.manage", { subject: { kind: "user", id, name: "" } });
   const { password } = change;
   if (password !== undefined) {
     const [known] = await ctx.db.select().from(users).where(eq(users.id, id));

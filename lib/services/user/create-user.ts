@@ -9,7 +9,10 @@ import { authorise } from "../authorise.ts";
 import type { Ctx } from "../context.ts";
 
 export async function createUser(ctx: Ctx, input: z.infer<typeof NewUser>): Promise<typeof users.$inferSelect> {
-  await authorise(ctx, "user.manage");
+  await authorise(ctx, "user.manage", {
+    action: "user.created",
+    subject: { kind: "user", id: null, name: input.email },
+  });
   requireStrongPassword(input.password, [input.email, input.name]);
   const passwordHash = await hashPassword(input.password);
   const user = await ctx.db.transaction(async (tx) => {

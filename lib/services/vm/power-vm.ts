@@ -1,4 +1,5 @@
 import { appendAudit } from "#lib/audit/append.ts";
+import type { AuditAction } from "#lib/domain/audit-actions.ts";
 import type { PowerAction } from "#lib/domain/hardware.ts";
 import { canPower } from "#lib/domain/vm-rules.ts";
 import { AppError, errorToJson } from "#lib/errors.ts";
@@ -8,19 +9,30 @@ import { authorise } from "#lib/services/authorise.ts";
 import type { Ctx } from "#lib/services/context.ts";
 
 const TIMEOUT_MS = 60_000;
+/** The verb that the trail has for it. */
+const DONE = {
+  start: "vm.started",
+  shutdown: "vm.shut-down",
+  stop: "vm.stopped",
+  reboot: "vm.rebooted",
+  reset: "vm.reset",
+  pause: "vm.paused",
+  resume: "vm.resumed",
+} as const satisfies Record<PowerAction, AuditAction>;
 
 /** Starts, stops, … a VM on its host. Throws `vm.wrong-state` (conflict), and what the host says. */
 export async function powerVm(ctx: Ctx, hostId: string, ref: string, action: PowerAction): Promise<VmFound> {
-  await authorise(ctx, "vm.power");
+  const id = `${hostId}/${ref}`;
+  await authorise(ctx, "vm.power", { action: DONE[action], subject: { kind: "vm", id, name: ref } });
   const { host, vm: known } = await findVm(ctx.db, hostId, ref);
   const signal = AbortSignal.timeout(TIMEOUT_MS);
   const record = (result: "ok" | "failed", details: Record<string, unknown>) =>
     ctx.db.transaction((tx) =>
       appendAudit(tx, ctx.actor, {
-        action: "vm.power",
-        subject: { kind: "vm", id: `${hostId}/${ref}`, name: known.name },
+        action: DONE[action],
+        subject: { kind: "vm", id, name: `${known.name} on ${host.name}` },
         result,
-        details: { power: action, host: host.name, ...details },
+        details: { vm: known.name, host: host.name, ...details },
       }),
     );
   try {
