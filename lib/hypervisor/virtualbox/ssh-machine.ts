@@ -8,7 +8,7 @@ import { runCommand } from "#lib/wire/ssh/run-command.ts";
 import { sftpFiles, windowsWirePath } from "#lib/wire/ssh/sftp-files.ts";
 import { SshSession } from "#lib/wire/ssh/ssh-session.ts";
 import { MAX_OUTPUT, type HostMachine, type MachineOs, type ProgramOptions } from "./host-machine.ts";
-import { programEnvironment } from "./locale.ts";
+import { inEnglish } from "./locale.ts";
 import { posixCommand, windowsProgram, windowsSpace } from "./quoting.ts";
 
 /** OpenSSH lets 10 sessions through one connection by default; SFTP is one of them. */
@@ -47,7 +47,7 @@ export class SshMachine implements HostMachine {
 
   async run(program: string, args: readonly string[], options: ProgramOptions) {
     const command =
-      this.os === "windows" ? windowsProgram(program, args) : posixCommand(programEnvironment(this.os), program, args);
+      this.os === "windows" ? windowsProgram(program, args) : posixCommand(inEnglish(this.os), program, args);
     return this.#run(command, options);
   }
 
