@@ -1,4 +1,4 @@
-/** The four roles. What each may do is in lib/policies; the page reads the same rules through `may`. */
+/** The four roles. What each may do and see is told in docs/roles.md; the page reads the same rules through `may`. */
 import { z } from "zod";
 
 export const ROLES = ["administrator", "operator", "requester", "auditor"] as const;
@@ -18,7 +18,10 @@ export const ACTIONS = [
   "host.add",
   "host.edit",
   "host.remove",
+  /** Try a connection that the request itself names: the server goes to that address. */
   "host.test",
+  /** Try or read again a host that is stored, as it is stored. */
+  "host.refresh",
   "vm.read",
   "vm.power",
   "vm.capture",
@@ -47,7 +50,7 @@ const GRANTS: Record<Role, ReadonlySet<Action>> = {
   administrator: new Set(ACTIONS),
   operator: new Set<Action>([
     ...READS,
-    "host.test",
+    "host.refresh",
     "vm.power",
     "vm.capture",
     "image.add",

@@ -33,14 +33,13 @@ const BUILD = [
 /**
  * @param {readonly string[]} names
  * @param {NodeJS.ProcessEnv} from
- * @returns {Record<string, string>}
+ * @returns {NodeJS.ProcessEnv}
  */
 function named(names, from) {
   // Windows does not tell capitals apart, and proxies and npm are named either way everywhere.
   const plain = new Set(names.filter((name) => !name.endsWith("*")).map((name) => name.toLowerCase()));
   const starts = names.filter((name) => name.endsWith("*")).map((name) => name.slice(0, -1).toLowerCase());
-  /** @type {Record<string, string>} */
-  const found = {};
+  const found = /** @type {NodeJS.ProcessEnv} */ ({});
   for (const [name, value] of Object.entries(from)) {
     const low = name.toLowerCase();
     if (value !== undefined && (plain.has(low) || starts.some((start) => low.startsWith(start)))) found[name] = value;
@@ -51,7 +50,7 @@ function named(names, from) {
 /**
  * For a program of this machine. `extra` comes on top.
  * @param {Readonly<Record<string, string>>} [extra]
- * @returns {Record<string, string>}
+ * @returns {NodeJS.ProcessEnv}
  */
 export function programEnvironment(extra = {}) {
   return { ...named([...COMMON, ...VIRTUALBOX], process.env), ...extra };
@@ -59,7 +58,7 @@ export function programEnvironment(extra = {}) {
 
 /**
  * For a worker thread of ours, which reads images that nobody vouches for.
- * @returns {Record<string, string>}
+ * @returns {NodeJS.ProcessEnv}
  */
 export function threadEnvironment() {
   return named([...COMMON, ...THREAD], process.env);
@@ -68,7 +67,7 @@ export function threadEnvironment() {
 /**
  * For npm and the build: both run code of packages.
  * @param {Readonly<Record<string, string>>} [extra]
- * @returns {Record<string, string>}
+ * @returns {NodeJS.ProcessEnv}
  */
 export function buildEnvironment(extra = {}) {
   return { ...named([...COMMON, ...BUILD], process.env), ...extra };

@@ -109,6 +109,12 @@ export class LocalMachine implements HostMachine {
   readonly name = "this machine";
   readonly os: MachineOs = OS[process.platform] ?? "linux";
   readonly files = files;
+  readonly program = process.env["SUPRAVISOR_VBOXMANAGE"] || null;
+
+  /** `SUPRAVISOR_VBOXMANAGE` and the usual places are all: what else lies on the PATH is not looked at. */
+  async search(): Promise<null> {
+    return null;
+  }
 
   run(program: string, args: readonly string[], options: ProgramOptions): Promise<ProgramResult> {
     const { signal, timeoutMs } = options;

@@ -75,3 +75,8 @@ export function windowsSpace(folder: string): string {
     `$d=[IO.DriveInfo]::new([IO.Path]::GetPathRoot(${powerShellText(folder)}));"$($d.AvailableFreeSpace) $($d.TotalSize)"`,
   );
 }
+
+/** The folder that VirtualBox was installed in; an empty line when it is not. */
+export function windowsInstallFolder(): string {
+  return encodedPowerShell("[Environment]::GetEnvironmentVariable('VBOX_MSI_INSTALL_PATH','Machine')");
+}
