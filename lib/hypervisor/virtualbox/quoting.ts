@@ -1,10 +1,6 @@
 /** Arguments that arrive as they were given, whatever stands in them. */
 import { AppError } from "#lib/errors.ts";
-
-/** One word for POSIX shells, and for csh and fish as well: nothing is special between single quotes. */
-export function posixWord(text: string): string {
-  return `'${text.replaceAll("'", `'\\''`)}'`;
-}
+import { posixWord } from "#lib/wire/ssh/posix-word.ts";
 
 export function posixCommand(
   environment: Readonly<Record<string, string>>,
