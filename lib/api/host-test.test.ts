@@ -34,6 +34,12 @@ const ran = () =>
 const portOf = (server: Server) => (server.address() as AddressInfo).port;
 const last = async () => (await services.db.select().from(auditEntries).orderBy(desc(auditEntries.seq)).limit(1))[0];
 
+/** Is there an entry of such a refusal? */
+const refused = async (role: string, action: string) =>
+  (await services.db.select().from(auditEntries)).some(
+    (entry) => entry.result === "refused" && entry.actorRole === role && entry.action.startsWith(action),
+  );
+
 beforeAll(async () => {
   services = await testServices();
   const people = Object.fromEntries(
@@ -95,7 +101,7 @@ describe("a connection that the request names", () => {
           "auth.forbidden",
         ]);
       }
-      expect(await last()).toMatchObject({ action: "host.test", result: "refused", actorRole: role });
+      expect(await refused(role, "host.test")).toBe(true);
       expect((await api.call(role, "POST", "/hosts", { name: "probe", target })).status, name).toBe(403);
       expect((await api.call(role, "PATCH", `/hosts/${stored}`, { target })).status, name).toBe(403);
     }
@@ -145,7 +151,7 @@ describe("a stored host", () => {
     for (const role of ["requester", "auditor"]) {
       expect((await api.call(role, "POST", "/hosts/test", { hostId: stored })).status).toBe(403);
       expect((await api.call(role, "POST", `/hosts/${stored}/refresh`)).status).toBe(403);
-      expect(await last()).toMatchObject({ action: "host.refresh", result: "refused", actorRole: role });
+      expect(await refused(role, "host.refresh")).toBe(true);
     }
   });
 

@@ -1,4 +1,4 @@
-/** The four roles. What each may do and see is told in docs/roles.md; the page reads the same rules through `may`. */
+/** The four roles. What each may do is in lib/policies; the page reads the same rules through `may`. */
 import { z } from "zod";
 
 export const ROLES = ["administrator", "operator", "requester", "auditor"] as const;

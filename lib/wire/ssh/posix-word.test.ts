@@ -54,7 +54,7 @@ describe.each(SHELLS.map((shell) => ({ shell, there: isThere(shell) })))(
       const command = ["/usr/bin/printf", String.raw`'%s\0'`, ...args.map(posixWord)].join(" ");
       // tcsh's own -f and the others' defaults: no file of the user is read.
       const options = shell === "tcsh" ? ["-f", "-c"] : ["-c"];
-      const env = { PATH: process.env["PATH"] ?? "", LANG: "C.UTF-8", HOME: "/nonexistent" };
+      const env = { ...process.env, LANG: "C.UTF-8", HOME: "/nonexistent" };
       const output = execFileSync(shell, [...options, command], {
         encoding: "utf8",
         env,
