@@ -1,4 +1,4 @@
-import { afterEach, beforeEach, expect, it } from "vitest";
+import { afterEach, beforeEach, expect, it, vi } from "vitest";
 import { buildEnvironment, ownEnvironment, programEnvironment, threadEnvironment } from "./child-environment.mjs";
 
 const SECRETS = [
@@ -19,22 +19,22 @@ const SECRETS = [
   "WHATEVER_ELSE",
 ];
 
-let before: NodeJS.ProcessEnv;
 beforeEach(() => {
-  before = { ...process.env };
-  for (const name of SECRETS) process.env[name] = "s3cr3t";
+  for (const name of SECRETS) vi.stubEnv(name, "s3cr3t");
 });
 afterEach(() => {
-  for (const name of Object.keys(process.env)) delete process.env[name];
-  Object.assign(process.env, before);
+  vi.unstubAllEnvs();
 });
+const set = (variables: Record<string, string>): void => {
+  for (const [name, value] of Object.entries(variables)) vi.stubEnv(name, value);
+};
 
 it.each([
   ["a program", programEnvironment],
   ["a thread", threadEnvironment],
   ["the build", buildEnvironment],
 ] as const)("%s gets what is named, and no secret", (_, make) => {
-  Object.assign(process.env, { PATH: "/bin", HOME: "/home/x", LANG: "C.UTF-8", LC_TIME: "de", TZ: "UTC" });
+  set({ PATH: "/bin", HOME: "/home/x", LANG: "C.UTF-8", LC_TIME: "de", TZ: "UTC" });
   const made = make();
   expect(made).toMatchObject({ PATH: "/bin", HOME: "/home/x", LANG: "C.UTF-8", LC_TIME: "de", TZ: "UTC" });
   expect(Object.values(made)).not.toContain("s3cr3t");
@@ -42,8 +42,8 @@ it.each([
 });
 
 it("gives each what it works by", () => {
-  Object.assign(process.env, { VBOX_USER_HOME: "/vb", UV_THREADPOOL_SIZE: "6", SUPRAVISOR_TRANSFER_PORTS: "1-2" });
-  Object.assign(process.env, { https_proxy: "http://proxy:1", NPM_CONFIG_REGISTRY: "https://registry.example" });
+  set({ VBOX_USER_HOME: "/vb", UV_THREADPOOL_SIZE: "6", SUPRAVISOR_TRANSFER_PORTS: "1-2" });
+  set({ https_proxy: "http://proxy:1", NPM_CONFIG_REGISTRY: "https://registry.example" });
   expect(programEnvironment({ LC_ALL: "C.UTF-8" })).toMatchObject({ VBOX_USER_HOME: "/vb", LC_ALL: "C.UTF-8" });
   expect(programEnvironment()).not.toHaveProperty("SUPRAVISOR_TRANSFER_PORTS");
   expect(threadEnvironment()).toMatchObject({
@@ -59,7 +59,7 @@ it("gives each what it works by", () => {
 });
 
 it("hands all over to the product itself alone, what is set before what is usual", () => {
-  process.env["MALLOC_ARENA_MAX"] = "8";
+  set({ MALLOC_ARENA_MAX: "8" });
   expect(ownEnvironment({ MALLOC_ARENA_MAX: "2", ODD: "1" })).toMatchObject({
     MALLOC_ARENA_MAX: "8",
     ODD: "1",

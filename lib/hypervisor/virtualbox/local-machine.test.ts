@@ -1,19 +1,16 @@
 import { chmod, mkdir, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
-import { afterEach, beforeEach, expect, it } from "vitest";
+import { afterEach, beforeEach, expect, it, vi } from "vitest";
 import { HostConnection } from "#lib/domain/connection.ts";
 import { openHost } from "../registry.ts";
 
 let folder: string;
-let before: NodeJS.ProcessEnv;
 beforeEach(async () => {
   folder = await mkdtemp(join(tmpdir(), "vbox-local-"));
-  before = { ...process.env };
 });
 afterEach(async () => {
-  for (const name of Object.keys(process.env)) delete process.env[name];
-  Object.assign(process.env, before);
+  vi.unstubAllEnvs();
   await rm(folder, { recursive: true, force: true });
 });
 
@@ -34,25 +31,21 @@ const open = (connection: object) =>
 
 it("runs the VBoxManage that the server's environment names, and tells it no secret", async () => {
   const named = await program(join(folder, "vb", "VBoxManage"));
-  Object.assign(process.env, {
-    SUPRAVISOR_VBOXMANAGE: named.path,
-    SUPRAVISOR_ADMIN_PASSWORD: "s3cr3t",
-    NEXTAUTH_SECRET: "s3cr3t",
-    DATABASE_URL: "s3cr3t",
-    WHATEVER: "s3cr3t",
-    VBOX_USER_HOME: join(folder, "home"),
-  });
+  vi.stubEnv("SUPRAVISOR_VBOXMANAGE", named.path);
+  vi.stubEnv("VBOX_USER_HOME", join(folder, "home"));
+  for (const name of ["SUPRAVISOR_ADMIN_PASSWORD", "NEXTAUTH_SECRET", "DATABASE_URL", "WHATEVER"])
+    vi.stubEnv(name, "s3cr3t");
   expect(await open({ transport: "local" })).toBe("host.too-old");
   const seen = await named.seen();
   expect(seen).toContain(`VBOX_USER_HOME=${join(folder, "home")}`);
   expect(seen).toContain("LC_ALL=");
-  expect(seen).toContain(`PATH=${before["PATH"]}`);
+  expect(seen).toContain(`PATH=${process.env["PATH"]}`);
   expect(seen).not.toContain("s3cr3t");
 });
 
 it("runs nothing that a connection names, in whatever words", async () => {
   const asked = await program(join(folder, "import", "VBoxManage"));
-  process.env["SUPRAVISOR_VBOXMANAGE"] = (await program(join(folder, "vb", "VBoxManage"))).path;
+  vi.stubEnv("SUPRAVISOR_VBOXMANAGE", (await program(join(folder, "vb", "VBoxManage"))).path);
   for (const connection of [
     { transport: "local", program: asked.path },
     { transport: "local", programPath: asked.path },
@@ -75,12 +68,12 @@ it("reads a connection that an earlier version stored, and leaves its program ou
 it("takes no other program for VBoxManage, and looks nowhere else", async () => {
   const other = await program(join(folder, "vb", "sh"));
   const onPath = await program(join(folder, "path", "VBoxManage"));
-  process.env["PATH"] = `${dirname(onPath.path)}:${process.env["PATH"]}`;
+  vi.stubEnv("PATH", `${dirname(onPath.path)}:${process.env["PATH"]}`);
   for (const path of [other.path, "VBoxManage", "./VBoxManage", join(folder, "nowhere", "VBoxManage")]) {
-    process.env["SUPRAVISOR_VBOXMANAGE"] = path;
+    vi.stubEnv("SUPRAVISOR_VBOXMANAGE", path);
     expect(await open({ transport: "local" }), path).toBe("host.no-hypervisor");
   }
-  delete process.env["SUPRAVISOR_VBOXMANAGE"];
+  vi.stubEnv("SUPRAVISOR_VBOXMANAGE", undefined);
   await open({ transport: "local" });
   expect(await other.seen()).toBeNull();
   expect(await onPath.seen()).toBeNull();
