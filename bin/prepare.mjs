@@ -5,6 +5,7 @@ import { createHash } from "node:crypto";
 import { existsSync, mkdirSync, readFileSync, readdirSync, statSync, writeFileSync } from "node:fs";
 import { dirname, join, relative } from "node:path";
 import { fileURLToPath } from "node:url";
+import { buildEnvironment } from "../lib/process/child-environment.mjs";
 
 const root = join(dirname(fileURLToPath(import.meta.url)), "..");
 const lockFile = join(root, "package-lock.json");
@@ -23,11 +24,10 @@ function run(command, args, label) {
   const result = spawnSync(command, args, {
     cwd: root,
     stdio: ["ignore", 2, 2],
-    env: {
-      ...process.env,
+    env: buildEnvironment({
       PATH: `${join(root, "node_modules", ".bin")}:${process.env.PATH}`,
       NEXT_TELEMETRY_DISABLED: "1",
-    },
+    }),
   });
   if (result.status !== 0)
     fail(`${label} failed (${[command, ...args].join(" ")}, exit ${result.status ?? result.signal}).`);

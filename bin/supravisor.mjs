@@ -6,6 +6,7 @@ import { existsSync } from "node:fs";
 import { availableParallelism, constants } from "node:os";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
+import { buildEnvironment, ownEnvironment } from "../lib/process/child-environment.mjs";
 
 const bin = dirname(fileURLToPath(import.meta.url));
 const node = join(bin, "..", "node_modules", "node", "bin", "node");
@@ -36,7 +37,11 @@ const codeOf = (code, signal) => (signal ? 128 + (constants.signals[signal] ?? 0
 
 /** In a group of its own, so that a signal reaches npm and the build below it. */
 async function prepare(step) {
-  const child = spawn(process.execPath, [join(bin, "prepare.mjs"), step], { stdio: "inherit", detached: true });
+  const child = spawn(process.execPath, [join(bin, "prepare.mjs"), step], {
+    stdio: "inherit",
+    detached: true,
+    env: buildEnvironment(),
+  });
   handOn = (signal) => {
     try {
       process.kill(-child.pid, signal);
@@ -54,13 +59,12 @@ if (process.argv[2] === "start" && !process.argv.includes("--dev") && !process.a
   await prepare("start");
 const child = spawn(node, [join(bin, "supravisor.ts"), ...process.argv.slice(2)], {
   stdio: ["inherit", "inherit", "inherit", "ipc"],
-  env: {
+  env: ownEnvironment({
     // Packing runs on libuv's pool, which has four threads however many cores there are.
     UV_THREADPOOL_SIZE: String(Math.max(4, availableParallelism() + 2)),
     // glibc keeps freed memory by thread: with two heaps rather than eight a core, bulk work takes 10 % less of it.
     MALLOC_ARENA_MAX: "2",
-    ...process.env,
-  },
+  }),
 });
 handOn = (signal) => child.kill(signal);
 if (stopped !== null) handOn(stopped);

@@ -121,9 +121,9 @@ function factsOf(connection: HostDetail["connection"]["connection"]): readonly {
         { key: "Address", value: `${connection.host}:${connection.port}` },
         { key: "User", value: connection.user },
         { key: "Host key", value: code(connection.hostKey) },
-        "socket" in connection
-          ? { key: "Socket there", value: connection.socket ? code(connection.socket) : "the usual places" }
-          : { key: "VBoxManage there", value: connection.program ? code(connection.program) : "the usual places" },
+        ...("socket" in connection
+          ? [{ key: "Socket there", value: connection.socket ? code(connection.socket) : "the usual places" }]
+          : []),
       ];
     case "tls":
       return [
@@ -148,10 +148,7 @@ function factsOf(connection: HostDetail["connection"]["connection"]): readonly {
         { key: "User", value: connection.user },
       ];
     case "local":
-      return [
-        { key: "Reached by", value: "Programs of the server that Supravisor runs on" },
-        { key: "VBoxManage", value: connection.program ? code(connection.program) : "the usual places" },
-      ];
+      return [{ key: "Reached by", value: "Programs of the server that Supravisor runs on" }];
     case "demo":
       return [{ key: "Reached by", value: "Nothing: it is simulated in Supravisor's data folder" }];
   }

@@ -14,7 +14,7 @@ export function connectionWords({ connection }: HostConnection): string {
     case "http":
       return `HTTP (sealed) ${connection.user}@${connection.host}:${connection.port}`;
     case "local":
-      return connection.program === null ? "This server" : `This server, ${connection.program}`;
+      return "This server";
     case "demo":
       return "Simulated";
   }

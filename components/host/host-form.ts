@@ -26,7 +26,6 @@ const WORDS: Partial<Record<Field, string>> = {
   port: "A number from 1 to 65535",
   user: "A user name",
   remoteSocket: "A path that begins with a slash, or nothing",
-  program: "The full path of VBoxManage, or nothing",
   sftpPort: "A number from 1 to 65535",
   sftpUser: "A user name",
 };

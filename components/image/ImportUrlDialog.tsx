@@ -47,7 +47,7 @@ export function ImportUrlDialog({
         open={open}
         onOpenChange={setOpen}
         title="Import from a URL"
-        description="The server fetches the file. Addresses inside private networks have to be allowed in Settings."
+        description="The server fetches the file. Private networks have to be listed in Settings."
         footer={
           <>
             <Button onClick={() => setOpen(false)}>Back</Button>

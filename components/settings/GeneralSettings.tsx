@@ -12,6 +12,7 @@ import { Settings } from "#lib/domain/settings.ts";
 import { api } from "#lib/http/client.ts";
 import { settingsQueries } from "#lib/http/queries/settings.ts";
 import { ImportFolders } from "./ImportFolders.tsx";
+import { ImportNetworks } from "./ImportNetworks.tsx";
 
 export function GeneralSettings(): ReactNode {
   const settings = useQuery(settingsQueries.current());
@@ -51,15 +52,11 @@ function Form({ settings }: { settings: Settings }): ReactNode {
         disabled={disabled}
         onChange={(importFolders) => change.mutate({ importFolders })}
       />
-      <Card title="Import from an address">
-        <Switch
-          label="Addresses in private networks may be fetched"
-          hint="Off: an image's address must lie in the public Internet, so that nobody reads this network's own services through Supravisor."
-          checked={settings.allowPrivateUrls}
-          disabled={disabled}
-          onChange={(allowPrivateUrls) => change.mutate({ allowPrivateUrls })}
-        />
-      </Card>
+      <ImportNetworks
+        networks={settings.importNetworks}
+        disabled={disabled}
+        onChange={(importNetworks) => change.mutate({ importNetworks })}
+      />
       <AlertDialog
         open={asking}
         onOpenChange={setAsking}

@@ -151,7 +151,14 @@ describe("a host over SSH", () => {
     expect((await api.call("admin", "DELETE", `/hosts/${host.id}`)).status).toBe(204);
     expect((await api.call("admin", "GET", `/hosts/${host.id}`)).status).toBe(404);
     const trail = await services.db.select().from(auditEntries).where(eq(auditEntries.subjectId, host.id));
-    expect(trail.map((entry) => entry.action)).toEqual(["host.added", "host.edited", "host.edited", "host.removed"]);
+    expect(trail.map((entry) => entry.action)).toEqual([
+      "host.added",
+      "host.refreshed",
+      "host.tested",
+      "host.edited",
+      "host.edited",
+      "host.removed",
+    ]);
     for (const text of [...api.said, JSON.stringify(trail)]) expect(text).not.toContain(PASSWORD);
     server.close();
     elsewhere.close();

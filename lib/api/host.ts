@@ -50,6 +50,8 @@ const routes = {
     path: "/hosts/test",
     tags,
     summary: "Try a connection without storing anything",
+    description:
+      "A stored host, named by its id, is tried as it is stored (right host.refresh). A connection that the request itself names takes an administrator (host.test).",
     request: { body: body(z.union([z.strictObject({ hostId: z.uuid() }), NewHost])) },
     responses: answers(HostTest, "How it went"),
   }),

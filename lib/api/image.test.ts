@@ -4,7 +4,7 @@ import { once } from "node:events";
 import { access, copyFile, mkdir, mkdtemp, open, readdir, readFile, rm, stat, writeFile } from "node:fs/promises";
 import { createServer, type RequestListener, type Server } from "node:http";
 import type { AddressInfo } from "node:net";
-import { tmpdir } from "node:os";
+import { networkInterfaces, tmpdir } from "node:os";
 import { basename, join } from "node:path";
 import { and, eq } from "drizzle-orm";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
@@ -55,12 +55,23 @@ const run = () =>
     { concurrency: 2 },
   );
 
+/** An address of this machine in its network: nothing is ever fetched from loopback. */
+function ownAddress(): { address: string; family: string } {
+  const found = Object.values(networkInterfaces())
+    .flatMap((each) => each ?? [])
+    .find(({ address, internal }) => !internal && !/^(?:169\.254\.|fe[89ab])/i.test(address));
+  if (found === undefined) throw new Error("this test needs a network interface besides loopback");
+  return found;
+}
+const ownNetwork = () => `${ownAddress().address}/${ownAddress().family === "IPv4" ? 32 : 128}`;
+
 async function serve(listener: RequestListener): Promise<string> {
+  const { address, family } = ownAddress();
   const server = createServer(listener);
-  server.listen(0, "127.0.0.1");
+  server.listen(0, address);
   await once(server, "listening");
   servers.push(server);
-  return `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+  return `http://${family === "IPv4" ? address : `[${address}]`}:${(server.address() as AddressInfo).port}`;
 }
 
 async function allow(change: Record<string, unknown>): Promise<void> {
@@ -325,29 +336,52 @@ describe("an import", () => {
     expect(await stateOfLedger(version.jobId)).toBe("removed");
   });
 
-  it("from a private URL is refused unless an administrator allows it", async () => {
+  it("from a private URL is refused unless an administrator lists its network", async () => {
     const bytes = await readFile(join(work, "golden.vmdk"));
     const url = `${await serve((_request, response) => response.end(bytes))}/golden.vmdk?signature=s3cr3tsignature`;
     const sha256 = createHash("sha256").update(bytes).digest("hex");
-    const refused = await api.call("operator", "POST", "/images/import-url", { url, sha256, name: "from the net" });
-    const imageId = Started.parse(refused.json).image.id;
-    const failed = await settled(imageId);
-    expect(failed).toMatchObject({ state: "failed", error: { code: "import.private-address" } });
-    expect(await exists(await folderOf(failed.id))).toBe(false);
-    await allow({ allowPrivateUrls: true });
-    await api.call("operator", "POST", "/images/import-url", { url, sha256, imageId });
-    expect(await settled(imageId)).toMatchObject({ number: 2, state: "ready", disks: [{ fingerprint }] });
-    const wrong = await api.call("operator", "POST", "/images/import-url", { url, sha256: "0".repeat(64), imageId });
+    const import_ = (body: object) => api.call("operator", "POST", "/images/import-url", { sha256, ...body });
+    expect(await import_({ url })).toMatchObject({ status: 403, json: { error: { code: "import.private-address" } } });
+    await allow({ importNetworks: [ownNetwork()] });
+    const imported = Started.parse((await import_({ url, name: "from the net" })).json);
+    const imageId = imported.image.id;
+    expect(await settled(imageId)).toMatchObject({ number: 1, state: "ready", disks: [{ fingerprint }] });
+    const wrong = await import_({ url, sha256: "0".repeat(64), imageId });
     expect(wrong.status).toBe(202);
-    expect(await settled(imageId)).toMatchObject({
-      number: 3,
-      state: "failed",
-      error: { code: "import.checksum-mismatch" },
-    });
-    expect((await detail(imageId)).latest.number).toBe(2);
+    const mismatch = await settled(imageId);
+    expect(mismatch).toMatchObject({ number: 2, state: "failed", error: { code: "import.checksum-mismatch" } });
+    expect((await detail(imageId)).latest.number).toBe(1);
+    // What lies in a private network is told to nobody by its sum.
+    expect(JSON.stringify(mismatch.error)).not.toContain(sha256);
+    // What the settings said when it was asked for is not what counts when it is fetched.
+    await runner.close();
+    const late = await import_({ url, imageId });
+    await allow({ importNetworks: [] });
+    runner = await run();
+    expect(late.status).toBe(202);
+    const failed = await settled(imageId);
+    expect(failed).toMatchObject({ number: 3, state: "failed", error: { code: "import.private-address" } });
+    expect(await exists(await folderOf(failed.id))).toBe(false);
+    await allow({ importNetworks: [ownNetwork()] });
     expect(api.said.join("")).not.toContain("s3cr3tsignature");
     const stored = JSON.stringify(await services.db.select().from(jobs));
     expect(stored).not.toContain("s3cr3tsignature");
+  });
+
+  it("from this server itself, or its link, is refused whatever is listed", async () => {
+    for (const host of [
+      "127.0.0.1",
+      "localhost",
+      "localhost.",
+      "[::1]",
+      "2130706433",
+      "169.254.169.254",
+      "a.invalid",
+    ]) {
+      const url = `http://${host}:8080/x.img`;
+      const answer = await api.call("operator", "POST", "/images/import-url", { url, sha256: "0".repeat(64) });
+      expect(answer.status, host).toBe(host === "a.invalid" ? 422 : 403);
+    }
   });
 
   it("goes on anew when its worker went away in the middle", async () => {

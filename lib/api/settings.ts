@@ -6,11 +6,11 @@ import { answers, body } from "./answers.ts";
 import type { Api } from "./types.ts";
 
 const tags = ["Settings"];
-/** Without the defaults: what is not named stays as it is. */
-const Change = z.object({
+/** Without the defaults: what is not named stays as it is. What is not known is refused: it would seem to be set. */
+const Change = z.strictObject({
   waiveApproval: z.boolean().optional(),
   importFolders: z.array(z.string().startsWith("/").max(4096)).max(32).optional(),
-  allowPrivateUrls: z.boolean().optional(),
+  importNetworks: Settings.shape.importNetworks.removeDefault().optional(),
 });
 const routes = {
   read: createRoute({
@@ -33,11 +33,11 @@ const routes = {
 export function registerSettingsRoutes(api: Api): void {
   api.openapi(routes.read, async (c) => c.json(await readSettings(c.get("ctx")), 200));
   api.openapi(routes.change, async (c) => {
-    const { waiveApproval, importFolders, allowPrivateUrls } = c.req.valid("json");
+    const { waiveApproval, importFolders, importNetworks } = c.req.valid("json");
     const change: Partial<Settings> = {
       ...(waiveApproval === undefined ? {} : { waiveApproval }),
       ...(importFolders === undefined ? {} : { importFolders }),
-      ...(allowPrivateUrls === undefined ? {} : { allowPrivateUrls }),
+      ...(importNetworks === undefined ? {} : { importNetworks }),
     };
     return c.json(await changeSettings(c.get("ctx"), change), 200);
   });

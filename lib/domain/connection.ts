@@ -38,6 +38,24 @@ export const VENDOR_OF_DRIVER = {
   hyperv: "hyperv",
 } satisfies Record<Exclude<DriverId, "demo">, Vendor>;
 
+/**
+ * Is it this server itself that the connection acts on: a program that is run here, a socket of this machine? Only who may
+ * add hosts names one.
+ */
+export function isLocal({ connection }: HostConnection): boolean {
+  switch (connection.transport) {
+    case "local":
+    case "unix":
+      return true;
+    case "ssh":
+    case "tls":
+    case "https":
+    case "http":
+    case "demo":
+      return false;
+  }
+}
+
 /** Every secret that some driver needs; a connection uses those that fit its transport. */
 export const HostSecret = z.object({
   password: z.string().max(1024).optional(),

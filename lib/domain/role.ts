@@ -18,7 +18,10 @@ export const ACTIONS = [
   "host.add",
   "host.edit",
   "host.remove",
+  /** Try a connection that the request itself names: the server goes to that address. */
   "host.test",
+  /** Try or read again a host that is stored, as it is stored. */
+  "host.refresh",
   "vm.read",
   "vm.power",
   "vm.capture",
@@ -48,7 +51,7 @@ const GRANTS: Record<Role, ReadonlySet<Action>> = {
   administrator: new Set(ACTIONS),
   operator: new Set<Action>([
     ...READS,
-    "host.test",
+    "host.refresh",
     "vm.power",
     "vm.capture",
     "image.download",

@@ -8,6 +8,8 @@ import { ensureSetupCode, forgetSetupCode } from "#lib/services/setup/setup-code
 export async function administratorFromEnvironment(services: Services): Promise<void> {
   const email = process.env["SUPRAVISOR_ADMIN_EMAIL"];
   const password = process.env["SUPRAVISOR_ADMIN_PASSWORD"];
+  // It has served: nothing that runs in this process later needs to find it there.
+  delete process.env["SUPRAVISOR_ADMIN_PASSWORD"];
   if (!email || !password || !(await setupNeeded(services))) return;
   const input = NewUser.omit({ role: true }).safeParse({
     email,

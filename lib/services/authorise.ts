@@ -17,6 +17,7 @@ const REFUSED_AS: Record<Action, AuditAction | null> = {
   "host.edit": "host.edited",
   "host.remove": "host.removed",
   "host.test": "host.tested",
+  "host.refresh": "host.refreshed",
   "vm.read": null,
   "vm.power": "vm.started",
   "vm.capture": "image.version-added",

@@ -2,7 +2,7 @@ import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { pathToFileURL } from "node:url";
-import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { afterAll, beforeAll, describe, expect, it, vi } from "vitest";
 import { AppError } from "#lib/errors.ts";
 import { runInThread } from "./thread.ts";
 
@@ -48,6 +48,20 @@ describe("runInThread", () => {
     expect(out.sum).toBe(499_500);
     expect(seen.at(-1)).toBe(499_500);
     expect(seen.length).toBeLessThan(20);
+  });
+
+  it("gives the thread none of the process's secrets", async () => {
+    const module = await task("look", "serveTask(async () => ({ ...process.env }));");
+    const secrets = ["SUPRAVISOR_ADMIN_PASSWORD", "SUPRAVISOR_SECRET_KEY", "NEXTAUTH_SECRET", "DATABASE_URL"];
+    for (const name of secrets) vi.stubEnv(name, "s3cr3t");
+    vi.stubEnv("SUPRAVISOR_TRANSFER_PORTS", "20000-20049");
+    try {
+      const seen = await runInThread<null, Record<string, string>>(module, null, { signal: never() });
+      expect(Object.values(seen)).not.toContain("s3cr3t");
+      expect(seen).toMatchObject({ PATH: process.env["PATH"], SUPRAVISOR_TRANSFER_PORTS: "20000-20049" });
+    } finally {
+      vi.unstubAllEnvs();
+    }
   });
 
   it("throws the task's own error with code, hint and details", async () => {

@@ -1,6 +1,7 @@
 /** Bulk work runs in a worker thread, so that a page never waits for a disk. */
 import { Worker } from "node:worker_threads";
 import { AppError, errorFromJson, errorToJson } from "#lib/errors.ts";
+import { threadEnvironment } from "#lib/process/child-environment.mjs";
 import type { FromTask, ToTask } from "./task.ts";
 
 export interface ThreadOptions<P> {
@@ -30,6 +31,7 @@ export async function runInThread<I, O, P = unknown>(module: URL, input: I, opti
   const worker = new Worker(module, {
     workerData: input,
     execArgv: [],
+    env: threadEnvironment(),
     name: module.pathname.split("/").at(-1) ?? "task",
   });
 

@@ -10,7 +10,7 @@ import { api, Nothing } from "#lib/http/client.ts";
 
 export function RefreshHostButton({ host }: { host: Host }): ReactNode {
   const client = useQueryClient();
-  const reason = useMayReason("host.test");
+  const reason = useMayReason("host.refresh");
   const refresh = useMutation({
     mutationFn: () => api.post(`/hosts/${host.id}/refresh`, Nothing),
     onError: (error) => toastError(error, `${host.name} could not be read anew`),

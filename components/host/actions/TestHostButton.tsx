@@ -11,7 +11,7 @@ import { TestResult } from "../TestResult.tsx";
 
 /** Tests a stored host with its stored secrets. */
 export function TestHostButton({ host }: { host: Host }): ReactNode {
-  const reason = useMayReason("host.test");
+  const reason = useMayReason("host.refresh");
   const [open, setOpen] = useState(false);
   const test = useMutation({ mutationFn: () => api.post("/hosts/test", HostTest, { hostId: host.id }) });
   return (

@@ -1,8 +1,6 @@
 "use client";
 import type { ReactNode } from "react";
 import { useFormContext, useWatch } from "react-hook-form";
-import { Field } from "#components/ui/Field.tsx";
-import { Input } from "#components/ui/Input.tsx";
 import { RadioGroup } from "#components/ui/RadioGroup.tsx";
 import { AddressFields } from "./AddressFields.tsx";
 import type { FieldsProps } from "./fields.ts";
@@ -10,7 +8,7 @@ import type { HostFormFields } from "./form.ts";
 import { SshSignInFields } from "./SshSignInFields.tsx";
 
 export function VirtualBoxFields({ stored }: FieldsProps): ReactNode {
-  const { control, setValue, register, formState } = useFormContext<HostFormFields>();
+  const { control, setValue } = useFormContext<HostFormFields>();
   const transport = useWatch({ control, name: "transport" });
   return (
     <>
@@ -38,14 +36,6 @@ export function VirtualBoxFields({ stored }: FieldsProps): ReactNode {
           />
         </>
       ) : null}
-      <Field
-        label="VBoxManage"
-        required={false}
-        error={formState.errors.program?.message}
-        hint="Its full path on that machine. Empty: the usual places are tried."
-      >
-        <Input spellCheck={false} autoCapitalize="none" placeholder="/usr/bin/VBoxManage" {...register("program")} />
-      </Field>
     </>
   );
 }

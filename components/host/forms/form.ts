@@ -17,8 +17,6 @@ export const HostFormFields = z.object({
   port: z.string(),
   user: z.string(),
   remoteSocket: z.string(),
-  /** Where the hypervisor's own command lies on the host; empty: the usual place. */
-  program: z.string(),
   /** How the host reaches this console; empty: as the console reaches it. */
   callback: z.string(),
   auth: z.string(),
@@ -48,7 +46,6 @@ export const EMPTY_FIELDS: Omit<HostFormFields, "driver"> = {
   port: "",
   user: "",
   remoteSocket: "",
-  program: "",
   callback: "",
   auth: "password",
   password: "",

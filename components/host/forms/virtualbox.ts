@@ -6,14 +6,12 @@ export const virtualBoxForm: HostDriverForm<"virtualbox"> = {
   hint: "Through VBoxManage: on this server, or on a Linux, macOS or Windows machine over SSH",
   initial: { transport: "ssh", auth: "key" },
   connectionOf(values) {
-    const program = orNull(values.program);
-    if (values.transport === "local") return { transport: "local", program };
+    if (values.transport === "local") return { transport: "local" };
     return {
       transport: "ssh",
       host: values.host.trim(),
       ...portOf(values.port),
       user: values.user.trim(),
-      program,
       hostKey: orNull(values.pin),
     };
   },
@@ -22,7 +20,6 @@ export const virtualBoxForm: HostDriverForm<"virtualbox"> = {
     const base = {
       transport: connection.transport,
       auth: secrets.includes("password") ? "password" : "key",
-      program: connection.program ?? "",
     };
     if (connection.transport === "local") return base;
     return {

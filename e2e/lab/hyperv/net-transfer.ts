@@ -1,13 +1,14 @@
 /** The transfers that a host without curl does by .NET, done by Node: the same requests, the same pinned certificate. */
 import { createHash } from "node:crypto";
-import { createReadStream, createWriteStream, existsSync, statSync } from "node:fs";
+import { createReadStream, createWriteStream, existsSync, readFileSync, statSync } from "node:fs";
 import { request } from "node:https";
 import { pipeline } from "node:stream/promises";
 import type { TLSSocket } from "node:tls";
 
 export interface NetTransfer {
   readonly url: string;
-  readonly token: string;
+  /** File that holds the header with the token. */
+  readonly header: string;
   /** SHA-256 of the certificate, 64 hex digits. */
   readonly fingerprint: string;
   readonly path: string;
@@ -20,19 +21,20 @@ export function readScript(script: string): NetTransfer | null {
   const quoted = (before: string): string | null =>
     new RegExp(`${before}'((?:[^']|'')*)'`).exec(script)?.[1]?.replaceAll(/(['\u2018\u2019])\1/g, "$1") ?? null;
   const url = quoted("\\[Net\\.HttpWebRequest\\]::Create\\(");
-  const token = quoted("'Authorization',")?.replace(/^Bearer /, "");
+  const header = quoted("\\$r\\.Headers\\.Add\\(\\[IO\\.File\\]::ReadAllText\\(");
   const fingerprint = quoted("\\[Pin\\]::Of\\(");
   const path = quoted("\\[IO\\.File\\]::Open\\(");
-  if (url === null || token === undefined || fingerprint === null || path === null) return null;
+  if (url === null || header === null || fingerprint === null || path === null) return null;
   const from = /ContentLength=\$f\.Length-(\d+)/.exec(script)?.[1];
-  return { url, token, fingerprint, path, from: from === undefined ? null : Number(from) };
+  return { url, header, fingerprint, path, from: from === undefined ? null : Number(from) };
 }
 
 /** Answers the exit code. */
-export async function transfer({ url, token, fingerprint, path, from }: NetTransfer): Promise<number> {
+export async function transfer({ url, header, fingerprint, path, from }: NetTransfer): Promise<number> {
   const have = from ?? (existsSync(path) ? statSync(path).size : 0);
   const total = from === null ? 0 : statSync(path).size;
-  const headers: Record<string, string | number> = { authorization: `Bearer ${token}` };
+  const [name = "", value = ""] = readFileSync(header, "utf8").trim().split(/:\s*/, 2);
+  const headers: Record<string, string | number> = { [name.toLowerCase()]: value };
   if (from === null && have > 0) headers["range"] = `bytes=${have}-`;
   if (from !== null) {
     headers["content-length"] = total - from;

@@ -185,12 +185,18 @@ export class HostPrograms {
   #powershell(words: readonly string[], running: Running): number | Promise<number> {
     const index = words.findIndex((word) => /^-enc/i.test(word));
     const script = Buffer.from(words[index + 1] ?? "", "base64").toString("utf16le");
+    if (/\bbearer\b/i.test(script)) {
+      running.stderr.push(Buffer.from("A secret stands in the command line.\r\n"));
+      return 1;
+    }
     const asked = readScript(script);
     if (asked !== null) {
-      return transfer({ ...asked, path: this.#path(asked.path) }).catch((error: unknown) => {
-        running.stderr.push(Buffer.from(`${error instanceof Error ? error.message : String(error)}\r\n`));
-        return 1;
-      });
+      return transfer({ ...asked, path: this.#path(asked.path), header: this.#path(asked.header) }).catch(
+        (error: unknown) => {
+          running.stderr.push(Buffer.from(`${error instanceof Error ? error.message : String(error)}\r\n`));
+          return 1;
+        },
+      );
     }
     const from = /\$tmp_file_path = \[System\.IO\.Path\]::GetFullPath\("([^"]+)"\)/.exec(script)?.[1];
     const to = /\$dest_file_path = \[System\.IO\.Path\]::GetFullPath\("([^"]+)"/.exec(script)?.[1];
@@ -207,6 +213,10 @@ export class HostPrograms {
   }
 
   #curl(words: readonly string[], running: Running): Promise<number> {
+    if (words.some((word) => /\bbearer\b/i.test(word))) {
+      running.stderr.push(Buffer.from("A secret stands in the command line.\r\n"));
+      return Promise.resolve(1);
+    }
     // Paths of the host become those of the jail; a path may stand behind an @.
     const mapped = words
       .filter((word) => word !== "--ssl-no-revoke")

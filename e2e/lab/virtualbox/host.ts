@@ -5,8 +5,10 @@ import type { VirtualBoxLab } from "./virtualbox.ts";
 
 type Target = Extract<HostConnection, { driver: "virtualbox" }>;
 
-export function localTarget(lab: VirtualBoxLab): Target {
-  return { driver: "virtualbox", connection: { transport: "local", program: lab.executable } };
+/** This process, its threads and the programs that inherit its environment run this VBoxManage from now on. */
+export function localTarget(lab: Pick<VirtualBoxLab, "executable">): Target {
+  process.env["SUPRAVISOR_VBOXMANAGE"] = lab.executable;
+  return { driver: "virtualbox", connection: { transport: "local" } };
 }
 
 export function sshTarget(sshd: VirtualBoxSshd): { target: Target; secret: HostSecret } {
@@ -14,7 +16,7 @@ export function sshTarget(sshd: VirtualBoxSshd): { target: Target; secret: HostS
   return {
     target: {
       driver: "virtualbox",
-      connection: { transport: "ssh", host: "127.0.0.1", port, user, program: null, hostKey },
+      connection: { transport: "ssh", host: "127.0.0.1", port, user, hostKey },
     },
     secret: { privateKey: clientKey },
   };

@@ -2,23 +2,17 @@
 import { z } from "zod";
 import { Hostname, Port, SshFingerprint, SshUser } from "./address.ts";
 
-/** A full path that ends in VBoxManage, on Linux, macOS or Windows: nothing else is ever run. Null: the usual places. */
-const Program = z
-  .string()
-  .max(1024)
-  .regex(/^(?:\/|[A-Za-z]:[\\/])[^\u0000-\u001f"]*$/)
-  .regex(/(?:^|[\\/])VBoxManage(?:\.exe)?$/i)
-  .nullable()
-  .default(null);
-
-const VirtualBoxLocal = z.object({ transport: z.literal("local"), program: Program });
+/**
+ * Which program is run is never part of a connection: fixed places and the machine's own environment say where VBoxManage
+ * lies. A `program`, which connections once had, is left out as they are read.
+ */
+const VirtualBoxLocal = z.object({ transport: z.literal("local") });
 const VirtualBoxSsh = z.object({
   transport: z.literal("ssh"),
   host: Hostname,
   port: Port.default(22),
   /** VirtualBox keeps its machines by user: whoever signs in sees only its own. */
   user: SshUser,
-  program: Program,
   /** Null until a person confirmed it. */
   hostKey: SshFingerprint.nullable().default(null),
 });

@@ -3,7 +3,7 @@ import { fetchScript, NO_SPACE, powershell, sendScript } from "./download-script
 
 const transfer = {
   url: "https://10.0.0.1:20000/transfers/ab",
-  token: "tok-en_1",
+  header: "D:\\O'Brien’s VMs\\a $x `n.vhdx.transfer-key",
   fingerprint: "ab".repeat(32),
   path: "D:\\O'Brien’s VMs\\a $x `n.vhdx",
 };
@@ -13,6 +13,15 @@ it("pins the one certificate, by code that needs no runspace", () => {
   expect(script).toContain(`ServerCertificateValidationCallback=[Pin]::Of('${"ab".repeat(32)}')`);
   expect(script).toContain("ComputeHash(c.GetRawCertData())");
   expect(script).toContain("$r.Proxy=$null");
+});
+
+it("takes the token from a file: the command line holds nothing to sign in with", () => {
+  for (const script of [fetchScript(transfer), sendScript(transfer, 4096)]) {
+    expect(script).toContain(
+      "$r.Headers.Add([IO.File]::ReadAllText('D:\\O''Brien’’s VMs\\a $x `n.vhdx.transfer-key').Trim())",
+    );
+    expect(script).not.toMatch(/bearer/i);
+  }
 });
 
 it("keeps paths to themselves: PowerShell takes typographic quotes for plain ones", () => {
@@ -31,7 +40,12 @@ it("goes on at the end of what is there, or at the byte that is asked for", () =
 it("ends as curl does when the drive is full", () => expect(fetchScript(transfer)).toContain(`exit ${NO_SPACE}`));
 
 it("fits a command line, and is what was written", () => {
-  const line = powershell(sendScript({ ...transfer, path: `D:\\${"x".repeat(240)}.vhdx` }, 2 ** 45));
+  const line = powershell(
+    sendScript(
+      { ...transfer, path: `D:\\${"x".repeat(240)}.vhdx`, header: `D:\\${"y".repeat(240)}.vhdx.transfer-key` },
+      2 ** 45,
+    ),
+  );
   expect(line.length).toBeLessThan(8191);
   const encoded = /-EncodedCommand (\S+)$/.exec(line)?.[1] ?? "";
   expect(Buffer.from(encoded, "base64").toString("utf16le")).toContain("x".repeat(240));

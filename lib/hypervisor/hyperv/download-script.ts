@@ -12,7 +12,8 @@ const single = (text: string): string => `'${text.replaceAll(/['\u2018\u2019\u20
 
 export interface ScriptTransfer {
   readonly url: string;
-  readonly token: string;
+  /** File on the host that holds the header with the token: a command line is seen by others and kept in logs. */
+  readonly header: string;
   /** SHA-256 of the certificate, 64 hex digits. */
   readonly fingerprint: string;
   /** Path on the host. */
@@ -26,7 +27,7 @@ const CHECK =
   '.Replace("-","").ToLowerInvariant()==f;};}}';
 
 /** -2147024784: ERROR_DISK_FULL. */
-function frame({ url, token, fingerprint }: ScriptTransfer, body: string): string {
+function frame({ url, header, fingerprint }: ScriptTransfer, body: string): string {
   return `$ErrorActionPreference='Stop'
 try{
 Add-Type ${single(CHECK)}
@@ -34,7 +35,7 @@ Add-Type ${single(CHECK)}
 [Net.ServicePointManager]::ServerCertificateValidationCallback=[Pin]::Of(${single(fingerprint)})
 $r=[Net.HttpWebRequest]::Create(${single(url)})
 $r.Proxy=$null
-$r.Headers.Add('Authorization',${single(`Bearer ${token}`)})
+$r.Headers.Add([IO.File]::ReadAllText(${single(header)}).Trim())
 $r.ReadWriteTimeout=60000
 ${body}
 }catch{

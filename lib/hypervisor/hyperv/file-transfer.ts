@@ -73,7 +73,7 @@ export class FileTransfer {
       transfer: { url: address.url, ...files },
       script: {
         url: address.url,
-        token: address.token,
+        header: files.header,
         fingerprint: new X509Certificate(certificate).fingerprint256.replaceAll(":", "").toLowerCase(),
         path,
       },

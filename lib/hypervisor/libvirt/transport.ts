@@ -5,6 +5,7 @@ import type { LibvirtConnection } from "#lib/domain/connection/libvirt.ts";
 import type { HostSecret } from "#lib/domain/connection.ts";
 import { AppError } from "#lib/errors.ts";
 import { forwardToSocket, openSsh, readHostKey, runAsStream } from "#lib/wire/ssh/open-ssh.ts";
+import { posixWord } from "#lib/wire/ssh/posix-word.ts";
 import { openTls } from "#lib/wire/tls/open-tls.ts";
 
 export interface Transport {
@@ -86,7 +87,7 @@ async function openThroughSsh(
   const attempts: (() => Promise<Duplex>)[] = [
     ...sockets.map((path) => () => forwardToSocket(client, path)),
     ...(connection.socket === null ? [() => runAsStream(client, `virt-ssh-helper ${uri}`, SETTLE_MS)] : []),
-    ...sockets.map((path) => () => runAsStream(client, `nc -U '${path.replaceAll("'", "'\\''")}'`, SETTLE_MS)),
+    ...sockets.map((path) => () => runAsStream(client, `nc -U ${posixWord(path)}`, SETTLE_MS)),
   ];
   for (const attempt of attempts) {
     signal?.throwIfAborted();

@@ -111,25 +111,30 @@ describe.skipIf(reason !== null)(
         chmodSync(path, 0o755);
         return path;
       };
-      const open = (path: string) =>
-        outcome(openHost({ driver: "virtualbox", connection: { transport: "local", program: path } }, null));
+      const open = (path: string) => outcome(openHost(localTarget({ executable: path }), null));
       expect((await open("/nowhere/VBoxManage")).code).toBe("host.no-hypervisor");
       expect((await open(program("old", "echo 5.2.44r139111"))).code).toBe("host.too-old");
       expect((await open(program("other", "echo hello"))).code).toBe("host.no-hypervisor");
       expect((await open(program("broken", "echo 'VBoxManage: error: kaputt' >&2; exit 1"))).code).toBe(
         "host.no-hypervisor",
       );
-      const { target, secret } = ssh();
-      const nowhere = { ...target.connection, program: "/nowhere/VBoxManage" } as never;
-      expect(await codeOf(openHost({ ...target, connection: nowhere }, secret))).toBe("host.no-hypervisor");
+      expect((await open("VBoxManage")).code).toBe("host.no-hypervisor");
+      expect((await open("/bin/sh")).code).toBe("host.no-hypervisor");
+      // A connection names no program: what an earlier version stored is not looked at.
+      const marker = join(folder, "ran");
+      const old = { transport: "local", program: program("named", `touch ${marker}; echo 7.2.0r1`) };
+      await using adapter = await openHost({ ...localTarget(lab), connection: old as never }, null);
+      expect(adapter.capabilities.canStartVms).toBe(false);
+      expect(existsSync(marker)).toBe(false);
     });
 
     it("asks Debian's wrapper, which warns before every answer", async () => {
-      const { target, secret } = ssh();
-      await using adapter = await openHost(
-        { ...target, connection: { ...target.connection, program: "/usr/bin/VBoxManage" } as never },
-        secret,
-      );
+      const executable = join(lab.folder, "wrapped", "VBoxManage");
+      mkdirSync(join(lab.folder, "wrapped"));
+      const words = lab.command("/usr/bin/VBoxManage").map((word) => `'${word.replaceAll("'", `'\\''`)}'`);
+      writeFileSync(executable, `#!/bin/sh\nexec ${words.join(" ")} "$@"\n`);
+      chmodSync(executable, 0o755);
+      await using adapter = await openHost(localTarget({ executable }), null);
       expect(adapter.capabilities).toMatchObject({
         canStartVms: false,
         whyNotStart: expect.stringContaining("/dev/vboxdrv"),

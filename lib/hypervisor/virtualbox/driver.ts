@@ -15,7 +15,7 @@ export const virtualBoxDriver: HypervisorDriver<VirtualBoxConnection, HostSecret
     const machine: HostMachine =
       connection.transport === "local" ? new LocalMachine() : await SshMachine.open(connection, secret, signal);
     try {
-      return await VirtualBoxAdapter.open(await VBoxManage.find(machine, connection.program, signal), signal);
+      return await VirtualBoxAdapter.open(await VBoxManage.find(machine, signal), signal);
     } catch (error) {
       await machine[Symbol.asyncDispose]();
       throw error;

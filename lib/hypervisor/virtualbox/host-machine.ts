@@ -20,6 +20,10 @@ export interface HostMachine extends AsyncDisposable {
   readonly name: string;
   readonly os: MachineOs;
   readonly files: MachineFiles;
+  /** The VBoxManage that whoever runs this machine named, and no other is to be run; null: the usual places. */
+  readonly program: string | null;
+  /** Where its environment says that VBoxManage lies, when it lies in none of the usual places; null: nowhere. */
+  search(signal?: AbortSignal): Promise<string | null>;
   /** Runs a program without a shell in between to read its arguments. Throws `host.timeout`, `host.unreachable`. */
   run(program: string, args: readonly string[], options: ProgramOptions): Promise<ProgramResult>;
 }

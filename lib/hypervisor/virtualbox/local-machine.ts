@@ -5,6 +5,7 @@ import { openFileSource } from "#lib/disk/files/file-source.ts";
 import { fileError, isCode } from "#lib/disk/files/file-error.ts";
 import type { ByteSink } from "#lib/disk/io.ts";
 import { AppError } from "#lib/errors.ts";
+import { programEnvironment } from "#lib/process/child-environment.mjs";
 import type { MachineFiles } from "#lib/wire/machine-files.ts";
 import {
   MAX_OUTPUT,
@@ -13,7 +14,7 @@ import {
   type ProgramOptions,
   type ProgramResult,
 } from "./host-machine.ts";
-import { programEnvironment } from "./locale.ts";
+import { inEnglish } from "./locale.ts";
 
 const OS: Partial<Record<NodeJS.Platform, MachineOs>> = { darwin: "macos", win32: "windows" };
 const MOST_LISTED = 5000;
@@ -108,6 +109,12 @@ export class LocalMachine implements HostMachine {
   readonly name = "this machine";
   readonly os: MachineOs = OS[process.platform] ?? "linux";
   readonly files = files;
+  readonly program = process.env["SUPRAVISOR_VBOXMANAGE"] || null;
+
+  /** `SUPRAVISOR_VBOXMANAGE` and the usual places are all: what else lies on the PATH is not looked at. */
+  async search(): Promise<null> {
+    return null;
+  }
 
   run(program: string, args: readonly string[], options: ProgramOptions): Promise<ProgramResult> {
     const { signal, timeoutMs } = options;
@@ -117,7 +124,7 @@ export class LocalMachine implements HostMachine {
       const detached = this.os !== "windows";
       const child = spawn(program, args, {
         stdio: ["ignore", "pipe", "pipe"],
-        env: { ...process.env, ...programEnvironment(this.os) },
+        env: programEnvironment(inEnglish(this.os)),
         detached,
         windowsHide: true,
       });

@@ -1,10 +1,6 @@
 /** Arguments that arrive as they were given, whatever stands in them. */
 import { AppError } from "#lib/errors.ts";
-
-/** One word for POSIX shells, and for csh and fish as well: nothing is special between single quotes. */
-export function posixWord(text: string): string {
-  return `'${text.replaceAll("'", `'\\''`)}'`;
-}
+import { posixWord } from "#lib/wire/ssh/posix-word.ts";
 
 export function posixCommand(
   environment: Readonly<Record<string, string>>,
@@ -74,4 +70,9 @@ export function windowsSpace(folder: string): string {
   return encodedPowerShell(
     `$d=[IO.DriveInfo]::new([IO.Path]::GetPathRoot(${powerShellText(folder)}));"$($d.AvailableFreeSpace) $($d.TotalSize)"`,
   );
+}
+
+/** The folder that VirtualBox was installed in; an empty line when it is not. */
+export function windowsInstallFolder(): string {
+  return encodedPowerShell("[Environment]::GetEnvironmentVariable('VBOX_MSI_INSTALL_PATH','Machine')");
 }

@@ -1,4 +1,5 @@
 /** VirtualBox on another machine: programs and files through one SSH connection, which is opened again when it was lost. */
+import { win32 } from "node:path";
 import type { Client } from "ssh2";
 import type { HostSecret } from "#lib/domain/connection.ts";
 import { AppError } from "#lib/errors.ts";
@@ -8,8 +9,8 @@ import { runCommand } from "#lib/wire/ssh/run-command.ts";
 import { sftpFiles, windowsWirePath } from "#lib/wire/ssh/sftp-files.ts";
 import { SshSession } from "#lib/wire/ssh/ssh-session.ts";
 import { MAX_OUTPUT, type HostMachine, type MachineOs, type ProgramOptions } from "./host-machine.ts";
-import { programEnvironment } from "./locale.ts";
-import { posixCommand, windowsProgram, windowsSpace } from "./quoting.ts";
+import { inEnglish } from "./locale.ts";
+import { posixCommand, windowsInstallFolder, windowsProgram, windowsSpace } from "./quoting.ts";
 
 /** OpenSSH lets 10 sessions through one connection by default; SFTP is one of them. */
 const MOST_COMMANDS = 6;
@@ -19,6 +20,7 @@ export class SshMachine implements HostMachine {
   readonly name: string;
   readonly os: MachineOs;
   readonly files: MachineFiles;
+  readonly program = null;
   readonly #session: SshSession;
   #running = 0;
   readonly #waiting: (() => void)[] = [];
@@ -47,8 +49,19 @@ export class SshMachine implements HostMachine {
 
   async run(program: string, args: readonly string[], options: ProgramOptions) {
     const command =
-      this.os === "windows" ? windowsProgram(program, args) : posixCommand(programEnvironment(this.os), program, args);
+      this.os === "windows" ? windowsProgram(program, args) : posixCommand(inEnglish(this.os), program, args);
     return this.#run(command, options);
+  }
+
+  /** On the PATH of the account, or where VirtualBox's installer for Windows says that it put it. */
+  async search(signal?: AbortSignal): Promise<string | null> {
+    const options = { signal, timeoutMs: PROBE_MS };
+    if (this.os === "windows") {
+      const folder = (await this.#run(windowsInstallFolder(), options)).stdout.trim();
+      return /^[A-Za-z]:\\[^"\r\n]*$/.test(folder) ? win32.join(folder, "VBoxManage.exe") : null;
+    }
+    const { stdout } = await this.run("sh", ["-c", "command -v VBoxManage"], options);
+    return /^\/[^\r\n]*\/VBoxManage$/.exec(stdout.trim())?.[0] ?? null;
   }
 
   async #run(command: string, options: ProgramOptions) {

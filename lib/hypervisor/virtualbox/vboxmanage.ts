@@ -32,6 +32,8 @@ const PLACES: Record<MachineOs, readonly string[]> = {
   macos: ["/Applications/VirtualBox.app/Contents/MacOS/VBoxManage", "/usr/local/bin/VBoxManage"],
   windows: ["C:\\Program Files\\Oracle\\VirtualBox\\VBoxManage.exe"],
 };
+/** A full path that ends in VBoxManage, on Linux, macOS or Windows. */
+const NAMED = /^(?:\/|[A-Za-z]:[\\/])(?:.*[\\/])?VBoxManage(?:\.exe)?$/i;
 /** 6.1, the first with `snapshot list --machinereadable` as it is read here, and with images that are moved between folders. */
 const OLDEST = { major: 6, minor: 1 };
 const COMMAND_MS = 60_000;
@@ -53,8 +55,8 @@ export class VBoxManage {
   }
 
   /** Throws `host.no-hypervisor` and `host.too-old`. */
-  static async find(machine: HostMachine, configured: string | null, signal?: AbortSignal): Promise<VBoxManage> {
-    const program = await locate(machine, configured, signal);
+  static async find(machine: HostMachine, signal?: AbortSignal): Promise<VBoxManage> {
+    const program = await locate(machine, signal);
     let said: string;
     try {
       const { code, stdout, stderr } = await machine.run(program, ["--version"], { signal, timeoutMs: COMMAND_MS });
@@ -173,20 +175,22 @@ export class VBoxManage {
   }
 }
 
-async function locate(machine: HostMachine, configured: string | null, signal?: AbortSignal): Promise<string> {
-  for (const path of configured === null ? PLACES[machine.os] : [configured]) {
-    if ((await machine.files.stat(path, signal).catch(() => null))?.isFile === true) return path;
-  }
-  throw notThere(
-    machine,
-    configured === null ? "VBoxManage is in none of the usual places there" : `there is no ${configured} there`,
-    null,
-  );
+async function locate(machine: HostMachine, signal?: AbortSignal): Promise<string> {
+  const { program } = machine;
+  if (program !== null && !NAMED.test(program))
+    throw notThere(machine, "SUPRAVISOR_VBOXMANAGE is not the full path of a VBoxManage", null);
+  const isThere = async (path: string): Promise<boolean> =>
+    (await machine.files.stat(path, signal).catch(() => null))?.isFile === true;
+  for (const path of program === null ? PLACES[machine.os] : [program]) if (await isThere(path)) return path;
+  if (program !== null) throw notThere(machine, `there is no ${program} there`, null);
+  const found = await machine.search(signal);
+  if (found !== null && (await isThere(found))) return found;
+  throw notThere(machine, "VBoxManage is in none of the usual places there", null);
 }
 
 function notThere(machine: HostMachine, why: string, cause: unknown): AppError {
   return new AppError("unprocessable", "host.no-hypervisor", `${machine.name} has no VirtualBox: ${why}.`, {
-    hint: "Install VirtualBox 6.1 or newer on that machine, or say where its VBoxManage lies.",
+    hint: "Install VirtualBox 6.1 or newer there. Elsewhere than in the usual places: SUPRAVISOR_VBOXMANAGE names it on this server, the PATH of the account on another machine.",
     ...(cause === null ? {} : { cause }),
   });
 }

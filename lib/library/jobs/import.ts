@@ -49,7 +49,7 @@ export const importHandler = versionJob(async (io) => {
         sha256: input.sha256,
         folder,
         fileName: input.fileName,
-        allowPrivate: settings.allowPrivateUrls,
+        networks: settings.importNetworks,
         free: await library.free(),
       },
       { signal: io.signal, onProgress: (progress) => io.progress(progress), stallAfter: STALL_MS },

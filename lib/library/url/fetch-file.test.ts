@@ -6,10 +6,10 @@ import type { AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { errorToJson } from "#lib/errors.ts";
+import { addressRule } from "./address-rule.ts";
 import { fetchFile, type FetchInput } from "./fetch-file.ts";
-import { guardedAgent } from "./guarded-agent.ts";
-import { openUrl } from "./open-url.ts";
-import { isPrivateAddress } from "./private-address.ts";
+import { GuardedAgent } from "./guarded-agent.ts";
 
 let folder: string;
 const open: Server[] = [];
@@ -24,9 +24,9 @@ afterEach(async () => {
   await rm(folder, { recursive: true, force: true });
 });
 
-async function serve(listener: RequestListener): Promise<string> {
+async function serve(listener: RequestListener, address = "127.0.0.1"): Promise<string> {
   const server = createServer(listener);
-  server.listen(0, "127.0.0.1");
+  server.listen(0, address);
   await once(server, "listening");
   open.push(server);
   return `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
@@ -36,12 +36,16 @@ const bytes = randomBytes(500_000);
 const sha256 = createHash("sha256").update(bytes).digest("hex");
 const never = new AbortController().signal;
 
-function get(url: string, more: Partial<FetchInput> = {}) {
+/** Tests have no public address to serve from: 127.0.0.1 stands for one. */
+const publicHere = () => new GuardedAgent((address) => (address === "127.0.0.1" ? "public" : "never"));
+
+function get(url: string, more: Partial<FetchInput> = {}, agent = publicHere()) {
   return fetchFile(
-    { url, sha256, folder, fileName: "disk.img", allowPrivate: true, free: 2 ** 40, ...more },
+    { url, sha256, folder, fileName: "disk.img", networks: [], free: 2 ** 40, ...more },
     never,
     () => undefined,
     1,
+    agent,
   );
 }
 
@@ -142,49 +146,59 @@ describe("fetchFile", () => {
     await expect(get(`${url}/file`)).rejects.toMatchObject({ code: "import.bad-url" });
   });
 
-  it("connects to no private address: literal, by name, or by a redirect", async () => {
-    let connections = 0;
-    const url = await serve((_request, response) => {
-      connections++;
-      response.end(bytes);
+  it("tells the sum of what came from a public address, and none of what lies in a listed network", async () => {
+    const url = await serve((_request, response) => response.end(bytes));
+    const wrong = { sha256: "0".repeat(64) };
+    await expect(get(url, wrong)).rejects.toMatchObject({
+      code: "import.checksum-mismatch",
+      details: { expected: "0".repeat(64), actual: sha256 },
     });
-    const { port } = new URL(url);
-    const forms = [
-      url,
-      `http://localhost:${port}/`,
-      `http://[::1]:${port}/`,
-      `http://2130706433:${port}/`,
-      `http://0x7f.1:${port}/`,
-      `http://[::ffff:127.0.0.1]:${port}/`,
-      `http://0:${port}/`,
-    ];
-    for (const form of forms) {
-      await expect(get(form, { allowPrivate: false }), form).rejects.toMatchObject({
-        code: "import.private-address",
-        kind: "forbidden",
-      });
-      await rm(join(folder, ".disk.img.part"));
-    }
-    expect(connections).toBe(0);
+    await rm(join(folder, ".disk.img.part"));
+    const error = await get(url, wrong, new GuardedAgent(() => "listed")).catch((thrown: unknown) => thrown);
+    expect(error).toMatchObject({ code: "import.checksum-mismatch", details: { expected: "0".repeat(64) } });
+    expect(JSON.stringify(errorToJson(error))).not.toContain(sha256);
   });
 
-  it("lets no redirect lead from a public address to a private one", async () => {
-    const reached: string[] = [];
+  it("tells none either when only the last hop led into a listed network", async () => {
     const url = await serve((request, response) => {
-      reached.push(request.headers.host ?? "");
       if (request.headers.host?.startsWith("127.0.0.1"))
-        response.writeHead(302, { location: `http://127.0.0.2:${port}/` }).end();
+        response.writeHead(302, { location: `http://127.0.0.2:${new URL(url).port}/` }).end();
       else response.end(bytes);
-    });
-    const { port } = new URL(url);
-    // 127.0.0.1 stands for the public server, 127.0.0.2 for what only this machine can reach.
-    const agent = guardedAgent(false, (address) => address !== "127.0.0.1");
-    try {
-      await expect(openUrl(agent, url, null, never)).rejects.toMatchObject({ code: "import.private-address" });
-    } finally {
-      await agent.destroy();
+    }, "0.0.0.0");
+    const rule = (address: string) => (address === "127.0.0.1" ? ("public" as const) : ("listed" as const));
+    const error = await get(url, { sha256: "0".repeat(64) }, new GuardedAgent(rule)).catch((thrown: unknown) => thrown);
+    expect(error).toMatchObject({ code: "import.checksum-mismatch" });
+    expect(JSON.stringify(errorToJson(error))).not.toContain(sha256);
+  });
+
+  it("does not try again where it may never go, nor for a name that does not exist", async () => {
+    const asked: string[] = [];
+    const guard = () =>
+      new GuardedAgent(addressRule([], []), (host, _options, callback) => {
+        asked.push(host);
+        if (host === "gone.example") callback(Object.assign(new Error("no"), { code: "ENOTFOUND" }), []);
+        else callback(null, [{ address: "10.0.0.1", family: 4 }]);
+      });
+    const codes: Record<string, string> = {};
+    for (const url of [
+      "http://gone.example/",
+      "http://inside.example/",
+      "http://localhost./",
+      "http://x.nip.invalid/",
+    ]) {
+      codes[url] = await get(url, {}, guard()).then(
+        () => "fetched",
+        (error: { code: string }) => error.code,
+      );
+      await rm(join(folder, ".disk.img.part"));
     }
-    expect(reached).toEqual([`127.0.0.1:${port}`]);
+    expect(codes).toEqual({
+      "http://gone.example/": "import.unknown-host",
+      "http://inside.example/": "import.private-address",
+      "http://localhost./": "import.private-address",
+      "http://x.nip.invalid/": "import.unknown-host",
+    });
+    expect(asked).toEqual(["gone.example", "inside.example"]);
   });
 
   it("stops when it is told to", async () => {
@@ -194,36 +208,7 @@ describe("fetchFile", () => {
       response.write(bytes.subarray(0, 1000));
       setTimeout(() => stop.abort(new Error("enough")), 20);
     });
-    const input = { url, sha256, folder, fileName: "disk.img", allowPrivate: true, free: 2 ** 40 };
-    await expect(fetchFile(input, stop.signal, () => undefined)).rejects.toThrow("enough");
-  });
-});
-
-describe("isPrivateAddress", () => {
-  it.each([
-    "127.0.0.1",
-    "10.1.2.3",
-    "172.31.255.255",
-    "192.168.0.1",
-    "169.254.169.254",
-    "100.64.0.1",
-    "0.0.0.0",
-    "224.0.0.1",
-    "255.255.255.255",
-    "::1",
-    "::",
-    "fe80::1%eth0",
-    "fd00::1",
-    "::ffff:10.0.0.1",
-    "64:ff9b::7f00:1",
-    "2002:7f00:1::",
-    "ff02::1",
-    "nonsense",
-    "",
-  ])("%s is", (address) => {
-    expect(isPrivateAddress(address)).toBe(true);
-  });
-  it.each(["1.1.1.1", "172.32.0.1", "100.128.0.1", "2606:4700::1111", "::ffff:8.8.8.8"])("%s is not", (address) => {
-    expect(isPrivateAddress(address)).toBe(false);
+    const input = { url, sha256, folder, fileName: "disk.img", networks: [], free: 2 ** 40 };
+    await expect(fetchFile(input, stop.signal, () => undefined, 1, publicHere())).rejects.toThrow("enough");
   });
 });

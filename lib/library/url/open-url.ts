@@ -1,7 +1,9 @@
 /** A GET that follows redirects itself, so that each hop is looked at. */
 import type { Readable } from "node:stream";
-import { type Agent, request } from "undici";
+import { request } from "undici";
 import { AppError } from "#lib/errors.ts";
+import { requireFetchable } from "./fetchable.ts";
+import type { GuardedAgent } from "./guarded-agent.ts";
 
 export interface Opened {
   readonly body: Readable;
@@ -25,17 +27,17 @@ export function hostOf(url: string): string {
 
 /** `resume`: the rest from there on, if the file is still the one that `tag` names; else it comes whole. */
 export async function openUrl(
-  agent: Agent,
+  guard: GuardedAgent,
   url: string,
   resume: { from: number; tag: string } | null,
   signal: AbortSignal,
 ): Promise<Opened> {
   let at = url;
   for (let hop = 0; hop <= MOST_HOPS; hop++) {
-    requireHttp(at);
+    requireFetchable(at, guard.rule);
     const response = await request(at, {
       method: "GET",
-      dispatcher: agent,
+      dispatcher: guard.agent,
       signal,
       headers: {
         "user-agent": "Supravisor",
@@ -85,17 +87,6 @@ function describe(response: {
     );
   }
   return { body, from, total, tag };
-}
-
-function requireHttp(url: string): void {
-  const parsed = URL.canParse(url) ? new URL(url) : null;
-  if (parsed === null || (parsed.protocol !== "http:" && parsed.protocol !== "https:")) {
-    throw new AppError(
-      "unprocessable",
-      "import.bad-url",
-      "The address, or one that it redirects to, is neither http nor https.",
-    );
-  }
 }
 
 function headerOf(value: string | string[] | undefined): string | null {

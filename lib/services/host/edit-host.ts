@@ -2,6 +2,7 @@ import { isDeepStrictEqual } from "node:util";
 import { and, eq, isNull } from "drizzle-orm";
 import { appendAudit } from "#lib/audit/append.ts";
 import { hosts } from "#lib/db/schema.ts";
+import { isLocal } from "#lib/domain/connection.ts";
 import type { HostEdit } from "#lib/domain/host.ts";
 import { AppError } from "#lib/errors.ts";
 import { type HostRow, hostNotFound, loadHostAccess, sealSecret } from "#lib/inventory/host-access.ts";
@@ -24,6 +25,8 @@ export async function editHost(ctx: Ctx, id: string, edit: HostEdit): Promise<Ho
       hint: "Add the other one as a new host.",
     });
   }
+  if (isLocal(target) && !isDeepStrictEqual(target, old.connection))
+    await authorise(ctx, "host.add", { action: "host.edited", subject: { kind: "host", id, name: old.name } });
   const secret = editedSecret(old.name, { target: old.connection, secret: stored }, target, edit.secret);
   const name = edit.name ?? old.name;
   await requireFreeHostName(ctx.db, name, id);

@@ -1,4 +1,5 @@
-import type { HostConnection, HostSecret } from "#lib/domain/connection.ts";
+import { appendAudit } from "#lib/audit/append.ts";
+import { type HostConnection, type HostSecret, isLocal } from "#lib/domain/connection.ts";
 import type { HostTest, NewHost } from "#lib/domain/host.ts";
 import type { HostFacts } from "#lib/domain/inventory.ts";
 import { AppError, errorToJson } from "#lib/errors.ts";
@@ -11,14 +12,48 @@ import { fittingSecret, peersOf } from "./host-peers.ts";
 
 const TIMEOUT_MS = 25_000;
 
-/** Connects once and stores nothing. What goes wrong is the answer, not a throw: the page shows it beside the form. */
+/**
+ * Connects once and stores nothing. What goes wrong is the answer, not a throw: the page shows it beside the form. A
+ * stored host is tested as it is stored: its secret goes nowhere else.
+ */
 export async function testHost(ctx: Ctx, input: NewHost | { hostId: string }): Promise<HostTest> {
-  await authorise(ctx, "host.test");
   if ("hostId" in input) {
-    const access = await loadHostAccess(ctx, input.hostId);
-    return tryHost(ctx, access.row.name, access.target, access.secret);
+    await authorise(ctx, "host.refresh", {
+      action: "host.tested",
+      subject: { kind: "host", id: input.hostId, name: "" },
+    });
+    const { row, target, secret } = await loadHostAccess(ctx, input.hostId);
+    return recorded(ctx, { id: row.id, name: row.name }, target, secret);
   }
-  return tryHost(ctx, input.name, input.target, fittingSecret(input.target, input.secret));
+  const attempt = { action: "host.tested", subject: { kind: "host", id: null, name: input.name } } as const;
+  await authorise(ctx, "host.test", attempt);
+  if (isLocal(input.target)) await authorise(ctx, "host.add", attempt);
+  return recorded(ctx, { id: null, name: input.name }, input.target, fittingSecret(input.target, input.secret));
+}
+
+async function recorded(
+  ctx: Ctx,
+  host: { readonly id: string | null; readonly name: string },
+  target: HostConnection,
+  secret: HostSecret | null,
+): Promise<HostTest> {
+  const outcome = await tryHost(ctx, host.name, target, secret);
+  const { ok, error, identity } = outcome;
+  await ctx.db.transaction((tx) =>
+    appendAudit(tx, ctx.actor, {
+      action: "host.tested",
+      subject: { kind: "host", ...host },
+      result: ok ? "ok" : "failed",
+      details: {
+        target,
+        secrets: secret === null ? [] : Object.keys(secret),
+        ...(identity === null ? {} : { identity }),
+        ...(error === null ? {} : { error: error.code }),
+      },
+    }),
+  );
+  ctx.events.publish({ type: "audit" });
+  return outcome;
 }
 
 async function tryHost(ctx: Ctx, name: string, target: HostConnection, secret: HostSecret | null): Promise<HostTest> {

@@ -1,11 +1,12 @@
 import { basename } from "node:path";
 import type { z } from "zod";
 import type { FolderEntry, ImportFromFolder, ImportFromUrl } from "#lib/domain/image.ts";
-import { AppError } from "#lib/errors.ts";
 import { createVersion, type VersionStarted } from "#lib/library/create-version.ts";
 import { imageNameOf, safeFileName } from "#lib/library/file-names.ts";
 import { listImportFolder, requireImportable } from "#lib/library/import-folders.ts";
 import { urlBinding } from "#lib/library/jobs/import.ts";
+import { addressRule } from "#lib/library/url/address-rule.ts";
+import { requireFetchable } from "#lib/library/url/fetchable.ts";
 import { authorise, authoriseLook } from "#lib/services/authorise.ts";
 import type { Ctx } from "#lib/services/context.ts";
 import { loadSettings } from "#lib/services/settings/settings.ts";
@@ -34,20 +35,11 @@ export async function importFromFolder(ctx: Ctx, input: z.infer<typeof ImportFro
   return announced(ctx, started);
 }
 
-/** Throws `import.bad-url`, `image.*`. Where the address leads is checked when it is fetched. */
+/** Throws `import.bad-url`, `import.private-address`, `import.unknown-host`, `image.*`. Where a name leads is checked when it is fetched. */
 export async function importFromUrl(ctx: Ctx, input: z.infer<typeof ImportFromUrl>): Promise<VersionStarted> {
   await authorise(ctx, "image.add");
-  const url = new URL(input.url);
-  if (url.username !== "" || url.password !== "") {
-    throw new AppError(
-      "invalid",
-      "import.bad-url",
-      "The address holds a user name or password, which would be kept with the image.",
-      {
-        hint: "Use an address without them, or upload the file.",
-      },
-    );
-  }
+  const { importNetworks } = await loadSettings(ctx.db);
+  const url = requireFetchable(input.url, addressRule(importNetworks));
   const fileName = fileNameOf(url);
   const started = await ctx.db.transaction((tx) =>
     createVersion(tx, ctx, ctx.actor, {

@@ -2,8 +2,9 @@ import { eq, sql } from "drizzle-orm";
 import { appendAudit } from "#lib/audit/append.ts";
 import type { Db } from "#lib/db/client.ts";
 import { settings } from "#lib/db/schema.ts";
-import { Settings } from "#lib/domain/settings.ts";
+import { Settings, storedSettings } from "#lib/domain/settings.ts";
 import { may } from "#lib/domain/role.ts";
+import { requireListable } from "#lib/library/url/listable.ts";
 import { authorise } from "../authorise.ts";
 import type { Ctx } from "../context.ts";
 
@@ -13,7 +14,7 @@ const SETTINGS_LOCK = 7_245_005;
 /** For services that go by a policy; no role is asked. */
 export async function loadSettings(db: Db): Promise<Settings> {
   const [row] = await db.select().from(settings).where(eq(settings.key, KEY));
-  return Settings.parse(row?.value ?? {});
+  return storedSettings(row?.value ?? {});
 }
 
 /** Everybody sees the policy that their requests go by; paths of the server are for those who use or review them. */
@@ -25,6 +26,7 @@ export async function readSettings(ctx: Ctx): Promise<Settings> {
 
 export async function changeSettings(ctx: Ctx, change: Partial<Settings>): Promise<Settings> {
   await authorise(ctx, "settings.edit");
+  if (change.importNetworks !== undefined) requireListable(change.importNetworks);
   const next = await ctx.db.transaction(async (tx) => {
     await tx.execute(sql`select pg_advisory_xact_lock(${SETTINGS_LOCK})`);
     const old = await loadSettings(tx);
