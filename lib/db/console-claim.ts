@@ -29,6 +29,7 @@ const NAME = "supravisor console ";
 const CONNECT_MS = 10_000;
 const PROBE_MS = 10_000;
 const WAIT_MS = 3000;
+const GOODBYE_MS = 1500;
 
 interface Holder {
   readonly pid: number;
@@ -85,8 +86,9 @@ export async function claimConsole(url: string, options: ClaimOptions): Promise<
     state: () => state,
     async close() {
       stop.abort();
-      await keeping;
-      await Promise.race([client.end().catch(() => undefined), delay(1000, undefined, { ref: false })]);
+      // An attempt under way would take its time; what it opens ends with the process.
+      const goodbye = keeping.then(() => client.end()).catch(() => undefined);
+      await Promise.race([goodbye, delay(GOODBYE_MS, undefined, { ref: false })]);
     },
   };
 }

@@ -42,7 +42,7 @@ export interface OpenOptions {
 
 /** Throws `secret.*`, `db.*`, `data.*`; when joining also `worker.no-key` and `worker.other-key`. */
 export async function openServices(options: OpenOptions): Promise<OpenServices> {
-  const { dataDir, log, databaseUrl, displaced } = options;
+  const { log, databaseUrl, displaced } = options;
   let claim: ConsoleClaim | null = null;
   try {
     return await open(options, async () => {
