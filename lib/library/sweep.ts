@@ -6,7 +6,7 @@ import { rm } from "node:fs/promises";
 import { and, eq, inArray, isNull, lt, ne, or } from "drizzle-orm";
 import { appendAudit } from "#lib/audit/append.ts";
 import { SUPRAVISOR } from "#lib/audit/supravisor.ts";
-import { imageVersions, jobs, ledger, uploads, users } from "#lib/db/schema.ts";
+import { images, imageVersions, jobs, ledger, uploads, users } from "#lib/db/schema.ts";
 import { ENDED_JOB_STATES } from "#lib/domain/job.ts";
 import { errorToJson } from "#lib/errors.ts";
 import { withoutResult } from "#lib/jobs/handler.ts";

@@ -8,7 +8,6 @@ import type { AuditAction } from "#lib/domain/audit-actions.ts";
 import { overallStatus } from "#lib/domain/request-rules.ts";
 import type { Receipt, TargetStatus } from "#lib/domain/request.ts";
 import type { ErrorJson } from "#lib/errors.ts";
-import { SUPRAVISOR } from "#lib/audit/supravisor.ts";
 
 export interface TargetOutcome {
   readonly status: TargetStatus;

@@ -77,7 +77,7 @@ export async function serveEdge(services: Services, options: EdgeServerOptions =
     },
     ...(options.bodyMs === undefined ? {} : { bodyMs: options.bodyMs }),
   });
-  const server = createListener(null, listener, services.log, { upgrades: false });
+  const server = createListener(null, listener, { upgrades: false });
   limitConnections(server, options.connections ?? connectionLimits(env), proxies, services.log);
   server.listen(0, "127.0.0.1");
   await once(server, "listening");
