@@ -10,6 +10,7 @@ import { drizzle as drizzlePglite } from "drizzle-orm/pglite";
 import { migrate as migratePglite } from "drizzle-orm/pglite/migrator";
 import pg from "pg";
 import { AppError } from "#lib/errors.ts";
+import { ownerOnly } from "./owner-only.ts";
 import { drizzleOn, openPool } from "./pool.ts";
 import * as schema from "./schema.ts";
 
@@ -57,6 +58,12 @@ async function openEmbedded(dataDir: string | null): Promise<Database> {
   }
   const db = drizzlePglite(pglite, { schema });
   await migratePglite(db, { migrationsFolder });
+  const close = async (): Promise<void> => {
+    await pglite.close();
+    if (dataDir !== null) await ownerOnly(join(dataDir, "db"));
+  };
+  // What the migrations and an earlier run made.
+  if (dataDir !== null) await ownerOnly(join(dataDir, "db"));
   return {
     db: db as unknown as Db,
     driver: "pglite",
@@ -69,7 +76,7 @@ async function openEmbedded(dataDir: string | null): Promise<Database> {
     async ping() {
       await db.execute(sql`select 1`);
     },
-    close: () => pglite.close(),
+    close,
   };
 }
 
