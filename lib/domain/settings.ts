@@ -9,3 +9,10 @@ export const Settings = z.object({
   allowPrivateUrls: z.boolean().default(false),
 });
 export type Settings = z.infer<typeof Settings>;
+
+/** The settings with what should be known of them now. */
+export const SettingsView = Settings.extend({
+  /** Of allowed folders that are not there yet, cannot be read, or are never imported from. */
+  importFolderNotices: z.array(z.object({ folder: z.string(), message: z.string() })).default([]),
+});
+export type SettingsView = z.infer<typeof SettingsView>;
