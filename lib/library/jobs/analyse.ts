@@ -4,6 +4,7 @@ import { z } from "zod";
 import { uploads } from "#lib/db/schema.ts";
 import { errorToJson } from "#lib/errors.ts";
 import type { JobHandler, JobIO } from "#lib/jobs/runner.ts";
+import { fullOr } from "../space.ts";
 import { openLibrary } from "../store.ts";
 import { uploadPath } from "../uploads/upload-path.ts";
 import { finishFailed, loadVersion, type VersionRow } from "../version-state.ts";
@@ -17,7 +18,8 @@ export const analyseHandler: JobHandler = async (io) => {
   if (found === null) return;
   try {
     await adoptUploads(io, found.version);
-  } catch (error) {
+  } catch (thrown) {
+    const error = fullOr(thrown) ?? thrown;
     if (!isStopping(io.signal)) await finishFailed(io.services, found.version, errorToJson(error));
     throw error;
   }

@@ -2,6 +2,7 @@
 import { errorToJson } from "#lib/errors.ts";
 import type { JobIO } from "#lib/jobs/runner.ts";
 import type { Analysis } from "../analyse-files.ts";
+import { fullOr } from "../space.ts";
 import { openLibrary } from "../store.ts";
 import { finishWithoutFiles, loadVersion, setState, type VersionRow } from "../version-state.ts";
 import { isStopping, runAnalysis } from "./run-analysis.ts";
@@ -35,8 +36,9 @@ export async function fillVersion<T extends Filled>(
     io.signal.throwIfAborted();
     await library.settle(version.folder, filled.fileNames);
     await io.stage("receive", "done");
-  } catch (error) {
-    if (isStopping(io.signal)) throw error;
+  } catch (thrown) {
+    if (isStopping(io.signal)) throw thrown;
+    const error = fullOr(thrown) ?? thrown;
     await io.stage("receive", "failed");
     await finishWithoutFiles(services, version, errorToJson(io.signal.aborted ? io.signal.reason : error));
     throw error;

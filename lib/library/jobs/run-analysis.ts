@@ -4,6 +4,7 @@ import { AppError, errorToJson } from "#lib/errors.ts";
 import type { JobIO } from "#lib/jobs/runner.ts";
 import { runInThread } from "#lib/transfer/thread.ts";
 import type { Analysis, AnalyseInput, AnalyseProgress } from "../analyse-files.ts";
+import { fullOr } from "../space.ts";
 import { openLibrary } from "../store.ts";
 import { finishFailed, finishReady, setState, type VersionRow } from "../version-state.ts";
 
@@ -41,8 +42,9 @@ export async function runAnalysis(io: JobIO, version: VersionRow): Promise<Analy
       await io.log("info", `${name}: ${facts.format} ${facts.variant}, fingerprint ${fingerprint}`);
     }
     return analysis;
-  } catch (error) {
-    if (isStopping(io.signal)) throw error;
+  } catch (thrown) {
+    if (isStopping(io.signal)) throw thrown;
+    const error = fullOr(thrown) ?? thrown;
     await io.stage("analyse", "failed");
     await finishFailed(services, version, errorToJson(io.signal.aborted ? io.signal.reason : error));
     throw error;
