@@ -20,7 +20,18 @@ export interface Live {
 const GATHER_MS = 250;
 const FIRST_RETRY_MS = 1_000;
 const LAST_RETRY_MS = 15_000;
-const NAMES = ["message", "host", "inventory", "image", "request", "job", "job-progress", "settings", "audit"] as const;
+const NAMES = [
+  "message",
+  "host",
+  "inventory",
+  "image",
+  "request",
+  "job",
+  "job-progress",
+  "settings",
+  "library",
+  "audit",
+] as const;
 
 export interface LiveOptions {
   readonly url?: string;

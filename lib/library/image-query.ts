@@ -3,6 +3,7 @@ import { and, asc, desc, eq, gt, ilike, inArray, isNull, or, sql } from "drizzle
 import type { Db } from "#lib/db/client.ts";
 import { imageDisks, images, imageVersions } from "#lib/db/schema.ts";
 import { AppError } from "#lib/errors.ts";
+import { faultsOf } from "./check/findings.ts";
 import { imageNotFound } from "./create-version.ts";
 import type { DiskRow } from "./disk-row.ts";
 
@@ -11,6 +12,8 @@ export type ImageRow = typeof images.$inferSelect;
 export interface VersionWithDisks {
   readonly row: typeof imageVersions.$inferSelect;
   readonly disks: readonly DiskRow[];
+  /** Why its files could not be read when they were last looked at. */
+  readonly faults: readonly string[];
 }
 
 export interface ImageWithVersions {
@@ -82,6 +85,7 @@ async function withVersions(db: Db, rows: readonly ImageRow[]): Promise<ImageWit
           .from(imageDisks)
           .where(inArray(imageDisks.versionId, versionIds))
           .orderBy(asc(imageDisks.position));
+  const faults = await faultsOf(db, versionIds);
   const disksOf = Map.groupBy(disks, (disk) => disk.versionId);
   const versionsOf = Map.groupBy(versions, (version) => version.imageId);
   return rows
@@ -90,6 +94,7 @@ async function withVersions(db: Db, rows: readonly ImageRow[]): Promise<ImageWit
       versions: (versionsOf.get(row.id) ?? []).map((version) => ({
         row: version,
         disks: disksOf.get(version.id) ?? [],
+        faults: faults.get(version.id) ?? [],
       })),
     }))
     .filter(({ versions: own }) => own.length > 0);

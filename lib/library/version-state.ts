@@ -58,7 +58,10 @@ export async function finishReady(
     await tx.delete(imageDisks).where(eq(imageDisks.versionId, version.id));
     await tx.insert(imageDisks).values(
       analysis.disks.map(
-        ({ facts, fileName, entry, files, sha256, storedSize, guest, allocation, fingerprint }, position) => ({
+        (
+          { facts, fileName, entry, files, sha256, fileSizes, storedSize, guest, allocation, fingerprint },
+          position,
+        ) => ({
           versionId: version.id,
           position,
           fileName,
@@ -73,6 +76,7 @@ export async function finishReady(
           guest,
           allocation,
           sha256: [...sha256],
+          fileSizes: [...fileSizes],
           fingerprint,
         }),
       ),

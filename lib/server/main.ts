@@ -12,6 +12,7 @@ import type { AuthSettings } from "#lib/auth/authenticate.ts";
 import { lockDataDir } from "#lib/db/lock.ts";
 import { startInventorySync } from "#lib/inventory/sync.ts";
 import { startRunner } from "#lib/jobs/runner.ts";
+import { startDailyCheck } from "#lib/library/check/daily.ts";
 import { startLibrarySweep } from "#lib/library/sweep.ts";
 import { createUploadHandler } from "#lib/library/uploads.ts";
 import { startSweep } from "#lib/provisioning/sweep.ts";
@@ -82,6 +83,8 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
     opened.add("inventory", () => inventory.close());
     const librarySweep = await startLibrarySweep(services);
     opened.add("library", () => librarySweep.close());
+    const dailyCheck = startDailyCheck(services);
+    opened.add("library check", () => dailyCheck.close());
     const runner = await startRunner(services, base.queue, HANDLERS, { concurrency: CONCURRENCY });
     opened.add("worker", () => runner.close(), WORKER_CLOSE_MS);
     const sweep = startSweep(services);

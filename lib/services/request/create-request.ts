@@ -29,7 +29,7 @@ export async function createRequest(ctx: Ctx, input: z.infer<typeof NewRequest>)
     .where(and(eq(requests.requesterId, requesterId), eq(requests.idempotencyKey, input.idempotencyKey)));
   if (same !== undefined) return same;
 
-  const version = await loadVersionFacts(ctx.db, input.imageVersionId);
+  const version = await loadVersionFacts(ctx, input.imageVersionId);
   const assessed = await assessTargets(ctx.db, version, input.targets);
   const blockers = assessed.flatMap((target) => target.findings.filter((finding) => finding.severity === "blocker"));
   if (blockers.length > 0) {
