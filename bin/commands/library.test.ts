@@ -16,7 +16,7 @@ beforeAll(async () => {
   const { root } = await openLibrary({ db: database.db, dataDir });
   await database.close();
   await writeFile(join(root, "notes.txt"), "");
-}, 120_000);
+}, 400_000);
 afterAll(() => rm(dataDir, { recursive: true }));
 
 function run(...args: string[]): Promise<{ code: number; stdout: string; stderr: string }> {
@@ -42,7 +42,7 @@ it("compares a data folder without a console, and says by its exit code whether 
     code: 0,
     stdout: "0 files of 0 versions are as the database knows them.\n",
   });
-}, 300_000);
+}, 600_000);
 
 it("makes no database where there is none, and leaves one alone that is in use", async () => {
   const empty = await mkdtemp(join(tmpdir(), "library-check-cli-"));
@@ -60,4 +60,4 @@ it("makes no database where there is none, and leaves one alone that is in use",
   } finally {
     await lock.release();
   }
-}, 120_000);
+}, 400_000);
