@@ -6,6 +6,7 @@ import { registerDeploy } from "./commands/deploy.ts";
 import { registerFingerprint } from "./commands/fingerprint.ts";
 import { registerImageImport } from "./commands/image-import.ts";
 import { registerInspect } from "./commands/inspect.ts";
+import { registerLibrary } from "./commands/library.ts";
 import { registerLists } from "./commands/lists.ts";
 import { registerLogin } from "./commands/login.ts";
 import { registerServe } from "./commands/serve.ts";
@@ -38,6 +39,7 @@ registerCompare(program);
 registerServe(program);
 registerLogin(program);
 registerLists(program);
+registerLibrary(program);
 registerImageImport(program);
 registerDeploy(program);
 

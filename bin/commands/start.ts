@@ -32,6 +32,8 @@ export function registerStart(program: Command): void {
       const port = Number(options.port ?? process.env["PORT"] ?? 3000);
       if (!Number.isInteger(port) || port < 0 || port > 65535)
         throw new UsageError(`The port must be a number from 0 to 65535, not ${options.port ?? process.env["PORT"]}.`);
+      // Nobody else has a use for what is written: keys, images, the database.
+      process.umask(0o077);
       const dataDir = resolve(process.env["SUPRAVISOR_DATA_DIR"] ?? "data");
       process.env["SUPRAVISOR_DATA_DIR"] = dataDir;
       const { startServer } = await import("#lib/server/main.ts");

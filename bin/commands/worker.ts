@@ -16,6 +16,8 @@ export function registerWorker(program: Command): void {
       const databaseUrl = process.env["DATABASE_URL"];
       if (databaseUrl === undefined || databaseUrl === "")
         throw new UsageError("A worker needs DATABASE_URL: the embedded database belongs to one process.");
+      // Nobody else has a use for what is written: keys, images, the database.
+      process.umask(0o077);
       const dataDir = resolve(process.env["SUPRAVISOR_DATA_DIR"] ?? "data");
       process.env["SUPRAVISOR_DATA_DIR"] = dataDir;
       const { startWorker } = await import("#lib/worker/main.ts");

@@ -2,7 +2,7 @@
 
 import { useQuery } from "@tanstack/react-query";
 import Link from "next/link";
-import type { Image, ImageVersion } from "#lib/domain/image.ts";
+import { deployable, type Image, type ImageVersion } from "#lib/domain/image.ts";
 import { DISK_FORMAT_LABEL } from "#lib/domain/disk-format.ts";
 import { formatBytes } from "#lib/format/bytes.ts";
 import { imageQueries } from "#lib/http/queries/image.ts";
@@ -22,7 +22,7 @@ interface ImagePanelProps {
   readonly onPick: (imageId: string, versionId: string) => void;
 }
 
-const ready = (image: Image) => image.latest.state === "ready";
+const ready = (image: Image) => deployable(image.latest);
 
 /** The left of the deploy page: which image, which version, and what it is. */
 export function ImagePanel({ imageId, versionId, onPick }: ImagePanelProps) {
@@ -45,7 +45,7 @@ export function ImagePanel({ imageId, versionId, onPick }: ImagePanelProps) {
       </EmptyState>
     );
   }
-  const versions = detail.data?.versions.filter((version) => version.state === "ready") ?? [];
+  const versions = detail.data?.versions.filter(deployable) ?? [];
   const version = versions.find((v) => v.id === versionId) ?? null;
   return (
     <div className="space-y-3">

@@ -5,6 +5,7 @@ import { PageHeader } from "#components/ui/PageHeader.tsx";
 import { ImageTable } from "./ImageTable.tsx";
 import { ImportFolderDialog } from "./ImportFolderDialog.tsx";
 import { ImportUrlDialog } from "./ImportUrlDialog.tsx";
+import { LibraryCheckCard } from "./LibraryCheckCard.tsx";
 import { UploadZone } from "./UploadZone.tsx";
 
 /** The library: every image with its newest version, and the ways in. */
@@ -24,6 +25,7 @@ export function ImageLibrary() {
       />
       <UploadZone imageId={null} reason={reason} />
       <ImageTable />
+      <LibraryCheckCard />
     </div>
   );
 }

@@ -8,6 +8,9 @@ const LOOK: Record<ImageVersion["state"], { state: StateKind; word: string }> = 
   failed: { state: "bad", word: "failed" },
 };
 
-export function ImageStateMark({ state }: { readonly state: ImageVersion["state"] }) {
+/** A version that is ready has its files; one whose files went is not. */
+export function ImageStateMark({ version }: { readonly version: Pick<ImageVersion, "state" | "faults"> }) {
+  const { state, faults } = version;
+  if (state === "ready" && faults.length > 0) return <StateMark state="bad">files missing</StateMark>;
   return <StateMark state={LOOK[state].state}>{LOOK[state].word}</StateMark>;
 }

@@ -42,8 +42,8 @@ const COLUMNS: readonly DataColumn<Image>[] = [
     id: "state",
     header: "State",
     width: 120,
-    sortValue: (image) => image.latest.state,
-    cell: (image) => <ImageStateMark state={image.latest.state} />,
+    sortValue: (image) => (image.latest.faults.length > 0 ? "files missing" : image.latest.state),
+    cell: (image) => <ImageStateMark version={image.latest} />,
   },
   {
     id: "version",

@@ -4,7 +4,7 @@ import { useMemo } from "react";
 import Link from "next/link";
 import { useQuery } from "@tanstack/react-query";
 import { parseAsString, useQueryState } from "nuqs";
-import type { ImageDetail, ImageVersion } from "#lib/domain/image.ts";
+import { deployable, type ImageDetail, type ImageVersion } from "#lib/domain/image.ts";
 import { may } from "#lib/domain/role.ts";
 import { imageQueries } from "#lib/http/queries/image.ts";
 import { jobQueries } from "#lib/http/queries/job.ts";
@@ -25,6 +25,7 @@ import { LinkedDiskFacts } from "./LinkedDiskFacts.tsx";
 import { ImportUrlDialog } from "./ImportUrlDialog.tsx";
 import { TreatAsRawButton } from "./TreatAsRawButton.tsx";
 import { UploadZone } from "./UploadZone.tsx";
+import { VersionFaults } from "./VersionFaults.tsx";
 import { VersionTable } from "./VersionTable.tsx";
 
 /** One image: its newest version's disks, all of its versions, and the ways to a new one. */
@@ -62,7 +63,7 @@ function Loaded({ image, mayAdd, mayEdit, mayRemove }: LoadedProps) {
         subtitle={image.description === "" ? `Added by ${image.createdBy}` : image.description}
         actions={
           <>
-            {version.state === "ready" ? (
+            {deployable(version) ? (
               <Button asChild variant="primary">
                 <Link href={`/deploy?image=${image.id}&version=${version.id}`}>Deploy</Link>
               </Button>
@@ -81,7 +82,7 @@ function Loaded({ image, mayAdd, mayEdit, mayRemove }: LoadedProps) {
             options={image.versions.map((v) => ({ value: v.id, label: `Version ${v.number}` }))}
           />
         </div>
-        <ImageStateMark state={version.state} />
+        <ImageStateMark version={version} />
       </div>
       <VersionBody image={image} version={version} mayEdit={mayEdit} />
       <Card title="Versions" flush>
@@ -125,6 +126,7 @@ function VersionBody({
           ) : null}
         </div>
       )}
+      {version.faults.length > 0 ? <VersionFaults version={version} /> : null}
       {version.disks.map((disk) => (
         <Card key={disk.id} title={version.disks.length === 1 ? "Disk" : `Disk ${disk.position + 1}`}>
           {!disk.linked ? (

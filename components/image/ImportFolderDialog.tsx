@@ -79,7 +79,7 @@ export function ImportFolderDialog({
           {entries.data?.length === 0 ? (
             <EmptyState title="Nothing here">
               {path === ""
-                ? "No folder is allowed yet: an administrator adds one in Settings."
+                ? "No folder is allowed yet, or none of them is there: an administrator adds one in Settings."
                 : "This folder has no files."}
             </EmptyState>
           ) : null}

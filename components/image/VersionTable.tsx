@@ -52,7 +52,7 @@ export function VersionTable({ image, mayRemove }: { readonly image: ImageDetail
           <Tr key={version.id}>
             <Td>{version.number}</Td>
             <Td>
-              <ImageStateMark state={version.state} />
+              <ImageStateMark version={version} />
             </Td>
             <Td className="max-w-80 truncate" title={sourceText(version.source)}>
               {sourceText(version.source)}

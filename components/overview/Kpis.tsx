@@ -12,7 +12,7 @@ interface Kpi {
 
 const number = (value: number): string => value.toLocaleString("en");
 
-function kpisOf({ hosts, vms, images, requests, jobs }: Overview): readonly Kpi[] {
+function kpisOf({ hosts, vms, images, requests, jobs, library }: Overview): readonly Kpi[] {
   const stopped = vms.total - vms.running;
   const notReady = images.total - images.ready;
   return [
@@ -46,6 +46,15 @@ function kpisOf({ hosts, vms, images, requests, jobs }: Overview): readonly Kpi[
       parts: [
         { mark: "done", words: `${images.ready} ready`, href: "/images" },
         ...(notReady > 0 ? [{ mark: "wait" as const, words: `${notReady} not ready`, href: "/images" }] : []),
+        ...(library.findings > 0
+          ? [
+              {
+                mark: "bad" as const,
+                words: `${number(library.findings)} library findings`,
+                href: "/images#library-check",
+              },
+            ]
+          : []),
       ],
     },
     {

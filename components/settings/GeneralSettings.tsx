@@ -8,7 +8,7 @@ import { Skeleton } from "#components/ui/Skeleton.tsx";
 import { Switch } from "#components/ui/Switch.tsx";
 import { AlertDialog } from "#components/ui/AlertDialog.tsx";
 import { toastDone } from "#components/ui/Toaster.tsx";
-import { Settings } from "#lib/domain/settings.ts";
+import { type Settings, SettingsView } from "#lib/domain/settings.ts";
 import { api } from "#lib/http/client.ts";
 import { settingsQueries } from "#lib/http/queries/settings.ts";
 import { ImportFolders } from "./ImportFolders.tsx";
@@ -21,12 +21,12 @@ export function GeneralSettings(): ReactNode {
   return <Form settings={settings.data} />;
 }
 
-function Form({ settings }: { settings: Settings }): ReactNode {
+function Form({ settings }: { settings: SettingsView }): ReactNode {
   const client = useQueryClient();
   const reason = useMayReason("settings.edit");
   const [asking, setAsking] = useState(false);
   const change = useMutation({
-    mutationFn: (part: Partial<Settings>) => api.patch("/settings", Settings, part),
+    mutationFn: (part: Partial<Settings>) => api.patch("/settings", SettingsView, part),
     onSuccess: (saved) => {
       client.setQueryData(settingsQueries.current().queryKey, saved);
       toastDone("The settings were saved.");
@@ -49,6 +49,7 @@ function Form({ settings }: { settings: Settings }): ReactNode {
       </Card>
       <ImportFolders
         folders={settings.importFolders}
+        notices={settings.importFolderNotices}
         disabled={disabled}
         onChange={(importFolders) => change.mutate({ importFolders })}
       />

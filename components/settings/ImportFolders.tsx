@@ -1,20 +1,22 @@
 "use client";
-import { FolderPlus, Trash2 } from "lucide-react";
+import { FolderPlus, Trash2, TriangleAlert } from "lucide-react";
 import { useState, type ReactNode } from "react";
 import { Button } from "#components/ui/Button.tsx";
 import { Card } from "#components/ui/Card.tsx";
 import { Field } from "#components/ui/Field.tsx";
 import { IconButton } from "#components/ui/IconButton.tsx";
 import { Input } from "#components/ui/Input.tsx";
-import { Settings } from "#lib/domain/settings.ts";
+import { Settings, type SettingsView } from "#lib/domain/settings.ts";
 
 export interface ImportFoldersProps {
   folders: readonly string[];
+  /** What an administrator should know of some of them. */
+  notices: SettingsView["importFolderNotices"];
   disabled: boolean;
   onChange: (folders: string[]) => void;
 }
 
-export function ImportFolders({ folders, disabled, onChange }: ImportFoldersProps): ReactNode {
+export function ImportFolders({ folders, notices, disabled, onChange }: ImportFoldersProps): ReactNode {
   const [path, setPath] = useState("");
   const [error, setError] = useState<string | null>(null);
   const add = (): void => {
@@ -38,7 +40,17 @@ export function ImportFolders({ folders, disabled, onChange }: ImportFoldersProp
         <ul className="mb-3 rounded-md border">
           {folders.map((folder) => (
             <li key={folder} className="flex items-center gap-2 border-b px-3 py-1 last:border-b-0">
-              <code className="min-w-0 grow text-xs break-all">{folder}</code>
+              <div className="min-w-0 grow">
+                <code className="text-xs break-all">{folder}</code>
+                {notices
+                  .filter((notice) => notice.folder === folder)
+                  .map(({ message }) => (
+                    <p key={message} role="status" className="flex items-start gap-1.5 text-xs text-warn">
+                      <TriangleAlert aria-hidden className="mt-0.5 size-3.5 shrink-0" />
+                      <span className="break-all">{message}</span>
+                    </p>
+                  ))}
+              </div>
               <IconButton
                 label={`Take ${folder} from the list`}
                 size="sm"

@@ -15,6 +15,7 @@ import { registerHealthRoutes } from "./health.ts";
 import { registerHostRoutes } from "./host.ts";
 import { registerImageRoutes } from "./image.ts";
 import { registerJobRoutes } from "./job.ts";
+import { registerLibraryRoutes } from "./library.ts";
 import { registerOverviewRoutes } from "./overview.ts";
 import { registerPreflightRoutes } from "./preflight.ts";
 import { registerRequestRoutes } from "./request.ts";
@@ -98,6 +99,7 @@ export function createApi(
   registerSettingsRoutes(api);
   registerAuditRoutes(api);
   registerJobRoutes(api);
+  registerLibraryRoutes(api);
   registerOverviewRoutes(api);
   registerEventRoutes(api, services, settings);
   registerHostRoutes(api, services);

@@ -71,6 +71,8 @@ const TABLE: Record<string, Row> = {
   "GET /jobs": { needs: ["job.read"] },
   "GET /jobs/{id}": { needs: ["job.read"] },
   "POST /jobs/{id}/cancel": { needs: ["job.cancel"] },
+  "GET /library/check": { needs: ["image.read"] },
+  "POST /library/check": { needs: ["library.check"] },
   "GET /overview": { needs: ["host.read"] },
   "POST /preflight": { needs: ["request.read"], body: { imageVersionId: id, targets: [choice] } },
   "POST /preflight/defaults": { needs: ["request.read"], body: { imageVersionId: id, hostId: id } },

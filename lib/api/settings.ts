@@ -1,6 +1,6 @@
 import { createRoute } from "@hono/zod-openapi";
 import { z } from "zod";
-import { Settings } from "#lib/domain/settings.ts";
+import { type Settings, SettingsView } from "#lib/domain/settings.ts";
 import { changeSettings, readSettings } from "#lib/services/settings/settings.ts";
 import { answers, body } from "./answers.ts";
 import type { Api } from "./types.ts";
@@ -18,7 +18,7 @@ const routes = {
     path: "/settings",
     tags,
     summary: "The settings",
-    responses: answers(Settings, "The settings"),
+    responses: answers(SettingsView, "The settings, and notices on folders that cannot be imported from as they are"),
   }),
   change: createRoute({
     method: "patch",
@@ -26,7 +26,7 @@ const routes = {
     tags,
     summary: "Change settings; what is not named stays",
     request: { body: body(Change) },
-    responses: answers(Settings, "The settings"),
+    responses: answers(SettingsView, "The settings, and notices on folders that cannot be imported from as they are"),
   }),
 };
 

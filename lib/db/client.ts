@@ -1,4 +1,5 @@
 /** The database: PGlite in the data folder, or Postgres when its address is given. One schema, the same migrations. */
+import { join } from "node:path";
 import { PGlite } from "@electric-sql/pglite";
 import { sql, type ExtractTablesWithRelations } from "drizzle-orm";
 import type { PgDatabase, PgQueryResultHKT } from "drizzle-orm/pg-core";
@@ -9,6 +10,7 @@ import { openPGlite } from "./embedded.ts";
 import { settleInstallation } from "./installation.ts";
 import { listenPostgres, type ListenEvents } from "./listen.ts";
 import { migrationsFolder, refuseOtherSchema, schemaState } from "./migrations.ts";
+import { ownerOnly } from "./owner-only.ts";
 import { drizzleOn, openPool } from "./pool.ts";
 import { preparePostgres } from "./postgres.ts";
 import * as schema from "./schema.ts";
@@ -82,6 +84,15 @@ async function openEmbedded({ dataDir, newDatabase }: OpenDatabaseOptions): Prom
     await pglite.close();
     throw error;
   }
+  const tidy = async (): Promise<void> => {
+    if (dataDir !== null) await ownerOnly(join(dataDir, "db"));
+  };
+  // What the migrations and an earlier run made.
+  await tidy();
+  const close = async (): Promise<void> => {
+    await pglite.close();
+    await tidy();
+  };
   const database: Database = {
     db: db as unknown as Db,
     driver: "pglite",
@@ -94,7 +105,7 @@ async function openEmbedded({ dataDir, newDatabase }: OpenDatabaseOptions): Prom
     async ping() {
       await db.execute(sql`select 1`);
     },
-    close: () => pglite.close(),
+    close,
   };
   return { database, made };
 }

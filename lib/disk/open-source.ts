@@ -4,6 +4,7 @@ import { basename, dirname, extname, resolve } from "node:path";
 import type { DiskFormatId } from "#lib/domain/disk-format.ts";
 import type { ContainedImage } from "./containers/container.ts";
 import { openImageFile } from "./files/image-file.ts";
+import type { FileGuard } from "./files/open-located.ts";
 import { createSpool, type SpoolPlace } from "./files/spool.ts";
 import type { OpenedStream } from "./format.ts";
 import { type ForwardImage, openForwardBytes } from "./forward/open-forward.ts";
@@ -22,6 +23,8 @@ const namedRaw = (name: string): boolean => RAW_NAMES.has(extname(name).toLowerC
 export interface OpenSourceOptions extends OpenDiskOptions {
   /** Read an image of this machine's disk that was not closed cleanly; else it is refused (`image.dirty`). */
   readonly acceptDirty?: boolean;
+  /** As for `openImageFile`. */
+  readonly guard?: FileGuard;
   /** Where what cannot be read as it passes by is kept. Default: the system's folder for temporary files. */
   readonly spool?: SpoolPlace;
   /** Why it is kept, in words for a person. */
@@ -38,7 +41,10 @@ export type OpenedSource =
 /** `keep`: at random access, whatever it takes. Disposing it closes all its files. Throws `io.*`, `image.*`. */
 export async function openSource(path: string, options: OpenSourceOptions, keep: boolean): Promise<OpenedSource> {
   const { signal, from } = options;
-  const image = await openImageFile(path, { acceptDirty: options.acceptDirty ?? false });
+  const image = await openImageFile(path, {
+    acceptDirty: options.acceptDirty ?? false,
+    ...(options.guard === undefined ? {} : { guard: options.guard }),
+  });
   try {
     const packing = await packingToOpen(image, from, signal);
     if (packing !== null)

@@ -4,13 +4,16 @@ import { DiskFormatId } from "./disk-format.ts";
 import { AllocationMap, GuestFacts } from "./guest.ts";
 import { DiskBus, Firmware, NicModel } from "./hardware.ts";
 import { ErrorView } from "./host.ts";
+import { nameFault } from "./plain-name.ts";
 
 export const ImageName = z
   .string()
   .trim()
   .min(1)
   .max(120)
-  .regex(/^[^\x00-\x1f/\\]+$/, "An image name cannot hold slashes or control characters");
+  .refine((name) => nameFault(name) === null, {
+    error: ({ input }) => `An image name ${nameFault(String(input)) ?? "cannot be that"}`,
+  });
 
 /** Hardware that the image was made for or likes; all may be unknown. */
 export const HardwareHints = z.object({
@@ -105,8 +108,14 @@ export const ImageVersion = z.object({
   jobId: z.uuid().nullable(),
   createdAt: z.string(),
   createdBy: z.string(),
+  /** Why its files could not be read when the library was last compared with the database, a sentence each. */
+  faults: z.array(z.string()),
 });
 export type ImageVersion = z.infer<typeof ImageVersion>;
+
+/** Whether a version is offered for deploy: analysed, and its files are there. */
+export const deployable = ({ state, faults }: Pick<ImageVersion, "state" | "faults">): boolean =>
+  state === "ready" && faults.length === 0;
 
 export const Image = z.object({
   id: z.uuid(),

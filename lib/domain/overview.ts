@@ -10,6 +10,8 @@ export const Overview = z.object({
   images: z.object({ total: count, ready: count }),
   requests: z.object({ pending: count, running: count }),
   jobs: z.object({ active: count }),
+  /** Where the library's files and the database did not agree when they were last compared. */
+  library: z.object({ findings: count }),
   /** Bytes. */
   storage: z.array(
     z.object({

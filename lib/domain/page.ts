@@ -17,6 +17,7 @@ export const LiveEvent = z.discriminatedUnion("type", [
     progress: z.unknown(),
   }),
   z.object({ type: z.literal("settings") }),
+  z.object({ type: z.literal("library") }),
   z.object({ type: z.literal("audit") }),
   /** Events were lost: everything that was read may be old. */
   z.object({ type: z.literal("gap") }),

@@ -30,6 +30,7 @@ export const ACTIONS = [
   "image.add",
   "image.edit",
   "image.remove",
+  "library.check",
   "request.read",
   "request.create",
   "request.decide",

@@ -21,3 +21,9 @@ export function storedSettings(value: unknown): Settings {
   const old = z.looseObject({ allowPrivateUrls: z.boolean().optional() }).catch({}).parse(value);
   return Settings.parse({ ...(old.allowPrivateUrls === true ? { importNetworks: ALL_PRIVATE } : {}), ...old });
 }
+/** The settings with what should be known of them now. */
+export const SettingsView = Settings.extend({
+  /** Of allowed folders that are not there yet, cannot be read, or are never imported from. */
+  importFolderNotices: z.array(z.object({ folder: z.string(), message: z.string() })).default([]),
+});
+export type SettingsView = z.infer<typeof SettingsView>;

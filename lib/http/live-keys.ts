@@ -16,6 +16,8 @@ export function keysOf(event: Exclude<LiveEvent, { type: "job-progress" }>): rea
     case "job":
       // A request shows the stages of its jobs.
       return [["jobs"], ["requests"], ["overview"]];
+    case "library":
+      return [["images"], ["library"], ["overview"]];
     case "settings":
       return [["settings"]];
     case "audit":

@@ -29,6 +29,7 @@ const NAMES = [
   "job",
   "job-progress",
   "settings",
+  "library",
   "audit",
   "gap",
 ] as const;

@@ -1,5 +1,4 @@
 /** Everything that is worth knowing of an image's files, found by reading them. Runs in a worker thread. */
-import { stat } from "node:fs/promises";
 import { join } from "node:path";
 import { allocationMap } from "#lib/disk/allocation-map.ts";
 import { fingerprintDisk } from "#lib/disk/fingerprint.ts";
@@ -11,6 +10,7 @@ import { AppError } from "#lib/errors.ts";
 import { inspectGuest } from "#lib/guest/inspect.ts";
 import { hashFile } from "./hash-file.ts";
 import { openSubject, type Subject } from "./open-subject.ts";
+import { openPlainFile } from "./plain-file.ts";
 import { unpackFiles } from "./unpack-files.ts";
 
 export interface AnalyseInput {
@@ -32,6 +32,8 @@ export interface AnalysedDisk {
   readonly files: readonly string[];
   /** Hex, in the order of `files`. */
   readonly sha256: readonly string[];
+  /** Bytes of each file, in the order of `files`. */
+  readonly fileSizes: readonly number[];
   /** What its package calls it; null: the file itself is the disk. */
   readonly entry: string | null;
   /** Bytes that it takes: of all files, or inside its package. */
@@ -70,18 +72,23 @@ export async function analyseFiles(
   const subjects: Subject[] = [];
   for (const fileName of input.apart ?? [await findMain(input, signal)])
     subjects.push(stack.use(await openSubject(input.folder, fileName, input.said, signal)));
-  const sizes = new Map<string, number>();
-  for (const name of subjects.flatMap(({ files }) => files))
-    sizes.set(name, (await stat(join(input.folder, name))).size);
+  // Only for the length of the bar: what is stored is what was hashed.
+  let total = 0;
+  for (const name of new Set(subjects.flatMap(({ files }) => files))) total += await sizeOf(join(input.folder, name));
   // Two passes: over the files as they are, and over each disk as its guest sees it.
   const disks = subjects.flatMap((subject) => subject.disks);
   const pass = new Pass(
-    [...sizes.values(), ...disks.map(({ disk }) => disk.size)].reduce((sum, size) => sum + size, 0),
+    disks.reduce((sum, { disk }) => sum + disk.size, total),
     onProgress,
   );
   const found: AnalysedDisk[] = [];
-  for (const subject of subjects) found.push(...(await analyseSubject(subject, input.folder, sizes, pass, signal)));
+  for (const subject of subjects) found.push(...(await analyseSubject(subject, input.folder, pass, signal)));
   return { disks: found, unpacked, hints: subjects[0]?.container?.hints ?? null };
+}
+
+async function sizeOf(path: string): Promise<number> {
+  await using file = await openPlainFile(path);
+  return (await file.stat()).size;
 }
 
 /** Progress over everything that is read. */
@@ -110,24 +117,22 @@ class Pass {
 async function analyseSubject(
   { files, container, disks }: Subject,
   folder: string,
-  sizes: ReadonlyMap<string, number>,
   pass: Pass,
   signal: AbortSignal,
 ): Promise<AnalysedDisk[]> {
   const promised = container?.promised ?? [];
   const sha256: string[] = [];
-  let fileBytes = 0;
+  const fileSizes: number[] = [];
   for (const name of files) {
     const mine = promised.filter(({ file }) => file === name);
     let read = 0;
-    sha256.push(
-      await hashFile(join(folder, name), mine, signal, (bytes) => {
-        read += bytes;
-        pass.at(read, read);
-      }),
-    );
+    const hashed = await hashFile(join(folder, name), mine, signal, (bytes) => {
+      read += bytes;
+      pass.at(read, read);
+    });
+    sha256.push(hashed.sha256);
+    fileSizes.push(hashed.size);
     pass.end(read, read);
-    fileBytes += sizes.get(name) ?? 0;
   }
   const found: AnalysedDisk[] = [];
   for (const { facts, disk, entry, storedSize } of disks) {
@@ -148,8 +153,9 @@ async function analyseSubject(
       fileName: files[0] ?? "",
       files,
       sha256,
+      fileSizes,
       entry,
-      storedSize: storedSize ?? fileBytes,
+      storedSize: storedSize ?? fileSizes.reduce((sum, size) => sum + size, 0),
       guest,
       allocation,
       fingerprint,

@@ -9,6 +9,7 @@ import type { HostConnection, HostSecret } from "#lib/domain/connection.ts";
 import type { CapturePlan } from "#lib/hypervisor/adapter.ts";
 import { lendDisk } from "#lib/hypervisor/lend-disk.ts";
 import { openHost } from "#lib/hypervisor/registry.ts";
+import { OWN_FILE } from "./own-modes.ts";
 import { requireSpace } from "./space.ts";
 
 export interface CaptureInput {
@@ -93,7 +94,7 @@ async function copyDisk(
   let dataBytes = 0;
   for await (const extent of disk.extents(signal)) if (extent.kind === "data") dataBytes += extent.length;
   requireSpace(fileName, dataBytes, free);
-  await using sink = await createFileSink(join(folder, fileName));
+  await using sink = await createFileSink(join(folder, fileName), { mode: OWN_FILE });
   const { fingerprint, moved } = await convertDisk({ disk, to: "qcow2", sink, signal, onProgress });
   return { fingerprint, moved };
 }
@@ -105,7 +106,7 @@ async function copyStream(
   { fileName, free, onProgress }: Passage,
   signal: AbortSignal,
 ): Promise<Copied> {
-  await using sink = await createFileSink(join(folder, fileName));
+  await using sink = await createFileSink(join(folder, fileName), { mode: OWN_FILE });
   const { fingerprint, moved } = await convertStream({
     stream,
     to: "qcow2",

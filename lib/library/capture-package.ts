@@ -7,6 +7,7 @@ import { AppError } from "#lib/errors.ts";
 import type { CapturePlan } from "#lib/hypervisor/adapter.ts";
 import { requireCapturable, requireUnchanged } from "#lib/hypervisor/require-capturable.ts";
 import { openHost } from "#lib/hypervisor/registry.ts";
+import { OWN_FILE } from "./own-modes.ts";
 import { requireSpace } from "./space.ts";
 
 export interface PackageInput {
@@ -40,7 +41,7 @@ export async function capturePackage(
   // How long it becomes nobody says beforehand: blocks of zeros are left out of it.
   const expected = vm.disks.reduce((sum, { allocated, capacity }) => sum + (allocated ?? capacity ?? 0), 0);
   await using opened = await adapter.packages.open(vmRef, kind, plan, signal);
-  await using sink = await createFileSink(join(input.folder, fileName));
+  await using sink = await createFileSink(join(input.folder, fileName), { mode: OWN_FILE });
   let moved = 0;
   for await (const block of inBlocks(opened.bytes)) {
     requireSpace(fileName, moved + block.length, free);

@@ -10,6 +10,7 @@ import type { JobKind } from "#lib/domain/job.ts";
 import { AppError } from "#lib/errors.ts";
 import type { JobQueue } from "#lib/jobs/queue.ts";
 import type { Actor } from "#lib/services/context.ts";
+import { imageNameFrom } from "./file-names.ts";
 
 export const NO_HINTS: HardwareHints = { cpus: null, memory: null, firmware: null, bus: null, nic: null };
 
@@ -106,7 +107,7 @@ export async function findOrMakeImage(tx: Tx, actor: Actor, to: Destination): Pr
     if (image === undefined) throw imageNotFound();
     return image;
   }
-  const wanted = to.name ?? to.fallbackName;
+  const wanted = to.name ?? imageNameFrom(to.fallbackName);
   for (let attempt = 1; attempt <= 1000; attempt++) {
     const name = attempt === 1 ? wanted : `${wanted} (${attempt})`;
     const [image] = await tx

@@ -1,21 +1,28 @@
 /** SHA-256 of a file, and in the same pass what a manifest promises of its parts. */
 import { createHash } from "node:crypto";
-import { open } from "node:fs/promises";
 import type { PromisedDigest } from "#lib/disk/containers/container.ts";
 import { manifestMismatch } from "#lib/disk/containers/digest-check.ts";
+import { openPlainFile } from "./plain-file.ts";
 
 const CHUNK = 4 * 1024 * 1024;
 
-/** Hex. Throws `image.manifest-mismatch` once the file has passed. */
+export interface HashedFile {
+  /** Hex. */
+  readonly sha256: string;
+  /** Bytes that were hashed. */
+  readonly size: number;
+}
+
+/** Throws `image.manifest-mismatch` once the file has passed, `io.*`. */
 export async function hashFile(
   path: string,
   promised: readonly PromisedDigest[],
   signal: AbortSignal,
   onBytes: (bytes: number) => void,
-): Promise<string> {
+): Promise<HashedFile> {
   const hash = createHash("sha256");
   const parts = promised.map((promise) => ({ promise, hash: createHash(promise.algorithm) }));
-  await using file = await open(path, "r");
+  await using file = await openPlainFile(path);
   // Two buffers: one is read while the other is hashed.
   let current = Buffer.allocUnsafe(CHUNK);
   let next = Buffer.allocUnsafe(CHUNK);
@@ -41,5 +48,5 @@ export async function hashFile(
     const found = of.digest("hex");
     if (found !== promise.digest) throw manifestMismatch(promise, found);
   }
-  return hash.digest("hex");
+  return { sha256: hash.digest("hex"), size: at };
 }

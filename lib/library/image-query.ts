@@ -5,6 +5,7 @@ import type { Db } from "#lib/db/client.ts";
 import { pageCursor, readPageCursor } from "#lib/db/page-cursor.ts";
 import { imageDisks, images, imageVersions } from "#lib/db/schema.ts";
 import { AppError } from "#lib/errors.ts";
+import { faultsOf } from "./check/findings.ts";
 import { imageNotFound } from "./create-version.ts";
 import type { DiskRow } from "./disk-row.ts";
 
@@ -13,6 +14,8 @@ export type ImageRow = typeof images.$inferSelect;
 export interface VersionWithDisks {
   readonly row: typeof imageVersions.$inferSelect;
   readonly disks: readonly DiskRow[];
+  /** Why its files could not be read when they were last looked at. */
+  readonly faults: readonly string[];
 }
 
 export interface ImageWithVersions {
@@ -88,6 +91,7 @@ async function withVersions(db: Db, rows: readonly ImageRow[]): Promise<ImageWit
           .from(imageDisks)
           .where(inArray(imageDisks.versionId, versionIds))
           .orderBy(asc(imageDisks.position));
+  const faults = await faultsOf(db, versionIds);
   const disksOf = Map.groupBy(disks, (disk) => disk.versionId);
   const versionsOf = Map.groupBy(versions, (version) => version.imageId);
   return rows
@@ -96,6 +100,7 @@ async function withVersions(db: Db, rows: readonly ImageRow[]): Promise<ImageWit
       versions: (versionsOf.get(row.id) ?? []).map((version) => ({
         row: version,
         disks: disksOf.get(version.id) ?? [],
+        faults: faults.get(version.id) ?? [],
       })),
     }))
     .filter(({ versions: own }) => own.length > 0);

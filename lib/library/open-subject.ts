@@ -4,10 +4,12 @@ import type { OpenedContainer } from "#lib/disk/containers/container.ts";
 import { openContainer } from "#lib/disk/containers/open.ts";
 import { openImageFile } from "#lib/disk/files/image-file.ts";
 import type { ImageFacts, OpenedImage } from "#lib/disk/format.ts";
+import type { ImageFile } from "#lib/disk/io.ts";
 import { openImage } from "#lib/disk/registry.ts";
 import type { BlockSource } from "#lib/disk/block-source.ts";
 import { CONTAINER_LABEL } from "#lib/domain/container.ts";
 import type { DiskFormatId } from "#lib/domain/disk-format.ts";
+import { plainFile } from "./plain-file.ts";
 
 export interface SubjectDisk {
   readonly facts: ImageFacts;
@@ -25,7 +27,17 @@ export interface Subject extends AsyncDisposable {
   readonly files: readonly string[];
 }
 
-/** Throws `image.*`, `io.*`. A format that was said means the file itself, not a package. */
+export interface SubjectFile {
+  /** Open already; the caller closes it after the subject. */
+  readonly image: ImageFile;
+  readonly fileName: string;
+  /** A format that was said means the file itself, not a package. */
+  readonly said: DiskFormatId | null;
+  /** Where a packed disk may be kept meanwhile. Absolute. */
+  readonly spoolIn: string;
+}
+
+/** A file of the library. Throws `image.*`, `io.*`. */
 export async function openSubject(
   folder: string,
   fileName: string,
@@ -33,7 +45,16 @@ export async function openSubject(
   signal: AbortSignal,
 ): Promise<Subject> {
   await using stack = new AsyncDisposableStack();
-  const image = stack.use(await openImageFile(join(folder, fileName), { name: fileName }));
+  const image = stack.use(await openImageFile(join(folder, fileName), { name: fileName, guard: plainFile }));
+  const subject = stack.use(await openSubjectOf({ image, fileName, said, spoolIn: folder }, signal));
+  const kept = stack.move();
+  return { ...subject, [Symbol.asyncDispose]: () => kept.disposeAsync() };
+}
+
+/** Throws `image.*`, `io.*`. */
+export async function openSubjectOf(file: SubjectFile, signal: AbortSignal): Promise<Subject> {
+  const { image, fileName, said, spoolIn } = file;
+  await using stack = new AsyncDisposableStack();
   const container = said === null ? await openContainer(image, signal) : null;
   if (container === null) {
     const opened = stack.use(await openImage(image, { ...(said === null ? {} : { from: said }), signal }));
@@ -49,7 +70,7 @@ export async function openSubject(
   stack.use(container);
   const disks: SubjectDisk[] = [];
   for (const each of container.disks) {
-    const opened = stack.use(await each.open({ signal, spool: { folder, name: "analysis" } }));
+    const opened = stack.use(await each.open({ signal, spool: { folder: spoolIn, name: "analysis" } }));
     disks.push({
       facts: inPackage(opened, container, each.entry, disks.length),
       disk: opened.disk,

@@ -1,15 +1,19 @@
 /** Where image files lie: a folder a version, and nothing else is ever removed. */
 import { randomUUID } from "node:crypto";
-import { constants } from "node:fs";
-import { access, copyFile, link, mkdir, open, readFile, rename, rm, stat, statfs, unlink } from "node:fs/promises";
+import { access, chmod, link, mkdir, open, readFile, rename, rm, statfs, unlink } from "node:fs/promises";
 import { join } from "node:path";
 import { eq } from "drizzle-orm";
 import type { Db } from "#lib/db/client.ts";
 import { settings } from "#lib/db/schema.ts";
 import { AppError } from "#lib/errors.ts";
-import { safeFileName, unpackedMark } from "./file-names.ts";
+import { storedFileName, unpackedMark } from "./file-names.ts";
+import { moveAcross, syncFile, syncFolder } from "./move-across.ts";
+import { OWN_FILE, OWN_FOLDER } from "./own-modes.ts";
+import { fullOr } from "./space.ts";
 
 export interface LibraryStore {
+  /** Absolute path of the library's own folder. */
+  readonly root: string;
   /** Identity of this library; the database knows it too, so that a worker never fills the wrong folder. */
   readonly id: string;
   /** Absolute path of a version's folder, which may not be there yet. Throws `library.bad-folder`. */
@@ -28,8 +32,8 @@ export interface LibraryStore {
   free(): Promise<number>;
 }
 
-const FOLDER = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/;
-const ID_FILE = ".library-id";
+export const FOLDER = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/;
+export const ID_FILE = ".library-id";
 
 const opened = new WeakMap<Db, Promise<LibraryStore>>();
 
@@ -51,14 +55,29 @@ async function openFolder(db: Db, root: string): Promise<LibraryStore> {
   const [row] = await db.select().from(settings).where(eq(settings.key, "library"));
   const found = await readId(root);
   if (row !== undefined && found !== idOf(row.value)) throw foreign(root, found);
+  // One that an earlier release made may be open to a group.
+  if (found !== null) await chmod(root, OWN_FOLDER).catch(() => undefined);
   if (row !== undefined && found !== null) return folderStore(root, found);
   // The file comes first: a crash between the two leaves a folder whose id the next start stores.
-  await mkdir(root, { recursive: true, mode: 0o750 });
+  await mkdir(root, { recursive: true, mode: OWN_FOLDER });
   const id = found ?? (await writeId(root));
   await db.insert(settings).values({ key: "library", value: { id } }).onConflictDoNothing();
   const [stored] = await db.select().from(settings).where(eq(settings.key, "library"));
   if (idOf(stored?.value) !== id) throw foreign(root, id);
   return folderStore(root, id);
+}
+
+/**
+ * Absolute path of the library's folder, which is the one that the database means; neither is touched.
+ * Throws `library.foreign`.
+ */
+export async function requireSameLibrary({ db, dataDir }: { db: Db; dataDir: string }): Promise<string> {
+  const root = join(dataDir, "library");
+  const [row] = await db.select().from(settings).where(eq(settings.key, "library"));
+  const found = await readId(root);
+  // A library that was never used has neither.
+  if (found !== (row === undefined ? null : idOf(row.value))) throw foreign(root, found);
+  return root;
 }
 
 function idOf(value: unknown): string | null {
@@ -75,7 +94,7 @@ async function readId(root: string): Promise<string | null> {
 async function writeId(root: string): Promise<string> {
   const id = randomUUID();
   const draft = join(root, `${ID_FILE}.${id}`);
-  const file = await open(draft, "wx", 0o640);
+  const file = await open(draft, "wx", OWN_FILE);
   try {
     await file.writeFile(`${id}\n`);
     await file.sync();
@@ -108,6 +127,7 @@ function folderStore(root: string, id: string): LibraryStore {
   };
   const store: LibraryStore = {
     id,
+    root,
     pathOf,
     async fresh(folder) {
       await store.remove(folder);
@@ -115,33 +135,30 @@ function folderStore(root: string, id: string): LibraryStore {
     },
     async ensure(folder) {
       const path = pathOf(folder);
-      await mkdir(path, { recursive: true, mode: 0o750 });
-      await syncFolder(root);
+      try {
+        await mkdir(path, { recursive: true, mode: OWN_FOLDER });
+        await syncFolder(root);
+      } catch (error) {
+        throw fullOr(error) ?? error;
+      }
       return path;
     },
     async adopt(source, folder, fileName) {
-      const target = join(await store.ensure(folder), safeFileName(fileName));
+      const target = join(await store.ensure(folder), storedFileName(fileName));
       try {
         await rename(source, target);
       } catch (error) {
         const code = (error as NodeJS.ErrnoException).code;
-        const mark = join(pathOf(folder), unpackedMark(safeFileName(fileName)));
+        const mark = join(pathOf(folder), unpackedMark(fileName));
         if (code === "ENOENT" && ((await exists(target)) || (await exists(mark)))) return;
-        if (code !== "EXDEV") throw missing(fileName, error);
+        if (code !== "EXDEV") throw fullOr(error) ?? missing(fileName, error);
         await moveAcross(source, target);
       }
       await store.settle(folder, [fileName]);
     },
     async settle(folder, fileNames) {
       const path = pathOf(folder);
-      for (const name of fileNames) {
-        const file = await open(join(path, safeFileName(name)), "r");
-        try {
-          await file.sync();
-        } finally {
-          await file.close();
-        }
-      }
+      for (const name of fileNames) await syncFile(join(path, storedFileName(name)));
       await syncFolder(path);
     },
     async remove(folder) {
@@ -162,27 +179,9 @@ function missing(fileName: string, cause: unknown): AppError {
   });
 }
 
-/** Uploads and library on different file systems: the copy gets its name only when it is whole. */
-async function moveAcross(source: string, target: string): Promise<void> {
-  const draft = `${target}.part`;
-  await copyFile(source, draft, constants.COPYFILE_FICLONE);
-  await rename(draft, target);
-  await unlink(source);
-}
-
 async function exists(path: string): Promise<boolean> {
   return access(path).then(
     () => true,
     () => false,
   );
-}
-
-async function syncFolder(path: string): Promise<void> {
-  if (!(await stat(path)).isDirectory()) return;
-  const handle = await open(path, "r");
-  try {
-    await handle.sync();
-  } finally {
-    await handle.close();
-  }
 }

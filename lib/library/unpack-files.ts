@@ -1,5 +1,5 @@
 /** Packed files of a version become what is in them: the library's disks are at random access. */
-import { unlink, writeFile } from "node:fs/promises";
+import { open, unlink } from "node:fs/promises";
 import { extname, join } from "node:path";
 import { createFileSink } from "#lib/disk/files/file-sink.ts";
 import { openImageFile } from "#lib/disk/files/image-file.ts";
@@ -9,8 +9,11 @@ import { namedPacked, type Packing, packingOfFile } from "#lib/disk/wrappers/pac
 import { writeUnpacked } from "#lib/disk/wrappers/write-unpacked.ts";
 import { zipEntries } from "#lib/disk/wrappers/zip.ts";
 import type { DiskFormatId } from "#lib/domain/disk-format.ts";
+import { foldedName } from "#lib/domain/plain-name.ts";
 import { AppError } from "#lib/errors.ts";
-import { safeFileName, unpackedMark } from "./file-names.ts";
+import { namesCollide, safeFileName, unpackedMark } from "./file-names.ts";
+import { OWN_FILE } from "./own-modes.ts";
+import { plainFile } from "./plain-file.ts";
 import { requireSpace } from "./space.ts";
 
 export interface UnpackInput {
@@ -47,14 +50,17 @@ export async function unpackFiles(
   let { free } = input;
   for (const fileName of input.fileNames) {
     const packed = join(input.folder, fileName);
-    await using image = await openImageFile(packed, { name: fileName });
+    await using image = await openImageFile(packed, { name: fileName, guard: plainFile });
     const packing = await packingOf(image, input.said, signal);
     if (packing === null) continue;
     for (const disk of await entriesOf(image, packing, signal)) {
       const file = await unpackFile(image, packing, { signal, ...(disk === null ? {} : { disk }) });
       const name = safeFileName(file.name);
-      if (name === fileName) throw sameName(name);
-      await using sink = await createFileSink(join(input.folder, name), { overwrite: true });
+      if (foldedName(name) === foldedName(fileName)) throw sameName(name);
+      // Another file of the version is not written over by what is in this one; what an earlier attempt unpacked is.
+      const other = [...names].find((each) => each !== name && foldedName(each) === foldedName(name));
+      if (other !== undefined) throw namesCollide(other, name);
+      await using sink = await createFileSink(join(input.folder, name), { overwrite: true, mode: OWN_FILE });
       let moved = 0;
       await writeUnpacked(
         file,
@@ -70,7 +76,7 @@ export async function unpackFiles(
       names.add(name);
     }
     // Whoever brings the file in once more finds that it was here.
-    await writeFile(join(input.folder, unpackedMark(fileName)), "");
+    await (await open(join(input.folder, unpackedMark(fileName)), "w", OWN_FILE)).close();
     await unlink(packed);
     names.delete(fileName);
     unpacked.push(fileName);
@@ -89,7 +95,7 @@ async function packingOf(image: ImageFile, said: DiskFormatId | null, signal: Ab
 async function entriesOf(image: ImageFile, packing: Packing, signal: AbortSignal): Promise<readonly (string | null)[]> {
   if (packing !== "zip") return [null];
   const entries = await zipEntries(image, signal);
-  const plain = entries.map(({ name }) => name.slice(name.lastIndexOf("/") + 1));
+  const plain = entries.map(({ name }) => foldedName(name.slice(name.lastIndexOf("/") + 1)));
   if (entries.length === 0 || entries.length > MOST_ENTRIES || new Set(plain).size < plain.length) {
     throw new AppError(
       "unprocessable",

@@ -148,7 +148,12 @@ describe("uploads", () => {
         socket.write(
           `PATCH ${pathname} HTTP/1.1\r\nHost: x\r\nTus-Resumable: 1.0.0\r\nUpload-Offset: 0\r\nContent-Type: application/offset+octet-stream\r\nContent-Length: ${bytes.length}\r\n\r\n`,
         );
-        socket.write(bytes.subarray(0, 40_000), () => setTimeout(() => socket.destroy(), 100));
+        socket.write(bytes.subarray(0, 40_000));
+        // Once they have arrived, however long that takes.
+        void expect
+          .poll(async () => (await stat(uploadPath(services.dataDir, idOf(upload)))).size, { timeout: 30_000 })
+          .toBe(40_000)
+          .finally(() => socket.destroy());
       });
       socket.on("close", () => resolve());
     });

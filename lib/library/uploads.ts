@@ -6,9 +6,10 @@ import type { IncomingMessage, ServerResponse } from "node:http";
 import { AppError } from "#lib/errors.ts";
 import { authorise, authoriseLook } from "#lib/services/authorise.ts";
 import type { Ctx, Services } from "#lib/services/context.ts";
-import { appendBody } from "./uploads/append-body.ts";
+import { appendBody, wrongOffset } from "./uploads/append-body.ts";
 import { finishUpload } from "./uploads/finish-upload.ts";
 import { parseMetadata } from "./uploads/metadata.ts";
+import { requireRoomToGoOn } from "./uploads/reservation.ts";
 import {
   beginUpload,
   endUpload,
@@ -149,12 +150,8 @@ async function append(
   receiving.set(id, mine);
   try {
     const there = await offsetOf(services, row);
-    if (from !== there) {
-      throw new AppError("conflict", "upload.wrong-offset", `The upload stands at byte ${there}, not at ${from}.`, {
-        hint: "Ask for its offset, and go on from there.",
-        details: { offset: there },
-      });
-    }
+    if (from !== there) throw wrongOffset(there, from);
+    if (row.state !== "filed") await requireRoomToGoOn(ctx, row);
     const now =
       row.state === "filed"
         ? there

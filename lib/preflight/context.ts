@@ -20,6 +20,8 @@ export interface PreflightImage {
   }[];
   /** The disks are a VM's and are read while the job runs; null: they lie in the library. */
   readonly source: PreflightSource | null;
+  /** Why its files in the library cannot be read, in words without a full stop; none: they can. */
+  readonly faults: readonly string[];
 }
 
 /** The VM that disks are read from, as its host was last seen. */

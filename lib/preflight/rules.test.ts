@@ -103,6 +103,7 @@ const good: PreflightContext = {
     hints: { cpus: null, memory: null, firmware: null, bus: null, nic: null },
     disks: [{ virtualSize: 8 * GiB, format: "vmdk", guest: guest(), dataBytes: 2 * GiB }],
     source: null,
+    faults: [],
   },
   host: {
     id: hostId,
@@ -207,6 +208,11 @@ const fromVm = (more: Partial<PreflightSource>, machine: Partial<Vm> = {}): Pref
 
 /** A case in which the rule speaks, its severity, and what its remedy sets. */
 const FIRES: Record<string, readonly [PreflightContext, string, Record<string, unknown> | null]> = {
+  "image.files-missing": [
+    { ...good, image: { ...good.image, faults: ["a.img is not in the library"] } },
+    "blocker",
+    null,
+  ],
   "target.secure-boot-unavailable": [withChoice({ secureBoot: true }), "blocker", { secureBoot: false }],
   "target.placement-gone": [
     {

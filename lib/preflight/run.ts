@@ -4,11 +4,13 @@ import type { KnownContext, PreflightContext, PreflightRule } from "./context.ts
 import { deviceRules } from "./rules/devices.ts";
 import { firmwareRules } from "./rules/firmware.ts";
 import { hostRules } from "./rules/host.ts";
+import { libraryRules } from "./rules/library.ts";
 import { machineRules } from "./rules/machine.ts";
 import { sourceRules } from "./rules/source.ts";
 import { storageRules } from "./rules/storage.ts";
 
 export const RULES: readonly PreflightRule[] = [
+  ...libraryRules,
   ...sourceRules,
   ...hostRules,
   ...firmwareRules,

@@ -29,7 +29,7 @@ function presentDisk(disk: DiskRow): ImageDisk {
 }
 
 /** Where its files lie on the server is nobody's business. */
-function presentVersion({ row, disks }: VersionWithDisks): ImageVersion {
+function presentVersion({ row, disks, faults }: VersionWithDisks): ImageVersion {
   return {
     id: row.id,
     number: row.number,
@@ -41,6 +41,7 @@ function presentVersion({ row, disks }: VersionWithDisks): ImageVersion {
     jobId: row.jobId,
     createdAt: row.createdAt.toISOString(),
     createdBy: row.createdByName,
+    faults: [...faults],
   };
 }
 

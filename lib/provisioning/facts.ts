@@ -7,6 +7,7 @@ import type { HostFacts, Network, StoragePool, Vm } from "#lib/domain/inventory.
 import type { PlanSource } from "#lib/domain/request.ts";
 import { toldGuest } from "#lib/domain/told-guest.ts";
 import { AppError } from "#lib/errors.ts";
+import { versionFaults } from "#lib/library/check/version-faults.ts";
 import { storedDisk } from "#lib/library/disk-row.ts";
 import type { PreflightHost, PreflightImage, PreflightSource } from "#lib/preflight/context.ts";
 
@@ -25,8 +26,11 @@ export interface VersionFacts {
   readonly virtualSize: number;
 }
 
-/** Throws `image.not-found`, `image.not-ready`. */
-export async function loadVersionFacts(db: Db, versionId: string): Promise<VersionFacts> {
+/** Its files are looked at as they are now. Throws `image.not-found`, `image.not-ready`, `library.foreign`. */
+export async function loadVersionFacts(
+  { db, dataDir }: { readonly db: Db; readonly dataDir: string },
+  versionId: string,
+): Promise<VersionFacts> {
   const [row] = await db
     .select({ version: imageVersions, image: images })
     .from(imageVersions)
@@ -67,6 +71,7 @@ export async function loadVersionFacts(db: Db, versionId: string): Promise<Versi
         dataBytes: held[index] ?? null,
       })),
       source: source.kind === "linked" ? await loadSourceFacts(db, source) : null,
+      faults: source.kind === "linked" ? [] : await versionFaults({ db, dataDir }, row.version, disks),
     },
   };
 }

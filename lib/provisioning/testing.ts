@@ -1,6 +1,7 @@
 /** A console in one process for tests: simulated hosts, an image in the library, and a runner that tests can hold at a stage. */
 import { randomFillSync, randomUUID } from "node:crypto";
-import { readdir, stat, writeFile } from "node:fs/promises";
+import { mkdtemp, readdir, rm, stat, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { asc, eq } from "drizzle-orm";
 import { hosts, imageVersions, jobs, ledger, requests, requestTargets, settings } from "#lib/db/schema.ts";
@@ -130,7 +131,8 @@ export async function deployBench({ wait = {}, perHost, ...options }: BenchOptio
   const operator = await testPerson(services, "operator");
   const requester = await testPerson(services, "requester");
   const interfere = new Map<string, Interference>();
-  await services.db.insert(settings).values({ key: "settings", value: { importFolders: [services.dataDir] } });
+  const incoming = await mkdtemp(join(tmpdir(), "deploy-bench-"));
+  await services.db.insert(settings).values({ key: "settings", value: { importFolders: [incoming] } });
   await addDemoHosts(await testPerson(services, "administrator"));
   const sync = await startInventorySync(services);
   const runner = await startRunner(
@@ -150,7 +152,7 @@ export async function deployBench({ wait = {}, perHost, ...options }: BenchOptio
   });
 
   const addImage = async (name: string, size: number): Promise<string> => {
-    const path = join(services.dataDir, `${name}.img`);
+    const path = join(incoming, `${name}.img`);
     await writeFile(path, randomFillSync(Buffer.alloc(size)));
     const { versionId } = await importFromFolder(operator, { path, imageId: null, name: null, from: "raw" });
     await until(`image ${name}`, async () => {
@@ -236,6 +238,7 @@ export async function deployBench({ wait = {}, perHost, ...options }: BenchOptio
       await runner.close();
       await sync.close();
       await services.close();
+      await rm(incoming, { recursive: true, force: true });
     },
   };
 }

@@ -13,6 +13,7 @@ import { edgeSettings, type EdgeSettings } from "#lib/edge/admit.ts";
 import { proxiesFrom } from "#lib/edge/proxies.ts";
 import { startInventorySync } from "#lib/inventory/sync.ts";
 import { startRunner } from "#lib/jobs/runner.ts";
+import { startDailyCheck } from "#lib/library/check/daily.ts";
 import { startLibrarySweep } from "#lib/library/sweep.ts";
 import { createUploadHandler } from "#lib/library/uploads.ts";
 import { startSweep } from "#lib/provisioning/sweep.ts";
@@ -113,6 +114,8 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
     opened.add("inventory", only.close("inventory", inventory), INVENTORY_CLOSE_MS);
     const librarySweep = await startLibrarySweep(services);
     opened.add("library", only.close("library", librarySweep));
+    const dailyCheck = startDailyCheck(services);
+    opened.add("library check", only.close("library check", dailyCheck));
     const runner = await startRunner(services, base.queue, HANDLERS, runnerOptions());
     opened.add("worker", () => runner.close(), WORKER_CLOSE_MS);
     const sweep = startSweep(services);

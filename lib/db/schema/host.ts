@@ -5,6 +5,7 @@ import type { HostConnection } from "#lib/domain/connection.ts";
 import type { Vendor } from "#lib/domain/hardware.ts";
 import type { InventoryItem, InventoryKind } from "#lib/domain/inventory.ts";
 import type { ErrorJson } from "#lib/errors.ts";
+import { cleanJson, cleanText } from "./clean-columns.ts";
 
 const at = (name: string) => timestamp(name, { withTimezone: true, mode: "date" });
 
@@ -20,9 +21,9 @@ export const hosts = pgTable(
     secretBox: text("secret_box"),
     secretNames: jsonb("secret_names").$type<string[]>().notNull().default([]),
     state: text("state").$type<"connecting" | "online" | "offline">().notNull().default("connecting"),
-    error: jsonb("error").$type<ErrorJson>(),
+    error: cleanJson("error").$type<ErrorJson>(),
     staleSince: at("stale_since"),
-    capabilities: jsonb("capabilities").$type<HostCapabilities>(),
+    capabilities: cleanJson("capabilities").$type<HostCapabilities>(),
     createdBy: uuid("created_by"),
     createdAt: at("created_at").notNull().defaultNow(),
     updatedAt: at("updated_at").notNull().defaultNow(),
@@ -40,11 +41,11 @@ export const inventoryItems = pgTable(
       .notNull()
       .references(() => hosts.id, { onDelete: "cascade" }),
     kind: text("kind").$type<InventoryKind>().notNull(),
-    ref: text("ref").notNull(),
-    name: text("name").notNull(),
+    ref: cleanText("ref").notNull(),
+    name: cleanText("name").notNull(),
     /** VMs: power state, for filters; null for the rest. */
     state: text("state"),
-    data: jsonb("data").$type<InventoryItem>().notNull(),
+    data: cleanJson("data").$type<InventoryItem>().notNull(),
     updatedAt: at("updated_at").notNull().defaultNow(),
   },
   (t) => [

@@ -4,6 +4,7 @@ import type { DiskFormatId } from "#lib/domain/disk-format.ts";
 import type { AllocationMap, GuestFacts } from "#lib/domain/guest.ts";
 import type { HardwareHints, ImageSource } from "#lib/domain/image.ts";
 import type { ErrorJson } from "#lib/errors.ts";
+import { cleanJson, cleanText } from "./clean-columns.ts";
 
 const at = (name: string) => timestamp(name, { withTimezone: true, mode: "date" });
 
@@ -31,8 +32,8 @@ export const imageVersions = pgTable(
       .references(() => images.id, { onDelete: "cascade" }),
     number: integer("number").notNull(),
     state: text("state").$type<"receiving" | "analysing" | "ready" | "failed">().notNull(),
-    error: jsonb("error").$type<ErrorJson>(),
-    source: jsonb("source").$type<ImageSource>().notNull(),
+    error: cleanJson("error").$type<ErrorJson>(),
+    source: cleanJson("source").$type<ImageSource>().notNull(),
     /** Format that a person said (raw cannot be told by content). */
     saidFormat: text("said_format").$type<DiskFormatId>(),
     hints: jsonb("hints").$type<HardwareHints>().notNull(),
@@ -59,17 +60,19 @@ export const imageDisks = pgTable(
     /** Relative to the version's folder. Null: the disk stays on its host, and nobody has read it. */
     fileName: text("file_name"),
     /** The disk's name inside that file, when that is a package of a machine. */
-    entry: text("entry"),
+    entry: cleanText("entry"),
     files: jsonb("files").$type<string[]>().notNull(),
     format: text("format").$type<DiskFormatId>(),
-    variant: text("variant"),
+    variant: cleanText("variant"),
     virtualSize: bigint("virtual_size", { mode: "number" }).notNull(),
     storedSize: bigint("stored_size", { mode: "number" }),
-    details: jsonb("details").$type<Record<string, unknown>>().notNull(),
-    notes: jsonb("notes").$type<string[]>().notNull(),
-    guest: jsonb("guest").$type<GuestFacts>(),
-    allocation: jsonb("allocation").$type<AllocationMap>(),
+    details: cleanJson("details").$type<Record<string, unknown>>().notNull(),
+    notes: cleanJson("notes").$type<string[]>().notNull(),
+    guest: cleanJson("guest").$type<GuestFacts>(),
+    allocation: cleanJson("allocation").$type<AllocationMap>(),
     sha256: jsonb("sha256").$type<string[]>().notNull(),
+    /** Bytes of each file, in the order of `files`; null: analysed before they were kept. */
+    fileSizes: jsonb("file_sizes").$type<number[]>(),
     fingerprint: text("fingerprint"),
   },
   (t) => [uniqueIndex("image_disks_position").on(t.versionId, t.position)],

@@ -2,6 +2,7 @@ import { bigserial, index, integer, jsonb, pgTable, text, timestamp, uuid } from
 import type { HostWait, Job, JobKind, JobState } from "#lib/domain/job.ts";
 import type { Progress } from "#lib/domain/request.ts";
 import type { ErrorJson } from "#lib/errors.ts";
+import { cleanJson, cleanText } from "./clean-columns.ts";
 
 const at = (name: string) => timestamp(name, { withTimezone: true, mode: "date" });
 
@@ -11,11 +12,11 @@ export const jobs = pgTable(
   {
     id: uuid("id").primaryKey().defaultRandom(),
     kind: text("kind").$type<JobKind>().notNull(),
-    title: text("title").notNull(),
+    title: cleanText("title").notNull(),
     state: text("state").$type<JobState>().notNull().default("queued"),
-    stages: jsonb("stages").$type<Job["stages"]>().notNull().default([]),
-    progress: jsonb("progress").$type<Progress>(),
-    error: jsonb("error").$type<ErrorJson>(),
+    stages: cleanJson("stages").$type<Job["stages"]>().notNull().default([]),
+    progress: cleanJson("progress").$type<Progress>(),
+    error: cleanJson("error").$type<ErrorJson>(),
     subjectKind: text("subject_kind").$type<Job["subject"]["kind"]>().notNull(),
     subjectId: text("subject_id").notNull(),
     /** Input of the handler; identifiers only, never a secret. */
@@ -55,7 +56,7 @@ export const jobLog = pgTable(
       .references(() => jobs.id, { onDelete: "cascade" }),
     at: at("at").notNull().defaultNow(),
     level: text("level").$type<"info" | "warn" | "error">().notNull(),
-    text: text("text").notNull(),
+    text: cleanText("text").notNull(),
   },
   (t) => [index("job_log_job").on(t.jobId, t.seq)],
 );
@@ -75,7 +76,7 @@ export const ledger = pgTable(
     hostId: uuid("host_id"),
     kind: text("kind").$type<"disk" | "vm" | "snapshot" | "file">().notNull(),
     ref: text("ref").notNull(),
-    label: text("label").notNull(),
+    label: cleanText("label").notNull(),
     /** planned: may or may not exist; made: exists; kept: belongs to the user now; removed: undone. */
     state: text("state").$type<"planned" | "made" | "kept" | "removed">().notNull().default("planned"),
     createdAt: at("created_at").notNull().defaultNow(),

@@ -5,6 +5,7 @@ import type { ErrorJson } from "#lib/errors.ts";
 import { hosts } from "./host.ts";
 import { imageVersions } from "./image.ts";
 import { users } from "./user.ts";
+import { cleanJson } from "./clean-columns.ts";
 
 const at = (name: string) => timestamp(name, { withTimezone: true, mode: "date" });
 
@@ -59,8 +60,8 @@ export const requestTargets = pgTable(
     jobId: uuid("job_id"),
     /** UUID given to the VM, so that making it twice makes it once. */
     tag: uuid("tag").notNull().defaultRandom(),
-    error: jsonb("error").$type<ErrorJson>(),
-    receipt: jsonb("receipt").$type<Receipt>(),
+    error: cleanJson("error").$type<ErrorJson>(),
+    receipt: cleanJson("receipt").$type<Receipt>(),
     vmRef: text("vm_ref"),
     startedAt: at("started_at"),
     finishedAt: at("finished_at"),

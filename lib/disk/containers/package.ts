@@ -1,5 +1,6 @@
 /** What a package is written from, and how it went. */
 import type { DiskBus, Firmware, NicModel } from "#lib/domain/hardware.ts";
+import { nameFault } from "#lib/domain/plain-name.ts";
 import { AppError } from "#lib/errors.ts";
 import type { BlockSource } from "../block-source.ts";
 import type { ByteSink } from "../io.ts";
@@ -47,7 +48,9 @@ export function fileStem(name: string): string {
     .replaceAll(/[^A-Za-z0-9._-]+/g, "-")
     .replace(/^[-._]+|[-._]+$/g, "")
     .slice(0, 60);
-  return slug === "" ? "machine" : slug;
+  if (slug === "") return "machine";
+  // CON and the like are devices on Windows, whatever ending follows.
+  return nameFault(slug) === null ? slug : `machine-${slug}`;
 }
 
 /** Progress over several disks as one. */

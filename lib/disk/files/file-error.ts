@@ -14,7 +14,7 @@ const AFTER_NO_SPACE = {
   torn: "Free some space or choose another place; what was sent so far is no whole file.",
 } as const satisfies Record<Leftover, string>;
 
-/** `doing` begins the sentence: `Reading /x/y.vmdk`. Codes: io.not-found, io.denied, io.exists, io.no-space, io.failed. */
+/** `doing` begins the sentence: `Reading /x/y.vmdk`. Codes: io.not-found, io.denied, io.not-a-file, io.exists, io.no-space, io.failed. */
 export function fileError(error: unknown, doing: string, left: Leftover = "nothing"): AppError {
   if (error instanceof AppError) return error;
   const code = codeOf(error);
@@ -27,6 +27,17 @@ export function fileError(error: unknown, doing: string, left: Leftover = "nothi
       return new AppError("forbidden", "io.denied", `${doing} failed: permission denied.`, {
         cause: error,
         hint: "Give the account that runs Supravisor access to it.",
+      });
+    case "ELOOP":
+      return new AppError("invalid", "io.not-a-file", `${doing} failed: it is a link, or a loop of links.`, {
+        cause: error,
+        hint: "Name the file itself.",
+      });
+    case "ENXIO":
+      // A socket, or a device that is not there.
+      return new AppError("invalid", "io.not-a-file", `${doing} failed: it is neither a file nor a disk.`, {
+        cause: error,
+        hint: "Name the image file itself.",
       });
     case "EROFS":
       return new AppError("forbidden", "io.denied", `${doing} failed: the file system is read-only.`, { cause: error });

@@ -1,11 +1,11 @@
 /** A file and one beside it that get their names together: nobody finds the one without the other. */
-import { randomBytes } from "node:crypto";
 import { rename, unlink } from "node:fs/promises";
 import { basename, dirname, join, resolve } from "node:path";
 import { replaceMethod } from "../filters/replace-method.ts";
 import type { ByteSink } from "../io.ts";
 import { fileError, isCode } from "./file-error.ts";
 import { createFileSink, type FileSinkOptions } from "./file-sink.ts";
+import { tempPath } from "./temp-name.ts";
 
 export interface FilePairSinks extends AsyncDisposable {
   readonly fileName: string;
@@ -66,7 +66,7 @@ export async function createFilePair(finalPath: string, options: FileSinkOptions
 
 /** null: there was none. */
 async function setAside(path: string): Promise<string | null> {
-  const aside = join(dirname(path), `.${basename(path).slice(0, 200)}.${randomBytes(6).toString("hex")}.old`);
+  const aside = tempPath(path, "old");
   try {
     await rename(path, aside);
     return aside;

@@ -101,3 +101,13 @@ it("a full disk: the hint tells whether anything is left", () => {
   expect(fileError(full, "Writing x").hint).toContain("nothing of the unfinished file is left");
   expect(fileError(full, "Writing x", "all").hint).toContain("what was written is kept");
 });
+
+it("a name of as many bytes as the file system takes, in characters of several bytes", async () => {
+  const path = scratch.path(`${"\u65e5".repeat(84)}.im`);
+  expect(Buffer.byteLength(path.slice(scratch.folder.length + 1))).toBe(255);
+  await using sink = await createFileSink(path);
+  await sink.write(0, Buffer.from("x"));
+  await sink.commit(1);
+  expect(readFileSync(path, "utf8")).toBe("x");
+  expect(leftovers()).toEqual([]);
+});

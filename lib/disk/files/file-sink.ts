@@ -1,19 +1,21 @@
 /** A file being written beside its final name; it takes the name only when it is whole. */
-import { randomBytes } from "node:crypto";
 import { close, constants, fsync, ftruncate, open, write } from "node:fs";
 import { link, open as openFolder, rename, stat, unlink } from "node:fs/promises";
-import { basename, dirname, join, resolve as resolvePath } from "node:path";
+import { dirname, resolve as resolvePath } from "node:path";
 import { AppError } from "#lib/errors.ts";
 import type { ByteSink, HeldFile } from "../io.ts";
 import type { Preallocation } from "../preallocation.ts";
 import { fileError, isCode } from "./file-error.ts";
 import { allocateAhead } from "./native.ts";
+import { tempPath } from "./temp-name.ts";
 
 export interface FileSinkOptions {
   /** Replace a file of the final name, at commit. Default: `io.exists`. */
   readonly overwrite?: boolean;
   /** Wait until the bytes are on the medium before the file gets its name. Default true. */
   readonly durable?: boolean;
+  /** Permissions of the file, before the umask takes some away. Default 0640. */
+  readonly mode?: number;
 }
 
 /** Written at once where space is taken by zeros. */
@@ -187,10 +189,10 @@ export function creationError(error: unknown, final: string): AppError {
 export async function createFileSink(finalPath: string, options: FileSinkOptions = {}): Promise<ByteSink> {
   const final = resolvePath(finalPath);
   await refuseTarget(final, options.overwrite === true);
-  const temp = join(dirname(final), `.${basename(final).slice(0, 200)}.${randomBytes(6).toString("hex")}.part`);
+  const temp = tempPath(final, "part");
   const flags = constants.O_WRONLY | constants.O_CREAT | constants.O_EXCL;
   const fd = await new Promise<number>((resolve, reject) =>
-    open(temp, flags, 0o640, (error, opened) =>
+    open(temp, flags, options.mode ?? 0o640, (error, opened) =>
       error === null ? resolve(opened) : reject(creationError(error, final)),
     ),
   );

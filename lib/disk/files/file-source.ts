@@ -1,9 +1,10 @@
 /** A file or block device on this machine, read only. */
-import { constants, fstat, open, read, close, readFileSync, type Stats } from "node:fs";
+import { constants, fstat, open, read, readFileSync, type Stats } from "node:fs";
 import { AppError } from "#lib/errors.ts";
 import type { ByteSource, HeldFile } from "../io.ts";
 import { fileError } from "./file-error.ts";
 import { knowsHoles, nextAllocated, seekEnd } from "./native.ts";
+import { closeFd, type FileGuard, openLocated } from "./open-located.ts";
 
 /** `io.short-read`: a file that ends before the bytes that were wanted. */
 export function shortRead(name: string, size: number, offset: number, length: number): AppError {
@@ -104,7 +105,7 @@ class FileSource implements ByteSource {
     // A read in flight keeps the descriptor: its number could be another file's a moment later.
     this.#closing ??= (async () => {
       if (this.#busy > 0) await new Promise<void>((resolve) => (this.#idle = resolve));
-      await new Promise<void>((resolve) => close(this.#fd, () => resolve()));
+      await closeFd(this.#fd);
       this.#fd = -1;
     })();
     return this.#closing;
@@ -132,6 +133,8 @@ export function sourceOfDescriptor(fd: number, size: number, label: string): Byt
 export interface OpenFileOptions {
   /** Refuse links at the last component and anything that is not a plain file: for names that an image gave. */
   readonly plainOnly?: boolean;
+  /** Asked of the open file, before anything is read of it: whether it lies where it may. */
+  readonly guard?: FileGuard;
 }
 
 /**
@@ -143,9 +146,9 @@ export async function openFileSource(path: string, options: OpenFileOptions = {}
   const doing = `Opening ${path}`;
   // O_NONBLOCK: opening a FIFO would else wait for its writer for ever. It changes nothing for files and disks.
   const flags = constants.O_RDONLY | constants.O_NONBLOCK | (options.plainOnly === true ? constants.O_NOFOLLOW : 0);
-  const fd = await new Promise<number>((resolve, reject) =>
-    open(path, flags, (error, opened) => (error === null ? resolve(opened) : reject(fileError(error, doing)))),
-  );
+  const fd = await openFd(path, flags, options.guard).catch((error: unknown) => {
+    throw fileError(error, doing);
+  });
   try {
     const stats = await new Promise<Stats>((resolve, reject) =>
       fstat(fd, (error, found) => (error === null ? resolve(found) : reject(fileError(error, doing)))),
@@ -159,7 +162,22 @@ export async function openFileSource(path: string, options: OpenFileOptions = {}
     }
     return new FileSource(fd, size, path, stats.isFile() ? "file" : "device");
   } catch (error) {
-    await new Promise<void>((resolve) => close(fd, () => resolve()));
+    await closeFd(fd);
+    throw error;
+  }
+}
+
+async function openFd(path: string, flags: number, guard: FileGuard | undefined): Promise<number> {
+  if (guard === undefined)
+    return new Promise((resolve, reject) =>
+      open(path, flags, (error, opened) => (error === null ? resolve(opened) : reject(error))),
+    );
+  const file = await openLocated(path, flags);
+  try {
+    await guard(file);
+    return file.fd;
+  } catch (error) {
+    await closeFd(file.fd);
     throw error;
   }
 }

@@ -4,7 +4,8 @@ import { basename, dirname, join, resolve } from "node:path";
 import { AppError } from "#lib/errors.ts";
 import type { ByteSource, ImageFile } from "../io.ts";
 import { fileError, isCode } from "./file-error.ts";
-import { openFileSource } from "./file-source.ts";
+import { openFileSource, type OpenFileOptions } from "./file-source.ts";
+import type { FileGuard, LocatedFile } from "./open-located.ts";
 
 /** Enough for a 2 TB disk in 2 GB extents; stops an image that names files for ever. */
 const MOST_SIBLINGS = 2048;
@@ -16,23 +17,32 @@ export interface OpenImageFileOptions {
   readonly name?: string;
   /** See ImageFile; holds for the files beside it as well. */
   readonly acceptDirty?: boolean;
+  /** The image and all files beside it are plain files, not links, and this is asked of each once it is open. */
+  readonly guard?: FileGuard;
 }
 
 class Folder {
   readonly #path: string;
   readonly #acceptDirty: boolean;
+  readonly #guard: FileGuard | undefined;
   readonly #opened: ByteSource[] = [];
 
-  constructor(path: string, acceptDirty: boolean) {
+  constructor(path: string, { acceptDirty = false, guard }: OpenImageFileOptions) {
     this.#path = path;
     this.#acceptDirty = acceptDirty;
+    this.#guard = guard;
   }
 
-  async open(path: string, plainOnly: boolean): Promise<ByteSource> {
+  /** The file that was named: without a guard also a disk, or a link to one. */
+  main(path: string): Promise<ByteSource> {
+    return this.#open(path, this.#guard === undefined ? {} : { plainOnly: true, guard: this.#guard });
+  }
+
+  async #open(path: string, options: OpenFileOptions): Promise<ByteSource> {
     if (this.#opened.length >= MOST_SIBLINGS) {
       throw new AppError("unprocessable", "image.too-many-files", `The image names more than ${MOST_SIBLINGS} files.`);
     }
-    const bytes = await openFileSource(path, { plainOnly });
+    const bytes = await openFileSource(path, options);
     this.#opened.push(bytes);
     return bytes;
   }
@@ -42,21 +52,17 @@ class Folder {
     if (name === "" || name === "." || name === ".." || name.length > 255 || /[/\\\0]/.test(name)) {
       throw escapes(owner, asked);
     }
-    let real: string;
+    // A link may stand for a file of this folder. Where it leads is asked of the open file: the name may lead elsewhere by now.
+    const beside = async (file: LocatedFile): Promise<void> => {
+      if (dirname(file.path) !== this.#path || !file.stats.isFile()) throw escapes(owner, asked);
+      await this.#guard?.(file);
+    };
     try {
-      real = await realpath(join(this.#path, name));
-    } catch (error) {
-      if (isCode(error, "ENOENT", "ENOTDIR", "ENAMETOOLONG")) throw missing(owner, name, error);
-      // A loop of links leads nowhere good either.
-      if (isCode(error, "ELOOP")) throw escapes(owner, asked);
-      throw fileError(error, `Opening ${name}, which belongs to ${owner},`);
-    }
-    if (dirname(real) !== this.#path) throw escapes(owner, asked);
-    try {
-      return this.file(name, await this.open(real, true));
+      return this.file(name, await this.#open(join(this.#path, name), { guard: beside }));
     } catch (error) {
       if (error instanceof AppError && error.code === "io.not-found") throw missing(owner, name, error);
       if (error instanceof AppError && error.code === "io.not-a-file") throw escapes(owner, asked);
+      if (error instanceof AppError && isCode(error.cause, "ENAMETOOLONG")) throw missing(owner, name, error);
       throw error;
     }
   }
@@ -131,7 +137,7 @@ export async function openImageFile(
   } catch (error) {
     throw fileError(error, `Opening ${path}`);
   }
-  const folder = new Folder(parent, options.acceptDirty ?? false);
-  const file = folder.file(options.name ?? basename(full), await folder.open(full, false));
+  const folder = new Folder(parent, options);
+  const file = folder.file(options.name ?? basename(full), await folder.main(full));
   return { ...file, [Symbol.asyncDispose]: () => folder[Symbol.asyncDispose]() };
 }

@@ -3,6 +3,7 @@ import { constants } from "node:fs";
 import { type FileHandle, open, readFile, unlink, writeFile } from "node:fs/promises";
 import { basename, dirname, join, resolve } from "node:path";
 import { AppError } from "#lib/errors.ts";
+import { shortName } from "../files/temp-name.ts";
 import { fileError, isCode } from "../files/file-error.ts";
 import { creationError, refuseTarget, syncFolder, takeName } from "../files/file-sink.ts";
 
@@ -104,7 +105,7 @@ export class PartFile implements AsyncDisposable {
 }
 
 function partPath(final: string): string {
-  return join(dirname(final), `.${basename(final).slice(0, 200)}.part`);
+  return join(dirname(final), `.${shortName(basename(final))}.part`);
 }
 
 /** A lock of a process that is gone is taken over. */

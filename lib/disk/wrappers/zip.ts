@@ -18,6 +18,9 @@ const END64_LOCATOR = 0x0706_4b50;
 const END64 = 0x0606_4b50;
 const ENTRY = 0x0201_4b50;
 const LOCAL = 0x0403_4b50;
+const UNIX = 3;
+/** Socket, link, block device, folder, character device: sys/stat.h. */
+const NO_FILES = new Set([0o140_000, 0o120_000, 0o060_000, 0o040_000, 0o020_000]);
 const MAX_32 = 0xffff_ffff;
 /** A package with so many names is no disk's. */
 const MOST_DIRECTORY = 16 * 1024 * 1024;
@@ -34,7 +37,7 @@ export interface ZipEntry {
 
 const METHODS = { 0: "stored", 8: "deflate", 93: "zstd", 95: "xz" } as const;
 
-/** Files that may be disks: no folders, nothing hidden. Throws `image.*`. */
+/** Files that may be disks: no folders, no links, nothing hidden. Throws `image.*`. */
 export async function zipEntries(image: ImageFile, signal?: AbortSignal): Promise<readonly ZipEntry[]> {
   const { at, length, base } = await findDirectory(image, signal);
   if (length > MOST_DIRECTORY) throw insane(image.name, base, `its directory has ${length} bytes`);
@@ -47,7 +50,8 @@ export async function zipEntries(image: ImageFile, signal?: AbortSignal): Promis
     const end = pos + 46 + nameBytes + extraBytes + directory.u16(pos + 32);
     if (end > length) throw corrupt(image.name, at + pos, "an entry is longer than the directory");
     const name = directory.raw.toString("utf8", pos + 46, pos + 46 + nameBytes);
-    if (isFile(name)) entries.push(entryAt(image.name, directory, pos, name, nameBytes, extraBytes));
+    if (isFile(name) && isPlain(directory, pos))
+      entries.push(entryAt(image.name, directory, pos, name, nameBytes, extraBytes));
     pos = end;
   }
   return entries;
@@ -55,6 +59,14 @@ export async function zipEntries(image: ImageFile, signal?: AbortSignal): Promis
 
 function isFile(name: string): boolean {
   return !name.endsWith("/") && !name.split("/").some((part) => part.startsWith(".") || part === "__MACOSX");
+}
+
+/**
+ * 4.4.2.2, 4.4.15: on Unix the upper half of the attributes is the mode. Links, sockets and devices are left out, as of a
+ * tar. What zip read from a pipe is said to be one, and holds its bytes.
+ */
+function isPlain(f: Fields, pos: number): boolean {
+  return f.u16(pos + 4) >>> 8 !== UNIX || !NO_FILES.has(f.u16(pos + 40) & 0o170_000);
 }
 
 function entryAt(file: string, f: Fields, pos: number, name: string, nameBytes: number, extraBytes: number): ZipEntry {

@@ -1,6 +1,6 @@
 import { queryOptions } from "@tanstack/react-query";
 import { z } from "zod";
-import { Settings } from "#lib/domain/settings.ts";
+import { SettingsView } from "#lib/domain/settings.ts";
 import { api } from "#lib/http/client.ts";
 
 export const Health = z.object({
@@ -25,7 +25,7 @@ export const settingsQueries = {
   current: () =>
     queryOptions({
       queryKey: ["settings", "current"],
-      queryFn: ({ signal }) => api.get("/settings", Settings, {}, signal),
+      queryFn: ({ signal }) => api.get("/settings", SettingsView, {}, signal),
     }),
   health: () =>
     queryOptions({

@@ -36,7 +36,7 @@ export class DemoPools {
   }
 
   async prepare(): Promise<void> {
-    for (const pool of this.#product.pools) await mkdir(this.#path(pool.name), { recursive: true });
+    for (const pool of this.#product.pools) await mkdir(this.#path(pool.name), { recursive: true, mode: 0o700 });
   }
 
   async list(): Promise<StoragePool[]> {
@@ -105,7 +105,7 @@ export class DemoPools {
   async create(spec: DiskSpec, resource: ResourceRef): Promise<ByteSink> {
     const pool = this.#pool(spec.poolRef);
     const used = await this.#used(pool.name);
-    const sink = await createFileSink(this.diskPath(resource.ref));
+    const sink = await createFileSink(this.diskPath(resource.ref), { mode: 0o600 });
     return roomLimited(sink, pool.capacity - used, pool.name);
   }
 

@@ -104,7 +104,7 @@ async function seedDisk(pools: DemoPools, { pool, name, format, size, words }: S
   const spec = { poolRef: pool, name, format, virtualSize: size, fileLength: null, placement: {} };
   const resource = await pools.plan(spec).catch(() => null);
   if (resource !== null) {
-    await using sink = await createFileSink(pools.diskPath(resource.ref));
+    await using sink = await createFileSink(pools.diskPath(resource.ref), { mode: 0o600 });
     await convertDisk({ disk: smallDisk(size, words), to: format, sink });
   }
   return `${pool}/${name}.${resource?.ref.split(".").pop() ?? format}`;

@@ -41,14 +41,14 @@ export class DemoStore {
 
   /** Reads, changes and writes as one step. What `change` returns is returned. */
   async change<T>(change: (state: DemoState) => T | Promise<T>): Promise<T> {
-    await mkdir(this.folder, { recursive: true });
+    await mkdir(this.folder, { recursive: true, mode: 0o700 });
     const release = await this.#acquire();
     try {
       const state = (await this.read()) ?? { version: 1 as const, revision: 0, vms: [] };
       const result = await change(state);
       state.revision += 1;
       const temporary = `${this.#file}.${randomUUID()}`;
-      await writeFile(temporary, JSON.stringify(state));
+      await writeFile(temporary, JSON.stringify(state), { mode: 0o600 });
       await rename(temporary, this.#file);
       return result;
     } finally {
@@ -60,7 +60,7 @@ export class DemoStore {
     const until = Date.now() + LOCK_WAIT_MS;
     for (;;) {
       try {
-        await (await open(this.#lock, "wx")).close();
+        await (await open(this.#lock, "wx", 0o600)).close();
         return () => rm(this.#lock, { force: true });
       } catch (error) {
         if (!(error instanceof Error && "code" in error && error.code === "EEXIST")) throw error;

@@ -1,6 +1,7 @@
 /** VirtualBox on the machine that Supravisor itself runs on. */
 import { spawn } from "node:child_process";
-import { open, readFile, readdir, rm, rmdir, stat, statfs } from "node:fs/promises";
+import { constants } from "node:fs";
+import { open, readdir, rm, rmdir, stat, statfs } from "node:fs/promises";
 import { openFileSource } from "#lib/disk/files/file-source.ts";
 import { fileError, isCode } from "#lib/disk/files/file-error.ts";
 import type { ByteSink } from "#lib/disk/io.ts";
@@ -45,9 +46,12 @@ const files: MachineFiles = {
   },
   async readText(path, maxBytes, signal) {
     try {
-      const { size } = await stat(path);
-      if (size > maxBytes) throw new AppError("unprocessable", "io.too-large", `${path} has ${size} bytes.`);
-      return await readFile(path, { encoding: "utf8", ...(signal === undefined ? {} : { signal }) });
+      // O_NONBLOCK: a FIFO would else keep the opener for ever. The length is that of what is read.
+      await using file = await open(path, constants.O_RDONLY | (constants.O_NONBLOCK ?? 0));
+      const info = await file.stat();
+      if (!info.isFile()) throw new AppError("invalid", "io.not-a-file", `${path} is not a plain file.`);
+      if (info.size > maxBytes) throw new AppError("unprocessable", "io.too-large", `${path} has ${info.size} bytes.`);
+      return await file.readFile({ encoding: "utf8", ...(signal === undefined ? {} : { signal }) });
     } catch (error) {
       if (signal?.aborted === true) throw signal.reason;
       throw fileError(error, `Reading ${path}`);

@@ -4,9 +4,8 @@ import type { JobIO } from "#lib/jobs/handler.ts";
 import { patiently } from "#lib/jobs/patience.ts";
 import { loadSettings } from "#lib/services/settings/settings.ts";
 import { runInThread } from "#lib/transfer/thread.ts";
-import type { CopiedFiles, CopyImageInput } from "../copy-image.ts";
+import type { CopiedFiles, CopyImageInput } from "../import/copy-image.ts";
 import type { Fetched, FetchInput } from "../url/fetch-file.ts";
-import { requireImportable } from "../import-folders.ts";
 import { openLibrary } from "../store.ts";
 import type { VersionRow } from "../version-state.ts";
 import { fillVersion } from "./fill-version.ts";
@@ -63,13 +62,19 @@ export const importHandler = versionJob(async (io) => {
 export const urlBinding = (sealedFor: string): string => `import-url:${sealedFor}`;
 
 async function copyIn(io: JobIO, version: VersionRow, folder: string, path: string) {
-  // The folders may have been withdrawn, and the path changed under us, since somebody asked.
-  const settings = await patiently(() => loadSettings(io.services.db));
-  const source = await requireImportable(settings.importFolders, path);
+  // The folders may have been withdrawn, and the path changed under us, since somebody asked: the thread decides by what
+  // it has open.
+  const { importFolders } = await patiently(() => loadSettings(io.services.db));
   const library = await openLibrary(io.services);
   const copied = await runInThread<CopyImageInput, CopiedFiles, Report>(
     COPY,
-    { source, folder, said: version.saidFormat, free: await library.free() },
+    {
+      source: path,
+      from: { folders: importFolders, dataDir: io.services.dataDir },
+      folder,
+      said: version.saidFormat,
+      free: await library.free(),
+    },
     { signal: io.signal, onProgress: (progress) => io.progress(progress), stallAfter: STALL_MS },
   );
   await io.log("info", `${copied.fileNames.join(", ")}${copied.shared ? " (blocks shared with the original)" : ""}`);

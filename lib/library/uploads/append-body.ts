@@ -1,7 +1,11 @@
 /** The bytes of one request, behind those that are here already. */
-import { open } from "node:fs/promises";
+import { constants } from "node:fs";
+import { statfs } from "node:fs/promises";
+import { dirname } from "node:path";
 import type { Readable } from "node:stream";
 import { AppError } from "#lib/errors.ts";
+import { openPlainFile } from "../plain-file.ts";
+import { RESERVE } from "../space.ts";
 
 export interface UploadPace {
   /** A sender that is silent so long is gone; what came stays, and it goes on from there. */
@@ -12,10 +16,13 @@ export interface UploadPace {
 }
 
 const PACE: UploadPace = { silenceMs: 60_000, windowMs: 60_000, bytesPerWindow: 64 * 1024 };
+/** Bytes between two looks at the free room. */
+const LOOK_EVERY = 64 * 1024 * 1024;
 
 /**
- * Answers the new length of the file. A body that breaks off is no error of the file's: what came is kept, and
- * the throw (`upload.interrupted`, `upload.too-slow`) is for the log. Throws `upload.overlong`, `library.full`.
+ * Answers the new length of the file. A body that breaks off is no error of the file's: what came is kept, and the
+ * throw (`upload.interrupted`, `upload.too-slow`) is for the log. Throws `upload.wrong-offset`, `upload.overlong`,
+ * `library.full`.
  */
 export async function appendBody(
   body: Readable,
@@ -25,8 +32,12 @@ export async function appendBody(
   signal: AbortSignal,
   pace: UploadPace = PACE,
 ): Promise<number> {
-  await using file = await open(path, "r+");
+  await using file = await openPlainFile(path, constants.O_RDWR);
+  // By the open file: what the path held when it was asked may not be what is written to.
+  const there = (await file.stat()).size;
+  if (there !== offset) throw wrongOffset(there, offset);
   let at = offset;
+  let unseen = LOOK_EVERY;
   const stop = () =>
     body.destroy(new AppError("cancelled", "upload.interrupted", "The upload goes on in another request."));
   if (signal.aborted) stop();
@@ -50,6 +61,11 @@ export async function appendBody(
           details: { size },
         });
       }
+      unseen += chunk.length;
+      if (unseen >= LOOK_EVERY) {
+        unseen = chunk.length;
+        await requireReserve(path);
+      }
       for (let done = 0; done < chunk.length; ) {
         const { bytesWritten } = await file.write(chunk, done, chunk.length - done, at);
         done += bytesWritten;
@@ -67,20 +83,32 @@ export async function appendBody(
   }
 }
 
+export function wrongOffset(there: number, asked: number): AppError {
+  return new AppError("conflict", "upload.wrong-offset", `The upload stands at byte ${there}, not at ${asked}.`, {
+    hint: "Ask for its offset, and go on from there.",
+    details: { offset: there },
+  });
+}
+
+/** The last of the disk is the database's: filled to the brim, it could write no more. */
+async function requireReserve(path: string): Promise<void> {
+  const { bavail, bsize } = await statfs(dirname(path));
+  if (bavail * bsize - LOOK_EVERY < RESERVE) throw full(undefined);
+}
+
+function full(cause: unknown): AppError {
+  return new AppError(
+    "unprocessable",
+    "library.full",
+    "The disk of the library is full; the upload stands where it is.",
+    { hint: "Make room, then go on with the upload.", cause },
+  );
+}
+
 function wordsFor(error: unknown): unknown {
   if (error instanceof AppError) return error;
   const code = error instanceof Error && "code" in error ? error.code : undefined;
-  if (code === "ENOSPC" || code === "EDQUOT") {
-    return new AppError(
-      "unprocessable",
-      "library.full",
-      "The disk of the library is full; the upload stands where it is.",
-      {
-        hint: "Make room, then go on with the upload.",
-        cause: error,
-      },
-    );
-  }
+  if (code === "ENOSPC" || code === "EDQUOT") return full(error);
   if (code === "ECONNRESET" || code === "ERR_STREAM_PREMATURE_CLOSE" || code === "ABORT_ERR") {
     return new AppError("unavailable", "upload.interrupted", "The connection broke off.", { cause: error });
   }

@@ -1,14 +1,17 @@
 /** Uploads as rows: who sends what, and how much of it is here. */
 import { randomUUID } from "node:crypto";
-import { mkdir, open, rm, stat, statfs } from "node:fs/promises";
+import { chmod, mkdir, open, rm } from "node:fs/promises";
 import { and, asc, eq, ne } from "drizzle-orm";
 import { appendAudit } from "#lib/audit/append.ts";
 import { uploads } from "#lib/db/schema.ts";
 import { AppError } from "#lib/errors.ts";
 import type { Ctx, Services } from "#lib/services/context.ts";
 import { checkDestination } from "../create-version.ts";
-import { requireSpace } from "../space.ts";
+import { requireDistinct } from "../file-names.ts";
+import { OWN_FILE, OWN_FOLDER } from "../own-modes.ts";
+import { fullOr } from "../space.ts";
 import type { UploadAim } from "./metadata.ts";
+import { arrived, requireFewOpen, requireRoom } from "./reservation.ts";
 import { uploadPath, uploadsFolder } from "./upload-path.ts";
 
 export type UploadRow = typeof uploads.$inferSelect;
@@ -21,15 +24,17 @@ function person(ctx: Ctx): string {
   return ctx.actor.id;
 }
 
-/** Throws `upload.empty`, `upload.too-large`, `library.full`, `image.not-found`, `image.name-taken`, `upload.in-set`. */
+/** Throws `upload.empty`, `upload.too-large`, `library.full`, `image.not-found`, `image.name-taken`, `image.names-collide`, `upload.in-set`, `upload.too-many`. */
 export async function beginUpload(ctx: Ctx, aim: UploadAim, size: number): Promise<UploadRow> {
   const userId = person(ctx);
   if (size === 0) throw new AppError("invalid", "upload.empty", `${aim.fileName} is empty.`);
   if (size > MAX_UPLOAD)
     throw new AppError("unprocessable", "upload.too-large", `${aim.fileName} is larger than 16 TiB.`);
   await checkDestination(ctx.db, { imageId: aim.imageId, name: aim.imageName });
-  await mkdir(uploadsFolder(ctx.dataDir), { recursive: true, mode: 0o750 });
-  await requireRoom(ctx, aim.fileName, size);
+  await makeUploadsFolder(ctx.dataDir);
+  await requireFewOpen(ctx, userId, aim.setId);
+  await requireRoom(ctx, { userId, id: null, fileName: aim.fileName, wanted: size });
+  await requireDistinctInSet(ctx, userId, aim);
   const id = randomUUID();
   // The row first: a file without one would never be found again.
   const row = await ctx.db.transaction(async (tx) => {
@@ -51,26 +56,41 @@ export async function beginUpload(ctx: Ctx, aim: UploadAim, size: number): Promi
     return begun;
   });
   ctx.events.publish({ type: "audit" });
-  await using file = await open(uploadPath(ctx.dataDir, id), "wx", 0o640);
-  await file.sync();
+  try {
+    await using file = await open(uploadPath(ctx.dataDir, id), "wx", OWN_FILE);
+    await file.sync();
+  } catch (error) {
+    await ctx.db.delete(uploads).where(eq(uploads.id, id));
+    throw fullOr(error) ?? error;
+  }
   return row;
 }
 
-/** What others are still to send is counted as taken: two that fit alone must not fill the disk together. */
-async function requireRoom(ctx: Ctx, fileName: string, size: number): Promise<void> {
-  const open = await ctx.db.select().from(uploads).where(eq(uploads.state, "receiving"));
-  let promised = 0;
-  for (const row of open) promised += row.size - (await receivedBytes(ctx, row.id));
-  const { bavail, bsize } = await statfs(uploadsFolder(ctx.dataDir));
-  requireSpace(fileName, size, bavail * bsize - promised);
+async function makeUploadsFolder(dataDir: string): Promise<void> {
+  const folder = uploadsFolder(dataDir);
+  try {
+    await mkdir(folder, { recursive: true, mode: OWN_FOLDER });
+    // One that an earlier release made may be open to a group.
+    await chmod(folder, OWN_FOLDER);
+  } catch (error) {
+    throw fullOr(error) ?? error;
+  }
+}
+
+/** Names that some file systems take for one would end as one file. */
+async function requireDistinctInSet(ctx: Ctx, userId: string, aim: UploadAim): Promise<void> {
+  if (aim.setId === null) return;
+  const rows = await ctx.db
+    .select({ fileName: uploads.fileName })
+    .from(uploads)
+    .where(and(eq(uploads.userId, userId), eq(uploads.setId, aim.setId)));
+  // The very name is told apart by the row's own index.
+  requireDistinct([...rows.map(({ fileName }) => fileName).filter((name) => name !== aim.fileName), aim.fileName]);
 }
 
 /** Bytes that are here, which the file itself tells. */
 export async function receivedBytes(services: Pick<Services, "dataDir">, id: string): Promise<number> {
-  return stat(uploadPath(services.dataDir, id)).then(
-    (info) => info.size,
-    () => 0,
-  );
+  return (await arrived(services.dataDir, id)).bytes;
 }
 
 /** An upload of this very person; whose it is otherwise is not told. Throws `upload.not-found`. */

@@ -17,6 +17,7 @@ const HOST_MS = 60_000;
 const CODE_OF_RULE: Readonly<Record<string, string>> = {
   "target.pool-no-room": "pool.full",
   "target.name-exists": "vm.exists",
+  "image.files-missing": "library.file-missing",
   "source.vm-gone": "vm.not-found",
   "source.vm-running": "vm.running",
   "source.disk-unreadable": "disk.cannot-capture",
@@ -52,7 +53,7 @@ export async function check({ io, request, target, hostName, source }: Deploymen
       { hint: "Nothing was made. Ask anew." },
     );
   }
-  const stored = await patiently(() => loadVersionFacts(db, request.imageVersionId));
+  const stored = await patiently(() => loadVersionFacts(io.services, request.imageVersionId));
   if (
     stored.fingerprints.join() !== request.plan.fingerprints.join() ||
     placeOf(stored.source) !== placeOf(request.plan.source ?? null)

@@ -36,10 +36,7 @@ export async function captureVm(ctx: Ctx, input: z.infer<typeof CaptureVm>): Pro
     label,
     fileName: chosen.length === 1 ? "disk.qcow2" : `disk-${i + 1}.qcow2`,
   }));
-  const fallbackName = [...(input.diskId === undefined ? vm.name : `${vm.name} ${input.diskId}`)]
-    .filter((c) => c >= " " && c !== "/" && c !== "\\")
-    .join("")
-    .slice(0, 100);
+  const fallbackName = input.diskId === undefined ? vm.name : `${vm.name} ${input.diskId}`;
   const started = await ctx.db.transaction((tx) =>
     createVersion(tx, ctx, ctx.actor, {
       destination: { imageId: input.imageId, name: input.name, fallbackName },

@@ -3,7 +3,8 @@ import type { z } from "zod";
 import type { FolderEntry, ImportFromFolder, ImportFromUrl } from "#lib/domain/image.ts";
 import { createVersion, type VersionStarted } from "#lib/library/create-version.ts";
 import { imageNameOf, safeFileName } from "#lib/library/file-names.ts";
-import { listImportFolder, requireImportable } from "#lib/library/import-folders.ts";
+import { listImportFolder, requireImportable } from "#lib/library/import/folders.ts";
+import type { ImportPlace } from "#lib/library/import/import-guard.ts";
 import { urlBinding } from "#lib/library/jobs/import.ts";
 import { addressRule } from "#lib/library/url/address-rule.ts";
 import { requireFetchable } from "#lib/library/url/fetchable.ts";
@@ -13,15 +14,17 @@ import { loadSettings } from "#lib/services/settings/settings.ts";
 
 export async function listFolder(ctx: Ctx, path: string): Promise<FolderEntry[]> {
   await authoriseLook(ctx, "image.add");
-  const settings = await loadSettings(ctx.db);
-  return listImportFolder(settings.importFolders, path);
+  return listImportFolder(await importPlace(ctx), path);
+}
+
+async function importPlace(ctx: Ctx): Promise<ImportPlace> {
+  return { folders: (await loadSettings(ctx.db)).importFolders, dataDir: ctx.dataDir };
 }
 
 /** Throws `import.outside-folders`, `import.not-a-file`, `image.*`. */
 export async function importFromFolder(ctx: Ctx, input: z.infer<typeof ImportFromFolder>): Promise<VersionStarted> {
   await authorise(ctx, "image.add");
-  const settings = await loadSettings(ctx.db);
-  const path = await requireImportable(settings.importFolders, input.path);
+  const path = await requireImportable(await importPlace(ctx), input.path);
   const fileName = safeFileName(basename(path));
   const started = await ctx.db.transaction((tx) =>
     createVersion(tx, ctx, ctx.actor, {

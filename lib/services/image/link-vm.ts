@@ -24,13 +24,9 @@ export async function linkVm(ctx: Ctx, input: z.infer<typeof LinkVm>): Promise<L
   // The row may lag behind: what counts is what the host says now.
   const vm = await withHost(ctx, input.hostId, (adapter) => adapter.vm(input.vmRef, signal), signal);
   const disks = chosen(vm, input.diskIds ?? null);
-  const name = [...`${vm.name} on ${host.name}`]
-    .filter((c) => c >= " " && c !== "/" && c !== "\\")
-    .join("")
-    .slice(0, 100);
   const linked = await ctx.db.transaction((tx) =>
     linkVersion(tx, ctx.actor, {
-      name,
+      name: `${vm.name} on ${host.name}`,
       source: {
         kind: "linked",
         hostId: host.id,

@@ -1,11 +1,12 @@
-import { type FileHandle, open } from "node:fs/promises";
+import type { FileHandle } from "node:fs/promises";
 import { join } from "node:path";
 import { and, eq } from "drizzle-orm";
 import { imageDisks, images, imageVersions } from "#lib/db/schema.ts";
 import { AppError } from "#lib/errors.ts";
 import { imageNotFound } from "#lib/library/create-version.ts";
 import { requireStored } from "#lib/library/disk-row.ts";
-import { safeFileName } from "#lib/library/file-names.ts";
+import { storedFileName } from "#lib/library/file-names.ts";
+import { openPlainFile } from "#lib/library/plain-file.ts";
 import { openLibrary } from "#lib/library/store.ts";
 import { recordRepeatable } from "#lib/audit/repeats.ts";
 import { authorise } from "#lib/services/authorise.ts";
@@ -49,8 +50,8 @@ export async function openDiskFile(
   const name = fileName ?? disk.fileName;
   const index = disk.files.indexOf(name);
   if (index < 0) throw new AppError("not-found", "image.no-such-file", "The disk has no file of that name.");
-  const path = join((await openLibrary(ctx)).pathOf(version.folder), safeFileName(name));
-  const handle = await open(path, "r").catch((cause: unknown) => {
+  const path = join((await openLibrary(ctx)).pathOf(version.folder), storedFileName(name));
+  const handle = await openPlainFile(path).catch((cause: unknown) => {
     throw new AppError("unavailable", "library.file-missing", `${name} is not in the library.`, {
       hint: "The library folder was changed by somebody else, or is not mounted.",
       cause,

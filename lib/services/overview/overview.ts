@@ -1,5 +1,5 @@
 import { count, eq, inArray, isNull, sql } from "drizzle-orm";
-import { hosts, imageVersions, images, inventoryItems, jobs, requests } from "#lib/db/schema.ts";
+import { hosts, imageVersions, images, inventoryItems, jobs, libraryFindings, requests } from "#lib/db/schema.ts";
 import { authorise } from "../authorise.ts";
 import type { Ctx } from "../context.ts";
 import type { Overview } from "#lib/domain/overview.ts";
@@ -8,7 +8,7 @@ import type { Overview } from "#lib/domain/overview.ts";
 export async function readOverview(ctx: Ctx): Promise<Overview> {
   await authorise(ctx, "host.read");
   const { db } = ctx;
-  const [hostRows, vmRows, imageCount, readyCount, requestRows, jobCount, pools] = await Promise.all([
+  const [hostRows, vmRows, imageCount, readyCount, requestRows, jobCount, findingCount, pools] = await Promise.all([
     db
       .select({ id: hosts.id, state: hosts.state, simulated: hosts.simulated })
       .from(hosts)
@@ -28,6 +28,7 @@ export async function readOverview(ctx: Ctx): Promise<Overview> {
       .select({ n: count() })
       .from(jobs)
       .where(inArray(jobs.state, ["queued", "running", "cancelling"])),
+    db.select({ n: count() }).from(libraryFindings),
     db
       .select({
         hostId: hosts.id,
@@ -56,6 +57,7 @@ export async function readOverview(ctx: Ctx): Promise<Overview> {
     images: { total: imageCount[0]?.n ?? 0, ready: readyCount[0]?.n ?? 0 },
     requests: { pending: of("pending"), running: of("running") + of("approved") },
     jobs: { active: jobCount[0]?.n ?? 0 },
+    library: { findings: findingCount[0]?.n ?? 0 },
     storage: pools,
   };
 }

@@ -9,13 +9,13 @@ import { assessTargets } from "./assess-targets.ts";
 
 export async function preflight(ctx: Ctx, ask: z.infer<typeof PreflightAsk>): Promise<PreflightAnswer> {
   await authorise(ctx, "request.read");
-  const version = await loadVersionFacts(ctx.db, ask.imageVersionId);
+  const version = await loadVersionFacts(ctx, ask.imageVersionId);
   const assessed = await assessTargets(ctx.db, version, ask.targets);
   return { targets: assessed.map(({ findings, estimate }) => ({ findings, estimate })) };
 }
 
 export async function firstChoices(ctx: Ctx, ask: { imageVersionId: string; hostId: string }): Promise<TargetChoice> {
   await authorise(ctx, "request.read");
-  const version = await loadVersionFacts(ctx.db, ask.imageVersionId);
+  const version = await loadVersionFacts(ctx, ask.imageVersionId);
   return defaultChoice(version.image, await loadHostFacts(ctx.db, ask.hostId));
 }

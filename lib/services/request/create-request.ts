@@ -56,7 +56,7 @@ export async function createRequest(ctx: Ctx, input: z.infer<typeof NewRequest>)
   const bodyHash = hashBody(input);
   if (same !== undefined) return sameAgain(same, bodyHash);
 
-  const version = await loadVersionFacts(ctx.db, input.imageVersionId);
+  const version = await loadVersionFacts(ctx, input.imageVersionId);
   const assessed = await assessTargets(ctx.db, version, input.targets);
   const blockers = assessed.flatMap((target) => target.findings.filter((finding) => finding.severity === "blocker"));
   if (blockers.length > 0) {

@@ -2,11 +2,12 @@ import { eq, sql } from "drizzle-orm";
 import { appendAudit } from "#lib/audit/append.ts";
 import type { Db } from "#lib/db/client.ts";
 import { settings } from "#lib/db/schema.ts";
-import { Settings, storedSettings } from "#lib/domain/settings.ts";
+import { Settings, type SettingsView, storedSettings } from "#lib/domain/settings.ts";
 import { may } from "#lib/domain/role.ts";
 import { requireListable } from "#lib/library/url/listable.ts";
 import { authorise } from "../authorise.ts";
 import type { Ctx } from "../context.ts";
+import { importFolderNotices, requireAllowableFolders } from "./import-folders.ts";
 
 const KEY = "settings";
 const SETTINGS_LOCK = 7_245_005;
@@ -18,15 +19,21 @@ export async function loadSettings(db: Db): Promise<Settings> {
 }
 
 /** Everybody sees the policy that their requests go by; paths of the server are for those who use or review them. */
-export async function readSettings(ctx: Ctx): Promise<Settings> {
+export async function readSettings(ctx: Ctx): Promise<SettingsView> {
   const all = await loadSettings(ctx.db);
   const { role } = ctx.actor;
-  return may(role, "settings.read") || may(role, "image.add") ? all : { ...all, importFolders: [] };
+  return withNotices(ctx, may(role, "settings.read") || may(role, "image.add") ? all : { ...all, importFolders: [] });
 }
 
-export async function changeSettings(ctx: Ctx, change: Partial<Settings>): Promise<Settings> {
+async function withNotices(ctx: Ctx, all: Settings): Promise<SettingsView> {
+  return { ...all, importFolderNotices: await importFolderNotices(all.importFolders, ctx.dataDir) };
+}
+
+/** Throws `settings.bad-import-folder`. */
+export async function changeSettings(ctx: Ctx, change: Partial<Settings>): Promise<SettingsView> {
   await authorise(ctx, "settings.edit");
   if (change.importNetworks !== undefined) requireListable(change.importNetworks);
+  await requireAllowableFolders(change.importFolders ?? [], ctx.dataDir);
   const next = await ctx.db.transaction(async (tx) => {
     await tx.execute(sql`select pg_advisory_xact_lock(${SETTINGS_LOCK})`);
     const old = await loadSettings(tx);
@@ -41,5 +48,5 @@ export async function changeSettings(ctx: Ctx, change: Partial<Settings>): Promi
   });
   ctx.events.publish({ type: "settings" });
   ctx.events.publish({ type: "audit" });
-  return next;
+  return withNotices(ctx, next);
 }

@@ -9,6 +9,7 @@ import type { NewTransfer } from "#lib/domain/transfer.ts";
 import { AppError } from "#lib/errors.ts";
 import { imageNotFound } from "#lib/library/create-version.ts";
 import { locateVersion, openingOf } from "#lib/library/open-version.ts";
+import { plainFile } from "#lib/library/plain-file.ts";
 import type { Offer, OfferEnd, Offers } from "#lib/serve/offers.ts";
 import { planVirtualFile } from "#lib/serve/virtual-file.ts";
 import { authorise } from "../authorise.ts";
@@ -43,7 +44,7 @@ export async function offerDisk(
   const disk = (await locateVersion(ctx, input.versionId)).disks.find(({ id }) => id === input.diskId);
   if (disk === undefined) throw imageNotFound();
   // What analysis found is what is opened: never guessed anew.
-  const opened = await openInspection(disk.path, openingOf(disk));
+  const opened = await openInspection(disk.path, { ...openingOf(disk), guard: plainFile });
   const what = { image: found.imageName, version: found.number, disk: disk.position, format: input.format };
   let made: { offer: Offer; token: string };
   try {

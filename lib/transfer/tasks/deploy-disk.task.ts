@@ -7,6 +7,7 @@ import type { DiskSpec } from "#lib/hypervisor/adapter.ts";
 import { deliverDisk, type Delivered } from "#lib/hypervisor/deliver-disk.ts";
 import { lendDisk, type LentDisk } from "#lib/hypervisor/lend-disk.ts";
 import { openHost } from "#lib/hypervisor/registry.ts";
+import { plainFile } from "#lib/library/plain-file.ts";
 import { serveTask, type TaskIO } from "../task.ts";
 
 export interface VmDiskInput extends LentDisk {
@@ -71,7 +72,7 @@ async function fromImage(
   image: { readonly path: string; readonly opening: OpenDiskOptions },
   io: IO,
 ): Promise<DeployDiskOutput> {
-  await using file = await openImageFile(image.path);
+  await using file = await openImageFile(image.path, { guard: plainFile });
   await using opened = await openDisk(file, {
     ...image.opening,
     spool: { folder: dirname(image.path), name: "deploy" },

@@ -95,7 +95,10 @@ function paxRecords(file: string, at: number, bytes: Buffer): { name?: string; s
     const key = record.slice(0, equals);
     const value = record.slice(equals + 1);
     if (key.startsWith("GNU.sparse.")) throw sparse(file, at + pos);
-    if (key === "path") found.name = value;
+    if (key === "path") {
+      if (value.includes("\0")) throw insane(file, at + pos, "a name in the archive holds a NUL character");
+      found.name = value;
+    }
     if (key === "size") {
       if (!/^\d{1,16}$/.test(value) || !Number.isSafeInteger(Number(value))) {
         throw insane(file, at + pos, "an extended header of the archive has no readable size");

@@ -2,10 +2,11 @@ import { mkdir, mkdtemp, realpath, rm, symlink, writeFile } from "node:fs/promis
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { listImportFolder, requireImportable } from "./import-folders.ts";
+import { listImportFolder, requireImportable } from "./folders.ts";
+import type { ImportPlace } from "./import-guard.ts";
 
 let root: string;
-let allowed: string[];
+let allowed: ImportPlace;
 beforeAll(async () => {
   root = await realpath(await mkdtemp(join(tmpdir(), "folders-test-")));
   await mkdir(join(root, "images", "sub"), { recursive: true });
@@ -18,7 +19,8 @@ beforeAll(async () => {
   await symlink("/etc", join(root, "images", "etc"));
   await symlink(join(root, "images", "sub", "b.img"), join(root, "images", "leads-in"));
   await symlink(join(root, "images"), join(root, "door"));
-  allowed = [join(root, "door")];
+  await mkdir(join(root, "data"));
+  allowed = { folders: [join(root, "door")], dataDir: join(root, "data") };
 });
 afterAll(() => rm(root, { recursive: true }));
 
@@ -45,10 +47,9 @@ describe("requireImportable", () => {
   });
 
   it("allows nothing when nothing is allowed, and no folder as a file", async () => {
-    await expect(requireImportable([], join(root, "images", "a.img"))).rejects.toMatchObject({
+    await expect(requireImportable({ ...allowed, folders: [] }, join(root, "images", "a.img"))).rejects.toMatchObject({
       code: "import.outside-folders",
     });
-    await expect(requireImportable(["/"], "/dev/null")).rejects.toMatchObject({ code: "import.not-a-file" });
     await expect(requireImportable(allowed, join(root, "images", "sub"))).rejects.toMatchObject({
       code: "import.not-a-file",
     });
@@ -58,14 +59,19 @@ describe("requireImportable", () => {
 describe("listImportFolder", () => {
   it("lists the allowed folders, then what lies in one", async () => {
     expect(await listImportFolder(allowed, "")).toEqual([
-      { name: allowed[0], path: allowed[0], directory: true, size: null },
+      { name: allowed.folders[0], path: allowed.folders[0], directory: true, size: null },
     ]);
-    const entries = await listImportFolder(allowed, allowed[0] ?? "");
+    const entries = await listImportFolder(allowed, join(root, "door"));
     expect(entries.map(({ name, directory, size }) => [name, directory, size])).toEqual([
       ["sub", true, null],
       ["a.img", false, 1],
       ["leads-in", false, 2],
     ]);
+  });
+
+  it("does not offer an allowed folder that is not there, or that holds the data folder", async () => {
+    const folders = [join(root, "door"), join(root, "not-yet"), root, "/etc"];
+    expect((await listImportFolder({ ...allowed, folders }, "")).map(({ path }) => path)).toEqual([join(root, "door")]);
   });
 
   it("lists nothing outside", async () => {

@@ -1,20 +1,22 @@
 /** An image and the files it names, from a folder of this machine into the library. Runs in a worker thread. */
-import { constants } from "node:fs";
-import { copyFile } from "node:fs/promises";
-import { basename, dirname, join } from "node:path";
+import { basename, join } from "node:path";
 import { createFileSink } from "#lib/disk/files/file-sink.ts";
 import { openImageFile } from "#lib/disk/files/image-file.ts";
+import { cloneRange } from "#lib/disk/files/native.ts";
 import type { ByteSource, ImageFile } from "#lib/disk/io.ts";
 import { dataParts } from "#lib/disk/zeros.ts";
 import type { DiskFormatId } from "#lib/domain/disk-format.ts";
 import { AppError } from "#lib/errors.ts";
-import { safeFileName } from "./file-names.ts";
-import { openSubject } from "./open-subject.ts";
-import { requireSpace } from "./space.ts";
+import { requireDistinct, safeFileName } from "../file-names.ts";
+import { openSubjectOf } from "../open-subject.ts";
+import { OWN_FILE } from "../own-modes.ts";
+import { requireSpace } from "../space.ts";
+import { importGuard, type ImportGuard, type ImportPlace, inWords } from "./import-guard.ts";
 
 export interface CopyImageInput {
-  /** Absolute true path of the file that opens. */
+  /** Absolute path of the file that opens. Whether it may be read is decided here, with the file open. */
   readonly source: string;
+  readonly from: ImportPlace;
   /** Absolute; empty. */
   readonly folder: string;
   readonly said: DiskFormatId | null;
@@ -34,17 +36,19 @@ type OnProgress = (progress: { done: number; total: number; moved: number }) => 
 const CHUNK = 4 * 1024 * 1024;
 const GAP = 64 * 1024;
 
-/** Throws `image.path-escapes` for a file that names others outside its folder, `library.full`, `io.*`. */
+/** Throws `import.*`, `image.path-escapes` for a file that names others outside its folder, `library.full`, `io.*`. */
 export async function copyImage(
   input: CopyImageInput,
   signal: AbortSignal,
   onProgress: OnProgress,
 ): Promise<CopiedFiles> {
-  const siblings = await siblingNames(input, signal);
-  await using main = await openImageFile(input.source);
+  const guard = await importGuard(input.from);
+  const siblings = await siblingNames(input, guard, signal);
+  await using main = await openGuarded(input.source, guard);
   const files: ImageFile[] = [main];
   for (const name of siblings) files.push(await main.sibling(name));
   const names = [safeFileName(basename(input.source)), ...siblings.map(safeFileName)];
+  requireDistinct(names);
   const total = files.reduce((sum, file) => sum + file.bytes.size, 0);
 
   let shared = true;
@@ -52,7 +56,7 @@ export async function copyImage(
   let moved = 0;
   for (const [index, file] of files.entries()) {
     const target = join(input.folder, names[index] ?? "");
-    if (await shareBlocks(file.bytes, target)) {
+    if (await shareBlocks(file.bytes, target, signal)) {
       done += file.bytes.size;
       onProgress({ done, total, moved });
       continue;
@@ -68,11 +72,21 @@ export async function copyImage(
   return { fileNames: names, shared };
 }
 
+async function openGuarded(path: string, guard: ImportGuard): Promise<ImageFile & AsyncDisposable> {
+  return openImageFile(path, { guard: guard.file }).catch(async (error: unknown) => {
+    throw await inWords(error, path, guard);
+  });
+}
+
 /** What the image says belongs to it. A file of unknown format has nothing beside it; analysis tells what it is. */
-async function siblingNames(input: CopyImageInput, signal: AbortSignal): Promise<string[]> {
+async function siblingNames(input: CopyImageInput, guard: ImportGuard, signal: AbortSignal): Promise<string[]> {
   const own = basename(input.source);
+  await using first = await openGuarded(input.source, guard);
   try {
-    await using subject = await openSubject(dirname(input.source), own, input.said, signal);
+    await using subject = await openSubjectOf(
+      { image: first, fileName: own, said: input.said, spoolIn: input.folder },
+      signal,
+    );
     return subject.files.filter((name) => name !== own);
   } catch (error) {
     if (error instanceof AppError && error.code === "image.unknown-format") return [];
@@ -80,13 +94,20 @@ async function siblingNames(input: CopyImageInput, signal: AbortSignal): Promise
   }
 }
 
-/** A copy on write, where the file system can. */
-async function shareBlocks(source: ByteSource, target: string): Promise<boolean> {
-  if (source.path === undefined) return false;
-  return copyFile(source.path, target, constants.COPYFILE_EXCL | constants.COPYFILE_FICLONE_FORCE).then(
-    () => true,
-    () => false,
-  );
+/** A copy on write of the open file, where the file system can. */
+async function shareBlocks(source: ByteSource, target: string, signal: AbortSignal): Promise<boolean> {
+  if (source.hold === undefined) return false;
+  await using sink = await createFileSink(target, { mode: OWN_FILE });
+  const from = source.hold();
+  const to = sink.hold?.();
+  try {
+    if (to === undefined || !(await cloneRange(from.fd, 0, source.size, to.fd, 0))) return false;
+  } finally {
+    from.release();
+    to?.release();
+  }
+  await sink.commit(source.size, signal);
+  return true;
 }
 
 async function* ranges(source: ByteSource, signal: AbortSignal): AsyncIterable<{ offset: number; length: number }> {
@@ -107,7 +128,7 @@ async function copyBytes(
   signal: AbortSignal,
   onBytes: (passed: number, written: number) => void,
 ): Promise<void> {
-  await using sink = await createFileSink(target);
+  await using sink = await createFileSink(target, { mode: OWN_FILE });
   const buffer = Buffer.allocUnsafe(CHUNK);
   let at = 0;
   for await (const range of ranges(source, signal)) {
