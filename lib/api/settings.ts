@@ -1,6 +1,6 @@
 import { createRoute } from "@hono/zod-openapi";
 import { z } from "zod";
-import { type Settings, SettingsView } from "#lib/domain/settings.ts";
+import { Settings, SettingsView } from "#lib/domain/settings.ts";
 import { changeSettings, readSettings } from "#lib/services/settings/settings.ts";
 import { answers, body } from "./answers.ts";
 import type { Api } from "./types.ts";

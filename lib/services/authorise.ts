@@ -26,6 +26,7 @@ const REFUSED_AS: Record<Action, AuditAction | null> = {
   "image.add": "image.version-added",
   "image.edit": "image.edited",
   "image.remove": "image.removed",
+  "library.check": "library.checked",
   "request.read": null,
   "request.create": "request.created",
   "request.decide": "request.approved",
