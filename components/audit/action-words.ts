@@ -5,6 +5,7 @@ export const SUBJECT_LABEL = {
   host: "Host",
   image: "Image",
   job: "Job",
+  library: "Image library",
   request: "Request",
   settings: "Settings",
   token: "API token",
