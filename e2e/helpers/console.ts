@@ -11,6 +11,8 @@ export interface ConsoleUnderTest {
   readonly url: string;
   readonly dataDir: string;
   readonly port: number;
+  /** Both outputs of the process, kept after it has ended. */
+  readonly logFile: string;
   /** SIGKILL, as a power cut would. */
   kill(): Promise<void>;
   /** SIGTERM, then the same folder and port again. */
@@ -49,13 +51,20 @@ async function waitForHealth(url: string, child: ChildProcess, output: () => str
 
 /** `withAdmin: false` leaves the first visit to the browser. */
 export async function startConsole(
-  options: { withAdmin?: boolean; env?: Record<string, string> } = {},
+  options: {
+    withAdmin?: boolean;
+    env?: Record<string, string>;
+    /** What has to be in the data folder before the console opens it. */
+    prepare?: (dataDir: string) => Promise<void>;
+  } = {},
 ): Promise<ConsoleUnderTest> {
   const dataDir = mkdtempSync(join(tmpdir(), "supravisor-e2e-"));
+  await options.prepare?.(dataDir);
   const port = await freePort();
   const url = `http://127.0.0.1:${port}`;
   const logDir = join(root, "e2e", ".out");
   mkdirSync(logDir, { recursive: true });
+  const logFile = join(logDir, `console-${port}.log`);
   let child: ChildProcess;
   const launch = async (): Promise<void> => {
     let output = "";
@@ -76,7 +85,7 @@ export async function startConsole(
     for (const stream of [child.stdout, child.stderr]) {
       stream?.on("data", (chunk: Buffer) => {
         output = (output + chunk.toString()).slice(-8000);
-        appendFileSync(join(logDir, `console-${port}.log`), chunk);
+        appendFileSync(logFile, chunk);
       });
     }
     await waitForHealth(url, child, () => output);
@@ -94,6 +103,7 @@ export async function startConsole(
     url,
     dataDir,
     port,
+    logFile,
     kill: () => end("SIGKILL"),
     async restart() {
       await end("SIGTERM");
