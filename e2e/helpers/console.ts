@@ -36,7 +36,7 @@ async function freePort(): Promise<number> {
 }
 
 async function waitForHealth(url: string, child: ChildProcess, output: () => string): Promise<void> {
-  const deadline = Date.now() + 90_000;
+  const deadline = Date.now() + 240_000;
   while (Date.now() < deadline) {
     if (child.exitCode !== null) throw new Error(`The console ended with ${child.exitCode}:\n${output()}`);
     const ok = await fetch(`${url}/api/v1/health`, { signal: AbortSignal.timeout(2000) }).then(
@@ -98,7 +98,14 @@ export async function startConsole(
     await gone;
     clearTimeout(timer);
   };
-  await launch();
+  try {
+    await launch();
+  } catch (error) {
+    // Whoever gets no console cannot stop it either.
+    await end("SIGKILL");
+    rmSync(dataDir, { recursive: true, force: true });
+    throw error;
+  }
   return {
     url,
     dataDir,

@@ -24,6 +24,9 @@ export function resolved(
   return walk(schema, inside) as Schema;
 }
 
+/** Whatever is made up, nobody else is spoken to. */
+const HERE: Readonly<Record<string, unknown>> = { host: "127.0.0.1", port: 1, callback: "127.0.0.1" };
+
 const WORDS = [
   "a",
   "0".repeat(64),
@@ -48,26 +51,36 @@ function sampleText(schema: Schema): string {
   return WORDS.find(fits) ?? "a".repeat(minLength ?? 1);
 }
 
-/** The shortest value: what is optional is left out. */
-export function sample(schema: Schema): unknown {
+/** For values that are not always the same. */
+interface Choice {
+  next(below: number): number;
+}
+
+/** Without `choice` the shortest value: what is optional is left out, and of several forms it is the first. */
+export function sample(schema: Schema, choice: Choice | null = null): unknown {
   if (schema["const"] !== undefined) return schema["const"];
   const options = schema["enum"] as unknown[] | undefined;
-  if (options !== undefined) return options[0];
+  if (options !== undefined) return options[choice?.next(options.length) ?? 0];
   const branches = (schema["oneOf"] ?? schema["anyOf"]) as Schema[] | undefined;
-  if (branches !== undefined) return sample(branches[0] ?? {});
+  if (branches !== undefined) return sample(branches[choice?.next(branches.length) ?? 0] ?? {}, choice);
   const all = schema["allOf"] as Schema[] | undefined;
-  if (all !== undefined) return Object.assign({}, ...all.map((part) => sample(part)));
+  if (all !== undefined) return Object.assign({}, ...all.map((part) => sample(part, choice)));
   const types = [schema["type"]].flat() as string[];
-  if (types.includes("null")) return null;
-  switch (types[0]) {
+  if (types.includes("null") && (choice === null || types.length === 1 || choice.next(2) === 0)) return null;
+  switch (types.find((type) => type !== "null")) {
     case "object": {
       const properties = (schema["properties"] ?? {}) as Record<string, Schema>;
       const required = (schema["required"] ?? []) as string[];
-      return Object.fromEntries(required.map((name) => [name, sample(properties[name] ?? {})]));
+      const more =
+        choice === null ? [] : Object.keys(properties).filter((name) => !required.includes(name) && choice.next(3) > 0);
+      return Object.fromEntries(
+        [...required, ...more].map((name) => [name, HERE[name] ?? sample(properties[name] ?? {}, choice)]),
+      );
     }
     case "array": {
       const least = (schema["minItems"] as number | undefined) ?? 0;
-      return Array.from({ length: least }, () => sample((schema["items"] ?? {}) as Schema));
+      const length = least + (choice?.next(3) ?? 0);
+      return Array.from({ length }, () => sample((schema["items"] ?? {}) as Schema, choice));
     }
     case "string":
       return sampleText(schema);

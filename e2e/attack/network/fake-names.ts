@@ -38,11 +38,12 @@ function lookup(name: string, options: unknown, callback?: Callback): unknown {
 }
 
 dns.lookup = lookup as typeof dns.lookup;
-dns.promises.lookup = (async (name: string, options?: unknown) =>
+const lookupPromise = (name: string, options?: unknown): Promise<unknown> =>
   new Promise((resolve, reject) => {
     lookup(name, options ?? {}, (error, found, family) => {
       if (error !== null) reject(error);
       else resolve(typeof found === "string" ? { address: found, family } : found);
     });
-  })) as typeof dns.promises.lookup;
+  });
+dns.promises.lookup = lookupPromise as typeof dns.promises.lookup;
 syncBuiltinESMExports();

@@ -1,0 +1,73 @@
+/** A fresh console: who becomes its first administrator, and who may open its data folder beside it. */
+import { spawnSync } from "node:child_process";
+import { randomUUID } from "node:crypto";
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
+import { startConsole, type ConsoleUnderTest } from "#e2e/helpers/console.ts";
+import { ask } from "../bench/ask.ts";
+import { consoleEnvironment, type Bench } from "../bench/bench.ts";
+
+const root = join(import.meta.dirname, "..", "..", "..");
+
+/** The one-time code that the console printed at its start; null when it printed none. */
+export function setupCode(target: ConsoleUnderTest): string | null {
+  return /set-?up code[^\n]*?:?\s+([A-Za-z0-9-]{6,})/i.exec(readFileSync(target.logFile, "utf8"))?.[1] ?? null;
+}
+
+export async function firstVisit(bench: Bench): Promise<void> {
+  const fresh = await startConsole({ withAdmin: false, env: consoleEnvironment() });
+  try {
+    const stranger = bench.tally.row("races", "first administrators without the code");
+    const body = (code: string | null) => ({
+      email: `${randomUUID()}@example.test`,
+      name: "First",
+      password: `first ${randomUUID()}`,
+      ...(code === null ? {} : { code }),
+    });
+    const guesses = [null, "", "000000", "00000000-0000", "A".repeat(64), randomUUID()];
+    for (const guess of guesses) {
+      const answer = await ask(fresh.url, "POST", "/api/v1/setup", { from: bench.address(), body: body(guess) });
+      stranger.check(answer.status >= 400 && answer.status < 500, `code ${JSON.stringify(guess)}: ${answer.status}`);
+      if (answer.status === 201) break;
+    }
+    const code = setupCode(fresh);
+    const race = bench.tally.row("races", "first administrators at once");
+    const needed = await ask(fresh.url, "GET", "/api/v1/setup");
+    if ((needed.json as { needed: boolean }).needed) {
+      const answers = await Promise.all(
+        Array.from({ length: 10 }, () =>
+          ask(fresh.url, "POST", "/api/v1/setup", { from: bench.address(), body: body(code) }),
+        ),
+      );
+      const made = answers.filter((answer) => answer.status === 201).length;
+      race.check(
+        made === 1,
+        `10 at once: ${answers.map((answer) => `${answer.status} ${answer.code ?? ""}`).join(", ")}`,
+      );
+      const later = await ask(fresh.url, "POST", "/api/v1/setup", { from: bench.address(), body: body(code) });
+      race.check(later.status >= 400, `an eleventh later: ${later.status}`);
+    } else race.skip("a stranger was the first already");
+
+    const second = bench.tally.row("races", "a second console on one data folder");
+    const other = spawnSync(join(root, "node_modules", "node", "bin", "node"), ["bin/supravisor.ts", "start"], {
+      cwd: root,
+      timeout: 120_000,
+      encoding: "utf8",
+      env: {
+        ...process.env,
+        ...consoleEnvironment(),
+        PORT: "0",
+        SUPRAVISOR_DATA_DIR: fresh.dataDir,
+        NODE_ENV: "production",
+      },
+    });
+    second.check(
+      other.status !== 0 && other.status !== null && /in use|data\.in-use/i.test(other.stderr + other.stdout),
+      `it ended with ${other.status}: ${(other.stderr ?? "").slice(-200)}`,
+    );
+    const still = await ask(fresh.url, "GET", "/api/v1/health");
+    second.check(still.status === 200, `the first one answers ${still.status}`);
+  } finally {
+    await fresh.stop();
+  }
+}
