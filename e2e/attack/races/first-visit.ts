@@ -6,24 +6,28 @@ import { join } from "node:path";
 import { startConsole, type ConsoleUnderTest } from "#e2e/helpers/console.ts";
 import { ask } from "../bench/ask.ts";
 import { consoleEnvironment, type Bench } from "../bench/bench.ts";
+import { behindProxies } from "../legitimate/behind-proxies.ts";
 
 const root = join(import.meta.dirname, "..", "..", "..");
 
 /** The one-time code that the console printed at its start; null when it printed none. */
 export function setupCode(target: ConsoleUnderTest): string | null {
-  return /set-?up code[^\n]*?:?\s+([A-Za-z0-9-]{6,})/i.exec(readFileSync(target.logFile, "utf8"))?.[1] ?? null;
+  return /\/setup\?code=([\w-]+)/.exec(readFileSync(target.logFile, "utf8"))?.[1] ?? null;
 }
 
 export async function firstVisit(bench: Bench): Promise<void> {
-  const fresh = await startConsole({ withAdmin: false, env: consoleEnvironment() });
+  const fresh = await startConsole({
+    withAdmin: false,
+    env: { ...consoleEnvironment(), SUPRAVISOR_TRUSTED_PROXIES: "127.0.0.0/8" },
+  });
   try {
     const stranger = bench.tally.row("races", "first administrators without the code");
-    const body = (code: string | null) => ({
-      email: `${randomUUID()}@example.test`,
-      name: "First",
-      password: `first ${randomUUID()}`,
-      ...(code === null ? {} : { code }),
-    });
+    const people: { email: string; password: string }[] = [];
+    const body = (code: string | null) => {
+      const person = { email: `${randomUUID()}@example.test`, name: "First", password: `first ${randomUUID()}` };
+      people.push(person);
+      return code === null ? person : { ...person, code };
+    };
     const guesses = [null, "", "000000", "00000000-0000", "A".repeat(64), randomUUID()];
     for (const guess of guesses) {
       const answer = await ask(fresh.url, "POST", "/api/v1/setup", { from: bench.address(), body: body(guess) });
@@ -47,6 +51,7 @@ export async function firstVisit(bench: Bench): Promise<void> {
       const later = await ask(fresh.url, "POST", "/api/v1/setup", { from: bench.address(), body: body(code) });
       race.check(later.status >= 400, `an eleventh later: ${later.status}`);
     } else race.skip("a stranger was the first already");
+    await behindProxies(bench, fresh.url, people);
 
     const second = bench.tally.row("races", "a second console on one data folder");
     const other = spawnSync(join(root, "node_modules", "node", "bin", "node"), ["bin/supravisor.ts", "start"], {
