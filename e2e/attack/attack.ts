@@ -1,7 +1,7 @@
 /**
  * `npm run attack`: attacks a console of its own, prints what was tried and what got through, and exits with 1 when
- * anything did. `--short` is the form that `npm test` runs; names of rooms limit it to those.
-
+ * anything did. `--short` is the form that `npm test` runs; names of rooms or attacks limit it to
+ * those.
  */
 import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
@@ -31,6 +31,8 @@ const say = (text: string) =>
 say("starting a console");
 const bench = await Bench.set(values.short);
 const { tally } = bench;
+for (const signal of ["SIGINT", "SIGTERM"] as const)
+  process.once(signal, () => void bench.end().finally(() => process.exit(130)));
 try {
   say(`attacking ${bench.url}`);
   // Those that wait for a limit of the console begin first and are judged last.

@@ -21,6 +21,7 @@ import { patience } from "./legitimate/in-time.ts";
 import { framing } from "./network/framing.ts";
 import { hostTests, ownPrograms } from "./network/host-tests.ts";
 import { hostileHosts } from "./network/hostile-hosts.ts";
+import { redirects } from "./network/redirects.ts";
 import { eventStreams, slowClients } from "./network/slow-clients.ts";
 import { urlImports } from "./network/url-imports.ts";
 import { othersObjects, othersRequests } from "./objects/others.ts";
@@ -71,6 +72,7 @@ export const ROOMS: readonly Attack[] = [
   attack("races", "folder-swap", folderSwap),
   attack("races", "first-visit", firstVisit, "long"),
   attack("network", "url-imports", urlImports),
+  attack("network", "redirects", redirects),
   attack("network", "host-tests", hostTests),
   attack("network", "own-programs", ownPrograms, "long"),
   attack("network", "hostile-hosts", hostileHosts),

@@ -10,16 +10,28 @@ interface Kind {
   readonly head: (host: string) => string;
   /** Then this, again and again. */
   readonly drip: string | null;
+  /** Its head is not complete: servers wait longer for that. */
+  readonly headless?: true;
 }
 
 const post = (path: string, length: number) => (host: string) =>
   `POST ${path} HTTP/1.1\r\nHost: ${host}\r\nContent-Type: application/json\r\nContent-Length: ${length}\r\n\r\n{`;
 
 const KINDS: readonly Kind[] = [
-  { name: "nothing at all", head: () => "", drip: null },
-  { name: "half a line", head: () => "GET /api/v1/hea", drip: null },
-  { name: "half the headers", head: (host) => `GET /api/v1/health HTTP/1.1\r\nHost: ${host}\r\nX-A: `, drip: null },
-  { name: "a header that grows", head: (host) => `GET /api/v1/health HTTP/1.1\r\nHost: ${host}\r\nX-A: `, drip: "a" },
+  { name: "nothing at all", head: () => "", drip: null, headless: true },
+  { name: "half a line", head: () => "GET /api/v1/hea", drip: null, headless: true },
+  {
+    name: "half the headers",
+    head: (host) => `GET /api/v1/health HTTP/1.1\r\nHost: ${host}\r\nX-A: `,
+    drip: null,
+    headless: true,
+  },
+  {
+    name: "a header that grows",
+    head: (host) => `GET /api/v1/health HTTP/1.1\r\nHost: ${host}\r\nX-A: `,
+    drip: "a",
+    headless: true,
+  },
   { name: "half a body of a sign-in", head: post("/api/v1/login", 100), drip: null },
   { name: "a body of a sign-in that grows", head: post("/api/v1/login", 10_000), drip: " " },
   { name: "half a body of the set-up", head: post("/api/v1/setup", 100), drip: null },
@@ -34,7 +46,8 @@ const KINDS: readonly Kind[] = [
 ];
 
 /** Generous: what is open after so long is never cut. */
-const PATIENCE_MS = 95_000;
+const HEADS_MS = 120_000;
+const BODIES_MS = 60_000;
 
 export async function slowClients(bench: Bench): Promise<() => Promise<void>> {
   const cut = bench.tally.row("network", "half-sent requests that are never cut");
@@ -47,7 +60,7 @@ export async function slowClients(bench: Bench): Promise<() => Promise<void>> {
     ),
   );
   const open_: { kind: Kind; sockets: Socket[]; began: number }[] = [];
-  for (const kind of KINDS) {
+  for (const kind of KINDS.filter(({ headless }) => !bench.short || headless !== true)) {
     const sockets = await Promise.all(Array.from({ length: each }, () => open(bench.url).catch(() => null)));
     const there = sockets.filter((socket) => socket !== null);
     for (const socket of there) {
@@ -68,7 +81,7 @@ export async function slowClients(bench: Bench): Promise<() => Promise<void>> {
     );
   }
   return async () => {
-    const deadline = Math.max(...open_.map(({ began }) => began)) + PATIENCE_MS;
+    const deadline = Math.max(...open_.map(({ began }) => began)) + (bench.short ? BODIES_MS : HEADS_MS);
     const left = () =>
       open_.reduce((sum, { sockets }) => sum + sockets.filter((socket) => !socket.destroyed).length, 0);
     while (left() > 0 && Date.now() < deadline) await new Promise((resolve) => setTimeout(resolve, 500));
@@ -77,7 +90,7 @@ export async function slowClients(bench: Bench): Promise<() => Promise<void>> {
       const still = sockets.filter((socket) => !socket.destroyed).length;
       cut.check(
         still === 0,
-        `${kind.name}: ${still} of ${sockets.length} are still open after ${PATIENCE_MS / 1000} s`,
+        `${kind.name}: ${still} of ${sockets.length} are still open after ${(bench.short ? BODIES_MS : HEADS_MS) / 1000} s`,
       );
       for (const socket of sockets) socket.destroy();
     }
