@@ -62,11 +62,12 @@ const wrong = (email: string) => ({ email, password: `wrong ${randomUUID()}` });
 export async function guessing(bench: Bench): Promise<void> {
   const ways = waysOf(bench);
   const limits = bench.tally.row("sign-in", "more tries than are allowed");
-  for (const way of ways)
-    for (const [kind, email] of [
-      ["many accounts", () => `${randomUUID()}@example.test`],
-      ["spellings that are no address", () => `no address ${randomUUID()}`],
-    ] as const) {
+  const kinds = [
+    ["many accounts", () => `${randomUUID()}@example.test`],
+    ["spellings that are no address", () => `no address ${randomUUID()}`],
+  ] as const;
+  for (const [number, way] of ways.entries())
+    for (const [kind, email] of bench.short ? kinds.slice(number, number + 1) : kinds) {
       const from = bench.address();
       let checked = 0;
       for (let n = 0; n < TRIES; n += 1)

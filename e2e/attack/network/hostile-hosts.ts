@@ -128,7 +128,7 @@ export async function hostileHosts(bench: Bench): Promise<void> {
     );
     // A busy machine delays everything now and then: many times the delay that harmless bytes of this size cause is none of that.
     const bound = 12 * Math.max(calm, 100);
-    for (const [name, text] of worst.slice(1)) {
+    for (const [name, text] of worst.slice(1).filter((_, n) => !bench.short || n % 4 === 0)) {
       answer = text;
       const delay = await slowest(bench, test(target(served.port)));
       row.check(
