@@ -8,7 +8,7 @@ import { verbs } from "./access/verbs.ts";
 import type { Bench } from "./bench/bench.ts";
 import { downloads, formulas } from "./content/exports.ts";
 import { logLines } from "./content/log-lines.ts";
-import { namesOnHosts } from "./content/names-on-hosts.ts";
+import { namesOnHosts, namesOnSimulators } from "./content/names-on-hosts.ts";
 import { pages } from "./content/pages.ts";
 import { storeSecrets } from "./content/secrets.ts";
 import { terminal } from "./content/terminal.ts";
@@ -82,6 +82,7 @@ export const ROOMS: readonly Attack[] = [
   attack("content", "formulas", formulas),
   attack("content", "downloads", downloads),
   attack("content", "names-on-hosts", namesOnHosts),
+  attack("content", "names-on-simulators", namesOnSimulators, "long"),
   attack("content", "pages", pages),
   attack("content", "terminal", terminal),
   attack("files", "file-names", fileNames),
