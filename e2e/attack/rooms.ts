@@ -24,6 +24,7 @@ import { hostileHosts } from "./network/hostile-hosts.ts";
 import { redirects } from "./network/redirects.ts";
 import { eventStreams, slowClients } from "./network/slow-clients.ts";
 import { urlImports } from "./network/url-imports.ts";
+import { othersAccounts } from "./objects/accounts.ts";
 import { othersObjects, othersRequests } from "./objects/others.ts";
 import { decisions, endsAtOnce, idempotency, lastAdministrator, names, tokensAtOnce } from "./races/at-once.ts";
 import { firstVisit } from "./races/first-visit.ts";
@@ -63,6 +64,7 @@ export const ROOMS: readonly Attack[] = [
   attack("sign-in", "own-password", ownPassword),
   attack("objects", "others-objects", othersObjects),
   attack("objects", "others-requests", othersRequests),
+  attack("objects", "others-accounts", othersAccounts),
   attack("races", "decisions", decisions),
   attack("races", "idempotency", idempotency),
   attack("races", "tokens", tokensAtOnce),

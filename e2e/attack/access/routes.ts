@@ -61,6 +61,11 @@ async function tryOne(
   enough: RowTally,
 ): Promise<void> {
   let answer = await send(bench, operation, identity.headers);
+  // Operations of other identities of the same person may have ended this one: it comes again, and asks once more.
+  for (let tries = 0; tries < 3 && answer.status === 401 && identity.renewed !== undefined; tries += 1) {
+    Object.assign(identity.headers, await identity.renewed());
+    answer = await send(bench, operation, identity.headers);
+  }
   if (!allowed) {
     const refused =
       identity.role === null
@@ -68,11 +73,6 @@ async function tryOne(
         : answer.status === 403 && (operation.method === "HEAD" || answer.code === "auth.forbidden");
     less.check(refused, `${operation.name} by ${identity.name}: ${answer.status} ${answer.code ?? ""}`);
     return;
-  }
-  // An operation may have ended this very identity: it comes again, and asks once more.
-  if (answer.status === 401 && identity.renewed !== undefined) {
-    Object.assign(identity.headers, await identity.renewed());
-    answer = await send(bench, operation, identity.headers);
   }
   const served =
     answer.status !== 0 &&
