@@ -70,7 +70,7 @@ export const ROOMS: readonly Attack[] = [
   attack("races", "tokens", tokensAtOnce),
   attack("races", "names", names),
   attack("races", "last-administrator", lastAdministrator),
-  attack("races", "ends-at-once", endsAtOnce),
+  attack("races", "ends-at-once", endsAtOnce, "long"),
   attack("races", "folder-swap", folderSwap),
   attack("races", "first-visit", firstVisit, "long"),
   attack("network", "url-imports", urlImports),

@@ -46,7 +46,7 @@ export async function namesOnHosts(bench: Bench): Promise<void> {
     "",
     "   ",
   ];
-  for (const host of bench.hosts) {
+  for (const host of bench.short ? bench.hosts.slice(0, 1) : bench.hosts) {
     const template = await choiceFor(bench, host.id, "x");
     for (const name of bad) {
       const answer = await askForVm(bench, bench.requester, [{ ...template, name }]);
@@ -64,7 +64,7 @@ export async function namesOnHosts(bench: Bench): Promise<void> {
   const all = [...COMMAND_NAMES, ...PATHS];
   for (const [position, host] of bench.hosts.entries()) {
     // Deploys take their time: each name goes to one of the hosts, and in the short form a few of them do.
-    const names = all.filter((_, n) => n % bench.hosts.length === position && (!bench.short || n % 4 === 0));
+    const names = all.filter((_, n) => n % bench.hosts.length === position && (!bench.short || n % 9 === 0));
     await deployNames(bench, row, host, names);
   }
   row.check(!existsSync(join(process.cwd(), "PWNED")), "a command was run");

@@ -86,7 +86,7 @@ export async function pages(bench: Bench): Promise<void> {
     const session = await bench.browser(bench.admin);
     const [name = "", ...value] = (session["cookie"] ?? "").split("=");
     await context.addCookies([{ name, value: value.join("="), url: bench.url, httpOnly: true, sameSite: "Lax" }]);
-    for (const path of bench.short ? all.slice(0, 5) : all) {
+    for (const path of bench.short ? all.slice(0, 4) : all) {
       seen.length = 0;
       await page.goto(`${bench.url}${path}`);
       await page.getByRole("navigation", { name: "Main" }).waitFor({ timeout: 60_000 });

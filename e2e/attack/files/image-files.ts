@@ -157,17 +157,21 @@ export async function imageFiles(bench: Bench): Promise<void> {
     { name: "qcow2", bytes: qcow2({ backing: "beside-flat.vmdk" }) },
     { name: "ovf", bytes: ovf("beside-flat.vmdk") },
   ];
-  const tried = bench.short ? files.filter((_, n) => n % 5 === 0) : files;
+  const tried = bench.short ? files.filter((_, n) => n % 23 === 0) : files;
   await inTurn(tried.map((file, n) => () => tryFile(bench, row, file, `${n}`, null, content)));
   await inTurn(
-    [...beside, ...tried.filter((_, n) => n % 2 === 0)].map(
+    [...beside, ...(bench.short ? [] : tried.filter((_, n) => n % 2 === 0))].map(
       (file, n) => () => tryFile(bench, row, file, `f${n}`, folder, content),
     ),
   );
 
   const heavy = bench.tally.row("files", "image files that promise more than they are");
   const before = usedBytes(bench.console.dataDir);
-  await inTurn(bombs().map((file, n) => () => tryFile(bench, heavy, file, `b${n}`, null, content)));
+  await inTurn(
+    bombs()
+      .filter((_, n) => !bench.short || n % 4 === 0)
+      .map((file, n) => () => tryFile(bench, heavy, file, `b${n}`, null, content)),
+  );
   const grown = usedBytes(bench.console.dataDir) - before;
   heavy.check(grown < 512 * 1024 * 1024, `the data folder grew by ${Math.round(grown / 2 ** 20)} MiB`);
   const health = await bench.api("GET", "/health");
@@ -214,7 +218,12 @@ async function tryFile(
     }
     ({ id } = (begun.json as { image: { id: string } }).image);
   }
-  const { latest } = await bench.settledImage(id);
+  const settled = await bench.settledImage(id).catch(() => null);
+  if (settled === null) {
+    row.check(false, `${what}: is analysed for ever`);
+    return;
+  }
+  const { latest } = settled;
   row.check(latest.error?.code !== "internal", `${what}: ended as internal`);
   if (latest.state === "ready")
     for (const disk of latest.disks) {

@@ -97,7 +97,7 @@ export async function importFolders(bench: Bench): Promise<void> {
     "~/x.raw",
     `file://${secret}`,
   ];
-  for (const path of paths) {
+  for (const path of bench.short ? paths.filter((_, n) => n < 5 || n % 4 === 0) : paths) {
     const { status, code, bytes } = await tryImport(bench, path);
     row.check(
       bytes === null && ((status >= 400 && status < 500) || (status === 202 && code !== null && code !== "internal")),
@@ -140,7 +140,7 @@ export async function importFolders(bench: Bench): Promise<void> {
     "relative",
     "",
   ];
-  for (const folder of bad) {
+  for (const folder of bench.short ? bad.filter((_, n) => n % 4 === 0) : bad) {
     const answer = await bench.api("PATCH", "/settings", { as: bench.admin, body: { importFolders: [folder] } });
     let read = "";
     if (answer.status === 200)
