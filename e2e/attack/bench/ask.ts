@@ -81,7 +81,13 @@ export function ask(url: string, method: string, path: string, options: Ask = {}
       },
     );
     const timer = setTimeout(() => call.destroy(new Error("timeout")), options.timeoutMs ?? TIMEOUT_MS);
-    call.on("error", failed);
+    call.on("error", (error: NodeJS.ErrnoException) => {
+      // A kept connection that the server closed at this very moment: nothing of the request was read.
+      if (call.reusedSocket && (error.code === "ECONNRESET" || error.code === "EPIPE")) {
+        clearTimeout(timer);
+        resolve(ask(url, method, path, options));
+      } else failed(error);
+    });
     call.end(bytes ?? undefined);
   });
 }
