@@ -81,6 +81,7 @@ export async function pages(bench: Bench): Promise<void> {
   const browser = await chromium.launch({ executablePath, args: ["--no-sandbox"] });
   try {
     const context = await browser.newContext();
+    context.setDefaultTimeout(120_000);
     const page = await context.newPage();
     const seen = watch(page, bench.url);
     const session = await bench.browser(bench.admin);
@@ -89,7 +90,7 @@ export async function pages(bench: Bench): Promise<void> {
     for (const path of bench.short ? all.slice(0, 4) : all) {
       seen.length = 0;
       await page.goto(`${bench.url}${path}`);
-      await page.getByRole("navigation", { name: "Main" }).waitFor({ timeout: 60_000 });
+      await page.getByRole("navigation", { name: "Main" }).waitFor();
       await page.waitForLoadState("load");
       await page.waitForTimeout(1500);
       const found = await page.evaluate(() => ({
