@@ -121,9 +121,11 @@ function paths(value: unknown, at: readonly (string | number)[] = []): (readonly
 
 function replaced(value: unknown, at: readonly (string | number)[], next: unknown): unknown {
   const [key, ...rest] = at;
-  if (key === undefined) return next;
+  if (key === undefined) return next === REMOVED ? value : next;
   if (Array.isArray(value))
     return value.map((item, n) => (String(n) === String(key) ? replaced(item, rest, next) : item));
+  // An earlier change has put something else here.
+  if (typeof value !== "object" || value === null) return next === REMOVED ? value : next;
   const object = value as Record<string, unknown>;
   if (rest.length === 0 && next === REMOVED)
     return Object.fromEntries(Object.entries(object).filter(([name]) => name !== key));
