@@ -89,7 +89,7 @@ function mutated(operation: Operation, random: Random, round: number, victims: R
   if (query.length > 0 && round % 4 !== 0) {
     const pairs = query
       .filter(() => random.next(2) === 0)
-      .map((p) => `${p.name}=${encodeURIComponent(wellFormed(pick(HOSTILE)).slice(0, 3000))}`);
+      .map((p) => `${p.name}=${encodeURIComponent(wellFormed(pick(HOSTILE)).slice(0, 400))}`);
     path = `${path.split("?", 1)[0] ?? ""}?${pairs.join("&")}`;
   }
   const headers = {
