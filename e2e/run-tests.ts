@@ -7,7 +7,7 @@ import { join } from "node:path";
 import { prepareLab } from "./runner/lab.ts";
 import { markRun } from "./runner/left-behind.ts";
 import { installPackages } from "./runner/packages.ts";
-import { playwrightCounts, vitestCounts } from "./runner/reports.ts";
+import { attackCounts, playwrightCounts, vitestCounts } from "./runner/reports.ts";
 import { outDir, runStep, type StepResult, type StepSpec } from "./runner/step.ts";
 
 const XEN_HOST = "lib/hypervisor/xen/host.lab.test.ts";
@@ -41,6 +41,12 @@ const STEPS: readonly StepSpec[] = [
     command: ["playwright", "test", "--config", "e2e/playwright.config.ts"],
     timeoutMinutes: 20,
     counts: playwrightCounts,
+  },
+  {
+    name: "attack",
+    command: ["node", "e2e/attack/attack.ts", "--short"],
+    timeoutMinutes: 10,
+    counts: attackCounts,
   },
   {
     // Alone: an emulated processor that has to share misses the limits that Xen's own tools set. Once more, for the same reason.

@@ -13,6 +13,8 @@ export interface ConsoleUnderTest {
   readonly port: number;
   /** The end of what it printed since it was started last. */
   output(): string;
+  /** Both outputs of the process, kept after it has ended. */
+  readonly logFile: string;
   /** SIGKILL, as a power cut would. */
   kill(): Promise<void>;
   /** SIGTERM, then the same folder and port again. */
@@ -36,7 +38,7 @@ async function freePort(): Promise<number> {
 }
 
 async function waitForHealth(url: string, child: ChildProcess, output: () => string): Promise<void> {
-  const deadline = Date.now() + 90_000;
+  const deadline = Date.now() + 240_000;
   while (Date.now() < deadline) {
     if (child.exitCode !== null) throw new Error(`The console ended with ${child.exitCode}:\n${output()}`);
     const ok = await fetch(`${url}/api/v1/health`, { signal: AbortSignal.timeout(2000) }).then(
@@ -51,13 +53,20 @@ async function waitForHealth(url: string, child: ChildProcess, output: () => str
 
 /** `withAdmin: false` leaves the first visit to the browser. */
 export async function startConsole(
-  options: { withAdmin?: boolean; env?: Record<string, string> } = {},
+  options: {
+    withAdmin?: boolean;
+    env?: Record<string, string>;
+    /** What has to be in the data folder before the console opens it. */
+    prepare?: (dataDir: string) => Promise<void>;
+  } = {},
 ): Promise<ConsoleUnderTest> {
   const dataDir = mkdtempSync(join(tmpdir(), "supravisor-e2e-"));
+  await options.prepare?.(dataDir);
   const port = await freePort();
   const url = `http://127.0.0.1:${port}`;
   const logDir = join(root, "e2e", ".out");
   mkdirSync(logDir, { recursive: true });
+  const logFile = join(logDir, `console-${port}.log`);
   let child: ChildProcess;
   let output = "";
   const launch = async (): Promise<void> => {
@@ -79,7 +88,7 @@ export async function startConsole(
     for (const stream of [child.stdout, child.stderr]) {
       stream?.on("data", (chunk: Buffer) => {
         output = (output + chunk.toString()).slice(-8000);
-        appendFileSync(join(logDir, `console-${port}.log`), chunk);
+        appendFileSync(logFile, chunk);
       });
     }
     await waitForHealth(url, child, () => output);
@@ -92,12 +101,20 @@ export async function startConsole(
     await gone;
     clearTimeout(timer);
   };
-  await launch();
+  try {
+    await launch();
+  } catch (error) {
+    // Whoever gets no console cannot stop it either.
+    await end("SIGKILL");
+    rmSync(dataDir, { recursive: true, force: true });
+    throw error;
+  }
   return {
     url,
     dataDir,
     port,
     output: () => output,
+    logFile,
     kill: () => end("SIGKILL"),
     async restart() {
       await end("SIGTERM");

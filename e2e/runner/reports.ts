@@ -52,3 +52,21 @@ export function playwrightCounts(): Counts & { notes: string[] } {
     notes: errors.map((error) => `failed: ${error.message ?? "unknown"}`),
   };
 }
+
+const AttackReport = z.object({
+  passed: z.number(),
+  failed: z.number(),
+  skipped: z.number(),
+  rows: z.array(
+    z.object({ room: z.string(), name: z.string(), through: z.array(z.string()), skipped: z.array(z.string()) }),
+  ),
+});
+
+export function attackCounts(): Counts & { notes: string[] } {
+  const { rows, ...counts } = AttackReport.parse(JSON.parse(readFileSync(join(outDir, "attack.json"), "utf8")));
+  const notes = rows.flatMap(({ room, name, through, skipped }) => [
+    ...through.map((what) => `failed: ${room}: ${name}: ${what}`),
+    ...skipped.map((why) => `skipped: ${room}: ${name}: ${why}`),
+  ]);
+  return { ...counts, notes };
+}
