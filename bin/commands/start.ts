@@ -2,6 +2,7 @@ import { resolve } from "node:path";
 import type { Command } from "commander";
 import { onInterrupt } from "../terminal/interrupt.ts";
 import { UsageError } from "../terminal/print-error.ts";
+import { printLine } from "../terminal/output.ts";
 
 /** `start`: the console with its embedded worker. Settings come by environment so that service managers can give them. */
 export function registerStart(program: Command): void {
@@ -27,7 +28,7 @@ export function registerStart(program: Command): void {
         ...(hostname === undefined ? {} : { hostname }),
         ...(databaseUrl === undefined || databaseUrl === "" ? {} : { databaseUrl }),
       });
-      process.stdout.write(`Supravisor is at ${server.url}\n`);
+      printLine(`Supravisor is at ${server.url}`);
       onInterrupt(() => {
         server.close().then(
           () => process.exit(0),

@@ -2,6 +2,7 @@ import { resolve } from "node:path";
 import type { Command } from "commander";
 import { onInterrupt } from "../terminal/interrupt.ts";
 import { UsageError } from "../terminal/print-error.ts";
+import { printLine } from "../terminal/output.ts";
 
 /** `worker`: the same jobs on another machine against the same Postgres. */
 export function registerWorker(program: Command): void {
@@ -18,7 +19,7 @@ export function registerWorker(program: Command): void {
       process.env["SUPRAVISOR_DATA_DIR"] = dataDir;
       const { startWorker } = await import("#lib/worker/main.ts");
       const worker = await startWorker({ databaseUrl, dataDir });
-      process.stdout.write("Supravisor worker is running.\n");
+      printLine("Supravisor worker is running.");
       onInterrupt(() => {
         worker.close().then(
           () => process.exit(0),

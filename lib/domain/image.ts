@@ -4,13 +4,9 @@ import { DiskFormatId } from "./disk-format.ts";
 import { AllocationMap, GuestFacts } from "./guest.ts";
 import { DiskBus, Firmware, NicModel } from "./hardware.ts";
 import { ErrorView } from "./host.ts";
+import { plainName } from "./plain-name.ts";
 
-export const ImageName = z
-  .string()
-  .trim()
-  .min(1)
-  .max(120)
-  .regex(/^[^\x00-\x1f/\\]+$/, "An image name cannot hold slashes or control characters");
+export const ImageName = plainName(120).refine((name) => !/[/\\]/.test(name), "An image name cannot hold slashes");
 
 /** Hardware that the image was made for or likes; all may be unknown. */
 export const HardwareHints = z.object({

@@ -1,4 +1,5 @@
 import type { z } from "zod";
+import { cleanName } from "#lib/domain/plain-name.ts";
 import { fileStem } from "#lib/disk/containers/package.ts";
 import type { CaptureVm } from "#lib/domain/image.ts";
 import { canCaptureAll, inBootOrder } from "#lib/domain/vm-rules.ts";
@@ -35,10 +36,11 @@ export async function captureVm(ctx: Ctx, input: z.infer<typeof CaptureVm>): Pro
     label,
     fileName: chosen.length === 1 ? "disk.qcow2" : `disk-${i + 1}.qcow2`,
   }));
-  const fallbackName = [...(input.diskId === undefined ? vm.name : `${vm.name} ${input.diskId}`)]
-    .filter((c) => c >= " " && c !== "/" && c !== "\\")
-    .join("")
-    .slice(0, 100);
+  const called = input.diskId === undefined ? vm.name : `${vm.name} ${input.diskId}`;
+  const fallbackName = [...cleanName(called, "VM")]
+    .filter((c) => c !== "/" && c !== "\\")
+    .slice(0, 100)
+    .join("");
   const started = await ctx.db.transaction((tx) =>
     createVersion(tx, ctx, ctx.actor, {
       destination: { imageId: input.imageId, name: input.name, fallbackName },

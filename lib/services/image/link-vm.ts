@@ -1,4 +1,5 @@
 import type { z } from "zod";
+import { cleanName } from "#lib/domain/plain-name.ts";
 import type { LinkVm } from "#lib/domain/image.ts";
 import type { Vm, VmDisk } from "#lib/domain/inventory.ts";
 import { canCaptureAll, inBootOrder } from "#lib/domain/vm-rules.ts";
@@ -23,10 +24,10 @@ export async function linkVm(ctx: Ctx, input: z.infer<typeof LinkVm>): Promise<L
   // The row may lag behind: what counts is what the host says now.
   const vm = await withHost(ctx, input.hostId, (adapter) => adapter.vm(input.vmRef, signal), signal);
   const disks = chosen(vm, input.diskIds ?? null);
-  const name = [...`${vm.name} on ${host.name}`]
-    .filter((c) => c >= " " && c !== "/" && c !== "\\")
-    .join("")
-    .slice(0, 100);
+  const name = [...cleanName(`${vm.name} on ${host.name}`, "VM")]
+    .filter((c) => c !== "/" && c !== "\\")
+    .slice(0, 100)
+    .join("");
   const linked = await ctx.db.transaction((tx) =>
     linkVersion(tx, ctx.actor, {
       name,
