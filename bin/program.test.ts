@@ -26,11 +26,11 @@ function silence(command: Command): void {
 async function outcome(words: readonly string[]): Promise<number | { path: string; options: Record<string, unknown> }> {
   const program = makeProgram();
   silence(program);
-  let called: { path: string; options: Record<string, unknown> } | null = null;
+  const called: { path: string; options: Record<string, unknown> }[] = [];
   for (const { path, command } of commandsOf(program, []))
     if (command.commands.length === 0)
       command.action(() => {
-        called = { path: path.join(" "), options: command.opts() };
+        called.push({ path: path.join(" "), options: command.opts() });
       });
   try {
     await program.parseAsync([...words], { from: "user" });
@@ -38,8 +38,9 @@ async function outcome(words: readonly string[]): Promise<number | { path: strin
     if (error instanceof CommanderError) return error.exitCode;
     throw error;
   }
-  if (called === null) throw new Error(`${words.join(" ")} did nothing`);
-  return called;
+  const [only] = called;
+  if (only === undefined) throw new Error(`${words.join(" ")} did nothing`);
+  return only;
 }
 
 /** Words that make the command complete: a value for each argument and each option that is required. */
