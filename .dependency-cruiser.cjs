@@ -106,7 +106,7 @@ module.exports = {
       "The product runs without development dependencies.",
       {
         path: "^(lib|app|components|bin)/",
-        pathNot: "(\\.(test|spec)\\.ts$|^lib/hypervisor/contract\\.ts$|^lib/db/testing\\.ts$)",
+        pathNot: "(\\.(test|spec)\\.ts$|^lib/hypervisor/contract\\.ts$|^lib/testing/|^lib/db/testing\\.ts$)",
       },
       { dependencyTypes: ["npm-dev"], dependencyTypesNot: ["type-only"] },
     ),

@@ -4,6 +4,7 @@ import { openInspection } from "#lib/disk/file-conversion.ts";
 import { interruptSignal } from "../terminal/interrupt.ts";
 import { progressBar } from "../terminal/progress-bar.ts";
 import { parseFormat } from "./convert.ts";
+import { printJson, printLine } from "../terminal/output.ts";
 
 interface CompareOptions {
   readonly from?: string;
@@ -40,7 +41,7 @@ export function registerCompare(program: Command): void {
         signal,
         onProgress: (progress) => bar.update(progress),
       }).finally(() => bar.end());
-      if (options.json) process.stdout.write(`${JSON.stringify({ a, b, ...found })}\n`);
+      if (options.json) printJson({ a, b, ...found });
       else {
         const { firstDifference, sizes } = found;
         const words = found.equal
@@ -51,7 +52,7 @@ export function registerCompare(program: Command): void {
                 ? "All bytes that both have are the same."
                 : `The first difference is at byte ${firstDifference.offset}, ${firstDifference.length} bytes long.`,
             ].join(" ");
-        process.stdout.write(`${words}\n`);
+        printLine(words);
       }
       if (!found.equal) process.exitCode = 1;
     });

@@ -18,6 +18,7 @@ import { inspectGuest } from "#lib/guest/inspect.ts";
 import { interruptSignal } from "../terminal/interrupt.ts";
 import { UsageError } from "../terminal/print-error.ts";
 import { progressOf, type ProgressWords } from "../terminal/progress.ts";
+import { printJson, printLines } from "../terminal/output.ts";
 
 /** What the person said of the machine, as text. */
 export interface MachineWords {
@@ -159,9 +160,14 @@ export async function convertToPackage(request: PackRequest): Promise<void> {
   // Standard output is the file itself then.
   const out = target === "-" ? process.stderr : process.stdout;
   if (request.json === true) {
-    out.write(`${JSON.stringify({ sources, target, format: to, machine, seconds, ...outcome })}\n`);
+    printJson({ sources, target, format: to, machine, seconds, ...outcome }, out);
     return;
   }
-  const prints = outcome.fingerprints.map((print, i) => `disk ${i + 1}        ${print}\n`).join("");
-  out.write(`${target}: ${to}, ${formatBytes(outcome.fileLength)}, ${seconds.toFixed(1)} s\n${prints}`);
+  printLines(
+    [
+      `${target}: ${to}, ${formatBytes(outcome.fileLength)}, ${seconds.toFixed(1)} s`,
+      ...outcome.fingerprints.map((print, i) => `disk ${i + 1}        ${print}`),
+    ],
+    out,
+  );
 }

@@ -9,6 +9,7 @@ import { interruptSignal } from "../terminal/interrupt.ts";
 import { UsageError } from "../terminal/print-error.ts";
 import { progressOf } from "../terminal/progress.ts";
 import { convertToPackage, isPackageKind, machineOptions, type MachineWords } from "./convert-package.ts";
+import { printJson, printLine } from "../terminal/output.ts";
 
 /** `--option k=v`, given any number of times. Numbers and booleans become such; sizes keep their letter. */
 export function collectOption(text: string, all: Record<string, unknown>): Record<string, unknown> {
@@ -135,7 +136,7 @@ async function convertToImage(
   // Standard output may be the disk itself.
   const out = target === "-" ? process.stderr : process.stdout;
   if (json) {
-    out.write(`${JSON.stringify({ source, target, format: to, seconds, ...outcome })}\n`);
+    printJson({ source, target, format: to, seconds, ...outcome }, out);
     return;
   }
   const facts = [
@@ -148,9 +149,10 @@ async function convertToImage(
       : [`resumed after ${formatBytes(outcome.resumedAt)}`]),
     `${seconds.toFixed(1)} s`,
   ];
-  out.write(`${target}: ${facts.join(", ")}\n`);
+  printLine(`${target}: ${facts.join(", ")}`, out);
 }
 
 function note(text: string, json: boolean): void {
-  process.stderr.write(json ? `${JSON.stringify({ note: text })}\n` : `${text}\n`);
+  if (json) printJson({ note: text }, process.stderr);
+  else printLine(text, process.stderr);
 }

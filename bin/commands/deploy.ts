@@ -2,7 +2,7 @@ import { randomUUID } from "node:crypto";
 import type { Command } from "commander";
 import type { z } from "zod";
 import { Host } from "#lib/domain/host.ts";
-import { TargetChoice } from "#lib/domain/request.ts";
+import { NewTargetChoice, TargetChoice } from "#lib/domain/request.ts";
 import { PreflightAnswer, ProvisionRequest, RequestDetail } from "#lib/domain/request-view.ts";
 import { AppError, errorFromJson, type ErrorJson } from "#lib/errors.ts";
 import { remoteApi, type RemoteApi } from "../remote/api.ts";
@@ -10,6 +10,7 @@ import { waitForJob } from "../remote/wait-job.ts";
 import { interruptSignal } from "../terminal/interrupt.ts";
 import { UsageError } from "../terminal/print-error.ts";
 import { pick, type SourceOptions, sourceVersion } from "./deploy-source.ts";
+import { printJson, printLine } from "../terminal/output.ts";
 
 interface DeployOptions extends SourceOptions {
   to: string[];
@@ -36,7 +37,7 @@ async function choiceFor(
 ): Promise<z.infer<typeof TargetChoice>> {
   const base = await api.post("/preflight/defaults", TargetChoice, { imageVersionId: versionId, hostId: host.id });
   const memory = options.memory === undefined ? base.memory : parseSize(options.memory);
-  const parsed = TargetChoice.safeParse({
+  const parsed = NewTargetChoice.safeParse({
     ...base,
     name: options.name ?? base.name,
     cpus: options.cpus === undefined ? base.cpus : Number(options.cpus),
@@ -73,7 +74,7 @@ async function follow(api: RemoteApi, requestId: string, signal: AbortSignal): P
   for (;;) {
     const request = await api.get(`/requests/${requestId}`, RequestDetail);
     if (request.status !== "pending") break;
-    if (!said) process.stderr.write(`Request ${request.number} waits for another person's approval.\n`);
+    if (!said) printLine(`Request ${request.number} waits for another person's approval.`, process.stderr);
     said = true;
     if (signal.aborted)
       throw new AppError(
@@ -128,8 +129,9 @@ export function registerDeploy(program: Command): void {
       const preflight = await api.post("/preflight", PreflightAnswer, { imageVersionId, targets });
       for (const [index, { findings }] of preflight.targets.entries()) {
         for (const finding of findings)
-          process.stderr.write(
-            `${options.to[index] ?? ""}: ${finding.severity}: ${finding.message} [${finding.rule}]\n`,
+          printLine(
+            `${options.to[index] ?? ""}: ${finding.severity}: ${finding.message} [${finding.rule}]`,
+            process.stderr,
           );
       }
       const request = await api.post("/requests", ProvisionRequest, {
@@ -139,13 +141,13 @@ export function registerDeploy(program: Command): void {
         idempotencyKey: randomUUID(),
       });
       const ended = options.wait ? await follow(api, request.id, signal) : request;
-      if (options.json) process.stdout.write(`${JSON.stringify(ended, null, 2)}\n`);
+      if (options.json) printJson(ended, process.stdout, 2);
       else {
-        process.stdout.write(`Request ${ended.number}: ${ended.status}\n`);
+        printLine(`Request ${ended.number}: ${ended.status}`);
         for (const target of ended.targets) {
           const receipt = target.receipt;
-          process.stdout.write(
-            `  ${target.choice.name} on ${target.hostName}: ${target.status}${receipt?.equal ? `, disk equal to ${receipt.source === undefined ? "the image" : "what was read"} (${receipt.imageFingerprint})` : ""}\n`,
+          printLine(
+            `  ${target.choice.name} on ${target.hostName}: ${target.status}${receipt?.equal ? `, disk equal to ${receipt.source === undefined ? "the image" : "what was read"} (${receipt.imageFingerprint})` : ""}`,
           );
         }
       }

@@ -3,6 +3,7 @@ import { fingerprintFile } from "#lib/disk/file-conversion.ts";
 import { interruptSignal } from "../terminal/interrupt.ts";
 import { progressBar } from "../terminal/progress-bar.ts";
 import { parseFormat } from "./convert.ts";
+import { printJson, printLine } from "../terminal/output.ts";
 
 export function registerFingerprint(program: Command): void {
   program
@@ -22,9 +23,8 @@ export function registerFingerprint(program: Command): void {
           ...(options.from === undefined ? {} : { from: parseFormat(options.from) }),
           ...(options.disk === undefined ? {} : { disk: options.disk }),
         }).finally(() => bar.end());
-        process.stdout.write(
-          options.json ? `${JSON.stringify({ source, fingerprint })}\n` : `${fingerprint}  ${source}\n`,
-        );
+        if (options.json) printJson({ source, fingerprint });
+        else printLine(`${fingerprint}  ${source}`);
       },
     );
 }

@@ -11,6 +11,7 @@ import { interruptSignal } from "../terminal/interrupt.ts";
 import { UsageError } from "../terminal/print-error.ts";
 import { progressBar } from "../terminal/progress-bar.ts";
 import { parseFormat } from "./convert.ts";
+import { printJson, printLine } from "../terminal/output.ts";
 
 /** Uploads one file resumably; a lost connection is taken up again from the last byte the server has. */
 async function upload(
@@ -94,10 +95,10 @@ export function registerImageImport(program: Command): void {
       const newest = detail.versions.reduce((a, b) => (b.number > a.number ? b : a), detail.latest);
       if (newest.jobId !== null) await waitForJob(api, newest.jobId, signal);
       const ready = await api.get(`/images/${imageId}`, Image);
-      process.stdout.write(
-        options.json
-          ? `${JSON.stringify(ready, null, 2)}\n`
-          : `${ready.name} version ${newest.number} is ready: ${ready.latest.disks.flatMap((d) => (d.linked ? [] : d.fingerprint)).join(", ")} (image ${ready.id})\n`,
-      );
+      if (options.json) printJson(ready, process.stdout, 2);
+      else
+        printLine(
+          `${ready.name} version ${newest.number} is ready: ${ready.latest.disks.flatMap((d) => (d.linked ? [] : d.fingerprint)).join(", ")} (image ${ready.id})`,
+        );
     });
 }

@@ -12,6 +12,7 @@ import { formatBytes } from "#lib/format/bytes.ts";
 import { interruptSignal } from "../terminal/interrupt.ts";
 import { table } from "../terminal/table.ts";
 import { parseFormat } from "./convert.ts";
+import { printJson, printLines } from "../terminal/output.ts";
 
 interface InspectOptions {
   readonly from?: string;
@@ -40,8 +41,8 @@ export function registerInspect(program: Command): void {
       });
       const { facts } = opened;
       const guest = await inspectGuest(opened.disk, signal);
-      if (options.json) process.stdout.write(`${JSON.stringify({ ...facts, guest }, null, 2)}\n`);
-      else process.stdout.write(diskWords(facts, guest));
+      if (options.json) printJson({ ...facts, guest }, process.stdout, 2);
+      else printLines(diskWords(facts, guest));
     });
 }
 
@@ -57,17 +58,21 @@ async function inspectPackage(source: string, options: InspectOptions, signal: A
   }
   const { kind, machine, hints, files, details, notes } = container;
   if (options.json) {
-    process.stdout.write(`${JSON.stringify({ kind, machine, hints, files, details, notes, disks }, null, 2)}\n`);
+    printJson({ kind, machine, hints, files, details, notes, disks }, process.stdout, 2);
     return true;
   }
-  const words = disks.map(
-    ({ entry, guest, ...facts }, i) => `\ndisk ${i + 1}        ${entry}\n${diskWords(facts, guest)}`,
-  );
-  process.stdout.write(`${packageWords(container)}\n${words.join("")}`);
+  printLines([
+    ...packageWords(container),
+    ...disks.flatMap(({ entry, guest, ...facts }, i) => [
+      "",
+      `disk ${i + 1}        ${entry}`,
+      ...diskWords(facts, guest),
+    ]),
+  ]);
   return true;
 }
 
-function packageWords(container: OpenedContainer): string {
+function packageWords(container: OpenedContainer): string[] {
   const { hints } = container;
   const hardware = [
     hints.cpus === null ? "" : `${hints.cpus} CPU`,
@@ -83,10 +88,10 @@ function packageWords(container: OpenedContainer): string {
     `files         ${container.files.join(", ")}`,
     ...Object.entries(container.details).map(([name, value]) => `${name.padEnd(13)} ${String(value)}`),
     ...container.notes.map((note) => `note          ${note}`),
-  ].join("\n");
+  ];
 }
 
-function diskWords(facts: ImageFacts, guest: GuestFacts): string {
+function diskWords(facts: ImageFacts, guest: GuestFacts): string[] {
   const boots = [guest.boots.bios ? "BIOS" : "", guest.boots.uefi ? "UEFI" : ""].filter(Boolean).join(" and ");
   const words = [
     `format        ${facts.format} (${facts.variant})`,
@@ -98,19 +103,20 @@ function diskWords(facts: ImageFacts, guest: GuestFacts): string {
     `boots with    ${boots || "nothing found"}`,
     `guest         ${guest.os === null ? "unknown" : guest.os.name}`,
     ...[...facts.notes, ...guest.notes].map((note) => `note          ${note}`),
-    "",
-  ].join("\n");
+  ];
   if (guest.partitions.length === 0) return words;
-  return `${words}${table(
-    ["#", "start", "length", "type", "file system", "label"],
-    guest.partitions.map((p) => [
-      String(p.index),
-      String(p.start),
-      formatBytes(p.length),
-      p.type,
-      p.fileSystem ?? "?",
-      p.label ?? "",
-    ]),
-    "",
-  )}`;
+  return words.concat(
+    table(
+      ["#", "start", "length", "type", "file system", "label"],
+      guest.partitions.map((p) => [
+        String(p.index),
+        String(p.start),
+        formatBytes(p.length),
+        p.type,
+        p.fileSystem ?? "?",
+        p.label ?? "",
+      ]),
+      "",
+    ),
+  );
 }

@@ -4,6 +4,7 @@ import type { Command } from "commander";
 import { LibraryCheck, type LibraryFinding } from "#lib/domain/library-check.ts";
 import { AppError } from "#lib/errors.ts";
 import { remoteApi } from "../remote/api.ts";
+import { printJson, printLines } from "../terminal/output.ts";
 import { table } from "../terminal/table.ts";
 
 interface CheckOptions {
@@ -25,8 +26,8 @@ export function registerLibrary(program: Command): void {
     .action(async (options: CheckOptions) => {
       const check =
         options.data === undefined ? await askConsole(options.last ?? false) : await compareIn(options.data);
-      if (options.json) process.stdout.write(`${JSON.stringify(check, null, 2)}\n`);
-      else process.stdout.write(inWords(check));
+      if (options.json) printJson(check, process.stdout, 2);
+      else printLines(inWords(check).trimEnd().split("\n"));
       if (check.findings.length > 0) process.exitCode = 1;
     });
 }
@@ -48,7 +49,7 @@ async function compareIn(folder: string): Promise<LibraryCheck> {
   // The embedded database belongs to one process; Postgres minds nobody who reads beside the console.
   const lock = embedded ? await lockDataDir(dataDir) : null;
   try {
-    const database = await openDatabase({ dataDir, ...(embedded ? {} : { url }) });
+    const database = await openDatabase({ dataDir, ...(embedded ? {} : { url, joins: true }) });
     try {
       return await inspectLibrary({ db: database.db, dataDir });
     } finally {

@@ -6,6 +6,7 @@ import { ProvisionRequest } from "#lib/domain/request-view.ts";
 import { formatBytes } from "#lib/format/bytes.ts";
 import { remoteApi } from "../remote/api.ts";
 import { table } from "../terminal/table.ts";
+import { printJson, printLines } from "../terminal/output.ts";
 
 const Any = z.looseObject({});
 
@@ -87,11 +88,11 @@ function registerList<T extends z.ZodType>(program: Command, listing: Listing<T>
     .action(async (options: { json?: boolean }) => {
       const api = await remoteApi();
       if (options.json) {
-        process.stdout.write(`${JSON.stringify(await api.list(listing.path, Any), null, 2)}\n`);
+        printJson(await api.list(listing.path, Any), process.stdout, 2);
         return;
       }
       const items = await api.list(listing.path, listing.item);
-      process.stdout.write(table(listing.head, items.map(listing.row), `No ${listing.noun}s.`));
+      printLines(table(listing.head, items.map(listing.row), `No ${listing.noun}s.`));
     });
 }
 

@@ -5,6 +5,7 @@ import { callApi } from "../remote/api.ts";
 import { writeCredentials } from "../remote/credentials.ts";
 import { ask } from "../terminal/ask.ts";
 import { UsageError } from "../terminal/print-error.ts";
+import { printLine } from "../terminal/output.ts";
 
 async function firstLineOfStdin(): Promise<string> {
   let text = "";
@@ -28,7 +29,7 @@ export function registerLogin(program: Command): void {
       if (options.tokenStdin) {
         const token = await firstLineOfStdin();
         await callApi({ url, token }, "GET", "/session", z.unknown());
-        process.stdout.write(`Signed in to ${url}; kept in ${await writeCredentials({ url, token })}\n`);
+        printLine(`Signed in to ${url}; kept in ${await writeCredentials({ url, token })}`);
         return;
       }
       const email = options.email ?? (await ask("Email: "));
@@ -38,8 +39,6 @@ export function registerLogin(program: Command): void {
         password,
         name: `command line on ${hostname()}`.slice(0, 80),
       });
-      process.stdout.write(
-        `Signed in to ${url} as ${email}; kept in ${await writeCredentials({ url, token: answer.secret })}\n`,
-      );
+      printLine(`Signed in to ${url} as ${email}; kept in ${await writeCredentials({ url, token: answer.secret })}`);
     });
 }

@@ -13,6 +13,7 @@ import { planVirtualFile } from "#lib/serve/virtual-file.ts";
 import { interruptSignal } from "../terminal/interrupt.ts";
 import { UsageError } from "../terminal/print-error.ts";
 import { collectOption, parseFormat } from "./convert.ts";
+import { printJson, printLine } from "../terminal/output.ts";
 
 interface ServeOptions {
   readonly as: string;
@@ -99,7 +100,7 @@ export function registerServe(program: Command): void {
         signal,
       });
       const onError = (error: unknown): void => {
-        process.stderr.write(`supravisor: ${error instanceof Error ? error.message : String(error)}\n`);
+        printLine(`supravisor: ${error instanceof Error ? error.message : String(error)}`, process.stderr);
       };
       const server =
         options.nbd === true
@@ -109,11 +110,8 @@ export function registerServe(program: Command): void {
       const host = at.family === "IPv6" ? `[${at.address}]` : at.address;
       const scheme = options.nbd === true ? (tls === null ? "nbd" : "nbds") : tls === null ? "http" : "https";
       const url = `${scheme}://${host}:${at.port}/${encodeURIComponent(file.name)}`;
-      process.stdout.write(
-        options.json === true
-          ? `${JSON.stringify({ url, length: file.length, format: as, virtualSize: opened.disk.size })}\n`
-          : `${url}  ${formatBytes(file.length)} (${file.length} bytes); Ctrl-C ends it.\n`,
-      );
+      if (options.json === true) printJson({ url, length: file.length, format: as, virtualSize: opened.disk.size });
+      else printLine(`${url}  ${formatBytes(file.length)} (${file.length} bytes); Ctrl-C ends it.`);
       if (!signal.aborted) await once(signal, "abort");
       if ("closeAllConnections" in server) server.closeAllConnections();
       const closed = once(server, "close");

@@ -2,6 +2,7 @@ import { resolve } from "node:path";
 import type { Command } from "commander";
 import { databaseWaitMs } from "../terminal/database-wait.ts";
 import { UsageError } from "../terminal/print-error.ts";
+import { printLine } from "../terminal/output.ts";
 import { runUntilStopped } from "../terminal/run-until-stopped.ts";
 
 interface StartOptions {
@@ -51,8 +52,8 @@ export function registerStart(program: Command): void {
           ...(hostname === undefined ? {} : { hostname }),
           ...(databaseUrl === undefined || databaseUrl === "" ? {} : { databaseUrl }),
         });
-        process.stdout.write(`Supravisor is at ${server.url}\n`);
-        if (server.setupUrl !== null) process.stdout.write(`Create the first administrator: ${server.setupUrl}\n`);
+        printLine(`Supravisor is at ${server.url}`);
+        if (server.setupUrl !== null) printLine(`Create the first administrator: ${server.setupUrl}`);
         return server;
       });
     });

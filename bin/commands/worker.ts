@@ -2,6 +2,7 @@ import { resolve } from "node:path";
 import type { Command } from "commander";
 import { databaseWaitMs } from "../terminal/database-wait.ts";
 import { UsageError } from "../terminal/print-error.ts";
+import { printLine } from "../terminal/output.ts";
 import { runUntilStopped } from "../terminal/run-until-stopped.ts";
 
 /** `worker`: the same jobs on another machine against the same Postgres. */
@@ -29,7 +30,7 @@ export function registerWorker(program: Command): void {
           signal,
           ...(jobs === undefined ? {} : { jobs }),
         });
-        process.stdout.write("Supravisor worker is running.\n");
+        printLine("Supravisor worker is running.");
         return worker;
       });
     });

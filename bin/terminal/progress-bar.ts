@@ -1,4 +1,5 @@
 import { formatBytes } from "#lib/format/bytes.ts";
+import { printable } from "./printable.ts";
 
 export interface BarProgress {
   /** Bytes settled so far, and all of them. */
@@ -7,7 +8,8 @@ export interface BarProgress {
 }
 
 /** A bar on a terminal, a line each ten percent elsewhere. Writes to stderr only. */
-export function progressBar(label: string, stream: NodeJS.WriteStream = process.stderr) {
+export function progressBar(name: string, stream: NodeJS.WriteStream = process.stderr) {
+  const label = printable(name);
   const started = Date.now();
   let lastDrawn = 0;
   let lastTenth = -1;

@@ -1,7 +1,7 @@
 "use client";
 
 import { useQuery } from "@tanstack/react-query";
-import { may } from "#lib/domain/role.ts";
+import { canCancel, factsOf, whyNot } from "#lib/domain/request-rules.ts";
 import type { RequestTarget } from "#lib/domain/request-view.ts";
 import type { JobLogLine } from "#lib/domain/job.ts";
 import { formatBytes } from "#lib/format/bytes.ts";
@@ -19,14 +19,16 @@ import { CancelTargetButton } from "#components/request/CancelTargetButton.tsx";
 import { FindingList } from "./FindingList.tsx";
 import { ReceiptCard } from "./ReceiptCard.tsx";
 
+const READING = "It is not known yet who is signed in.";
+
 /** What runs for a request: a lane a target, with its stage, bytes, rate and time left, its log, and at the end its receipt. */
 export function DeployLanes({ requestId }: { readonly requestId: string }) {
   const request = useQuery(requestQueries.detail(requestId));
   const session = useQuery(sessionQueries.current());
   if (request.isError) return <ErrorNotice error={request.error} onRetry={() => void request.refetch()} />;
   if (request.isPending) return <p className="text-sm text-ink-3">Reading the request…</p>;
-  const role = session.data?.user.role;
-  const mayCancel = role !== undefined && may(role, "request.cancel");
+  const me = session.data?.user;
+  const whyNotCancel = me === undefined ? READING : whyNot(canCancel(factsOf(request.data), me));
   return (
     <div className="space-y-3">
       {request.data.targets.map((target) => (
@@ -35,7 +37,7 @@ export function DeployLanes({ requestId }: { readonly requestId: string }) {
           requestId={requestId}
           target={target}
           log={request.data.logs[target.id] ?? []}
-          mayCancel={mayCancel}
+          whyNotCancel={whyNotCancel}
         />
       ))}
     </div>
@@ -46,10 +48,10 @@ interface LaneProps {
   readonly requestId: string;
   readonly target: RequestTarget;
   readonly log: readonly JobLogLine[];
-  readonly mayCancel: boolean;
+  readonly whyNotCancel: string | null;
 }
 
-function Lane({ requestId, target, log, mayCancel }: LaneProps) {
+function Lane({ requestId, target, log, whyNotCancel }: LaneProps) {
   const running = target.stages.find((stage) => stage.state === "running");
   const { choice } = target;
   return (
@@ -72,7 +74,7 @@ function Lane({ requestId, target, log, mayCancel }: LaneProps) {
             targetId={target.id}
             name={choice.name}
             hostName={target.hostName}
-            mayCancel={mayCancel}
+            reason={whyNotCancel}
           />
         ) : null}
       </header>

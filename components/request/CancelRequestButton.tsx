@@ -1,28 +1,23 @@
 "use client";
 
 import { useQueryClient } from "@tanstack/react-query";
+import { canCancel, factsOf, isOpen, type Person, whyNot } from "#lib/domain/request-rules.ts";
 import type { ProvisionRequest } from "#lib/domain/request-view.ts";
 import { api, Nothing } from "#lib/http/client.ts";
 import { requestQueries } from "#lib/http/queries/request.ts";
 import { ConfirmButton } from "#components/ui/ConfirmButton.tsx";
 
 /** Withdraws a request, or stops all of its targets. */
-export function CancelRequestButton({
-  request,
-  mayCancel,
-}: {
-  readonly request: ProvisionRequest;
-  readonly mayCancel: boolean;
-}) {
+export function CancelRequestButton({ request, me }: { readonly request: ProvisionRequest; readonly me: Person }) {
   const client = useQueryClient();
-  if (!["pending", "approved", "running"].includes(request.status)) return null;
+  if (!isOpen(request.status)) return null;
   return (
     <ConfirmButton
       label="Cancel request"
       title={`Cancel request ${request.number}?`}
       confirm="Cancel the request"
       danger
-      reason={mayCancel ? null : "Only its requester, operators and administrators may cancel a request."}
+      reason={whyNot(canCancel(factsOf(request), me))}
       onConfirm={async () => {
         await api.post(`/requests/${request.id}/cancel`, Nothing);
         await client.invalidateQueries({ queryKey: requestQueries.all });

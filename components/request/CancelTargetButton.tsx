@@ -10,11 +10,12 @@ interface CancelTargetButtonProps {
   readonly targetId: string;
   readonly name: string;
   readonly hostName: string;
-  readonly mayCancel: boolean;
+  /** Null: it can be cancelled. */
+  readonly reason: string | null;
 }
 
 /** Stops one VM of a request and removes what was made for it; the others go on. */
-export function CancelTargetButton({ requestId, targetId, name, hostName, mayCancel }: CancelTargetButtonProps) {
+export function CancelTargetButton({ requestId, targetId, name, hostName, reason }: CancelTargetButtonProps) {
   const client = useQueryClient();
   return (
     <ConfirmButton
@@ -23,7 +24,7 @@ export function CancelTargetButton({ requestId, targetId, name, hostName, mayCan
       title={`Cancel ${name} on ${hostName}?`}
       confirm={`Cancel ${name}`}
       danger
-      reason={mayCancel ? null : "Your role may not cancel requests."}
+      reason={reason}
       onConfirm={async () => {
         await api.post(`/requests/${requestId}/cancel`, Nothing, { targetId });
         await client.invalidateQueries({ queryKey: requestQueries.all });

@@ -3,7 +3,7 @@
 import { useState } from "react";
 import { useMutation, useQueryClient } from "@tanstack/react-query";
 import { ProvisionRequest } from "#lib/domain/request-view.ts";
-import { may, type Role } from "#lib/domain/role.ts";
+import { canDecide, factsOf, type Person, whyNot } from "#lib/domain/request-rules.ts";
 import { api } from "#lib/http/client.ts";
 import { requestQueries } from "#lib/http/queries/request.ts";
 import { Button } from "#components/ui/Button.tsx";
@@ -14,19 +14,12 @@ import { Textarea } from "#components/ui/Textarea.tsx";
 
 interface DecideButtonsProps {
   readonly request: ProvisionRequest;
-  readonly me: { readonly id: string; readonly role: Role };
-}
-
-/** Why this person cannot decide, or null. The service applies the same rule. */
-function refusal(request: ProvisionRequest, me: DecideButtonsProps["me"]): string | null {
-  if (!may(me.role, "request.decide")) return "Your role may not decide requests.";
-  if (request.requester.id === me.id) return "Nobody decides their own request; another operator has to.";
-  return null;
+  readonly me: Person;
 }
 
 export function DecideButtons({ request, me }: DecideButtonsProps) {
   if (request.status !== "pending") return null;
-  const why = refusal(request, me);
+  const why = whyNot(canDecide(factsOf(request), me));
   return (
     <div className="flex flex-wrap items-center gap-2">
       <DecideDialog request={request} verb="approve" reasonNot={why} />

@@ -2,7 +2,6 @@
 
 import { useQuery } from "@tanstack/react-query";
 import Link from "next/link";
-import { may } from "#lib/domain/role.ts";
 import type { RequestDetail } from "#lib/domain/request-view.ts";
 import { formatMoment } from "#lib/format/time.ts";
 import { requestQueries } from "#lib/http/queries/request.ts";
@@ -37,13 +36,8 @@ export function RequestView({ id }: { readonly id: string }) {
         <RequestFacts request={request.data} />
         <DecideButtons request={request.data} me={me} />
         <div className="flex flex-wrap gap-2">
-          <CancelRequestButton
-            request={request.data}
-            mayCancel={
-              may(me.role, "request.cancel") && (me.role !== "requester" || request.data.requester.id === me.id)
-            }
-          />
-          <RetryButton request={request.data} mayCreate={may(me.role, "request.create")} />
+          <CancelRequestButton request={request.data} me={me} />
+          <RetryButton request={request.data} me={me} />
         </div>
       </aside>
     </div>

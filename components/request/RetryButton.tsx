@@ -3,19 +3,14 @@
 import { useRouter } from "next/navigation";
 import { useMutation, useQueryClient } from "@tanstack/react-query";
 import { toast } from "sonner";
+import { canRetry, factsOf, leftSomething, type Person, whyNot } from "#lib/domain/request-rules.ts";
 import { ProvisionRequest } from "#lib/domain/request-view.ts";
 import { api } from "#lib/http/client.ts";
 import { requestQueries } from "#lib/http/queries/request.ts";
 import { Button } from "#components/ui/Button.tsx";
 
 /** Asks again for the targets that did not succeed: a new request with the same choices, to be approved anew. */
-export function RetryButton({
-  request,
-  mayCreate,
-}: {
-  readonly request: ProvisionRequest;
-  readonly mayCreate: boolean;
-}) {
+export function RetryButton({ request, me }: { readonly request: ProvisionRequest; readonly me: Person }) {
   const router = useRouter();
   const client = useQueryClient();
   const retry = useMutation({
@@ -26,13 +21,9 @@ export function RetryButton({
     },
     onError: (error) => toast.error(error.message),
   });
-  if (!["failed", "partly", "cancelled"].includes(request.status)) return null;
+  if (!leftSomething(request.status)) return null;
   return (
-    <Button
-      disabled={!mayCreate || retry.isPending}
-      onClick={() => retry.mutate()}
-      title={mayCreate ? undefined : "Your role may not request VMs"}
-    >
+    <Button reason={whyNot(canRetry(factsOf(request), me))} busy={retry.isPending} onClick={() => retry.mutate()}>
       Request again
     </Button>
   );

@@ -1,10 +1,11 @@
 "use client";
 import { useMutation, useQueryClient, type UseMutationResult } from "@tanstack/react-query";
 import { useMayReason } from "#components/session/session-context.ts";
+import type { PowerAction } from "#lib/domain/hardware.ts";
 import type { VmRow } from "#lib/domain/host.ts";
+import { canPower } from "#lib/domain/vm-rules.ts";
 import { api, Nothing } from "#lib/http/client.ts";
 import { vmQueries } from "#lib/http/queries/vm.ts";
-import { whyNotPower, type PowerActionName } from "./power.ts";
 
 export interface Power {
   run: UseMutationResult<unknown, Error, void>;
@@ -12,7 +13,7 @@ export interface Power {
   reason: string | null;
 }
 
-export function usePower(vm: VmRow, action: PowerActionName): Power {
+export function usePower(vm: VmRow, action: PowerAction): Power {
   const client = useQueryClient();
   const forbidden = useMayReason("vm.power");
   const run = useMutation({
@@ -22,5 +23,6 @@ export function usePower(vm: VmRow, action: PowerActionName): Power {
     onSettled: () => client.invalidateQueries({ queryKey: vmQueries.all }),
   });
   const stale = vm.staleSince ? `${vm.hostName} cannot be reached now.` : null;
-  return { run, reason: forbidden ?? stale ?? whyNotPower(vm.state, action) };
+  const allowed = canPower(vm, action);
+  return { run, reason: forbidden ?? stale ?? (allowed === true ? null : allowed.reason) };
 }

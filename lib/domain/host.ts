@@ -3,6 +3,7 @@ import { HostCapabilities } from "./capabilities.ts";
 import { HostConnection, HostSecret } from "./connection.ts";
 import { Vendor } from "./hardware.ts";
 import { HostFacts, Network, StoragePool, Vm } from "./inventory.ts";
+import { plainName } from "./plain-name.ts";
 
 export const ErrorView = z.object({
   kind: z.string(),
@@ -40,7 +41,7 @@ export type Host = z.infer<typeof Host>;
 export const HostDetail = Host.extend({ pools: z.array(StoragePool), networks: z.array(Network) });
 export type HostDetail = z.infer<typeof HostDetail>;
 
-export const HostName = z.string().trim().min(1).max(80);
+export const HostName = plainName(80);
 export const NewHost = z.object({
   name: HostName,
   target: HostConnection,

@@ -19,6 +19,24 @@ export type Allowed = true | { readonly code: string; readonly reason: string };
  * password they set last, however long ago.
  */
 export const COOLING_OFF_DAYS = 7;
+/** Of a request as pages have it. */
+export const factsOf = (request: {
+  readonly status: RequestStatus;
+  readonly requester: { readonly id: string | null };
+}): RequestFacts => ({
+  status: request.status,
+  requesterId: request.requester.id,
+});
+
+/** For a disabled button; null: it can be done. */
+export const whyNot = (allowed: true | { readonly reason: string }): string | null =>
+  allowed === true ? null : allowed.reason;
+
+/** Something of it waits or runs, so that it could be cancelled. */
+export const isOpen = (status: RequestStatus): boolean => ["pending", "approved", "running"].includes(status);
+
+/** Something of it was not made, so that it could be asked for again. */
+export const leftSomething = (status: RequestStatus): boolean => ["failed", "partly", "cancelled"].includes(status);
 
 const STATUS_WORDS: Record<RequestStatus, string> = {
   pending: "waits for approval",
@@ -48,14 +66,13 @@ export function canCancel(request: RequestFacts, person: Person): Allowed {
     return { code: "auth.forbidden", reason: "Your role may not cancel requests." };
   if (!may(person.role, "request.decide") && request.requesterId !== person.id)
     return { code: "request.not-own", reason: "You may cancel your own requests only." };
-  if (!["pending", "approved", "running"].includes(request.status))
-    return { code: "request.ended", reason: `The request ${STATUS_WORDS[request.status]}.` };
+  if (!isOpen(request.status)) return { code: "request.ended", reason: `The request ${STATUS_WORDS[request.status]}.` };
   return true;
 }
 
 export function canRetry(request: RequestFacts, person: Person): Allowed {
   if (!may(person.role, "request.create")) return { code: "auth.forbidden", reason: "Your role may not request VMs." };
-  if (!["failed", "partly", "cancelled"].includes(request.status))
+  if (!leftSomething(request.status))
     return {
       code: "request.nothing-to-retry",
       reason: `The request ${STATUS_WORDS[request.status]}: there is nothing to ask for again.`,

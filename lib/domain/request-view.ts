@@ -1,4 +1,5 @@
 /** A request as the page sees it. */
+import { plainText } from "./plain-name.ts";
 import { z } from "zod";
 import { Vendor } from "./hardware.ts";
 import { ErrorView } from "./host.ts";
@@ -11,6 +12,7 @@ import {
   Receipt,
   RequestStatus,
   Stage,
+  NewTargetChoice,
   TargetChoice,
   TargetStatus,
 } from "./request.ts";
@@ -69,8 +71,8 @@ export type RequestDetail = z.infer<typeof RequestDetail>;
 
 export const NewRequest = z.object({
   imageVersionId: z.uuid(),
-  targets: z.array(TargetChoice).min(1).max(50),
-  note: z.string().max(2000).default(""),
+  targets: z.array(NewTargetChoice).min(1).max(50),
+  note: plainText(2000).default(""),
   /** Made by the page once per filled form: the same key twice is the same request, not a second one. */
   idempotencyKey: z.uuid(),
 });
@@ -80,7 +82,7 @@ export type NewRequest = z.infer<typeof NewRequest>;
 export const Decision = z.object({ planHash: z.string().length(64), reason: z.string().trim().max(2000).default("") });
 export const Denial = Decision.extend({ reason: z.string().trim().min(1, "Say why").max(2000) });
 
-export const PreflightAsk = z.object({ imageVersionId: z.uuid(), targets: z.array(TargetChoice).min(1).max(50) });
+export const PreflightAsk = z.object({ imageVersionId: z.uuid(), targets: z.array(NewTargetChoice).min(1).max(50) });
 export const PreflightAnswer = z.object({
   targets: z.array(z.object({ findings: z.array(Finding), estimate: Estimate })),
 });

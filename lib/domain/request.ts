@@ -3,19 +3,15 @@ import { z } from "zod";
 import { DiskBus, Firmware, NicModel } from "./hardware.ts";
 import { DiskFormatId } from "./disk-format.ts";
 import { Finding } from "./finding.ts";
+import { plainName } from "./plain-name.ts";
 
 /** A VM name that every hypervisor takes; the host's own pattern is checked by preflight. */
-export const VmName = z
-  .string()
-  .trim()
-  .min(1)
-  .max(80)
-  .regex(/^[^\x00-\x1f/\\]+$/, "A VM name cannot hold slashes or control characters");
+export const VmName = plainName(80).refine((name) => !/[/\\]/.test(name), "A VM name cannot hold slashes");
 
 /** One VM to make: the choices on one target card of the deploy page. */
 export const TargetChoice = z.object({
   hostId: z.uuid(),
-  name: VmName,
+  name: z.string(),
   cpus: z.number().int().min(1).max(4096),
   /** Bytes. */
   memory: z
@@ -35,6 +31,9 @@ export const TargetChoice = z.object({
   start: z.boolean(),
 });
 export type TargetChoice = z.infer<typeof TargetChoice>;
+
+/** As it is asked for. What was asked for earlier may have a name of earlier rules. */
+export const NewTargetChoice = TargetChoice.extend({ name: VmName });
 
 export const RequestStatus = z.enum([
   "pending",

@@ -22,9 +22,12 @@ const KNOWN: readonly (readonly [RegExp, string, Os["family"]])[] = [
   [/linux/i, "linux", "linux"],
 ];
 
+/** Characters that are looked at: a host may say anything. */
+const MOST_WORDS = 200;
+
 /** Null: not told, or nothing that we know. */
 export function toldGuest(words: string | null): Os | null {
-  const name = words?.trim() ?? "";
+  const name = words?.slice(0, MOST_WORDS).trim() ?? "";
   const found = KNOWN.find(([pattern]) => pattern.test(name));
   if (found === undefined) return null;
   const [, id, family] = found;

@@ -1,4 +1,5 @@
 import { z } from "zod";
+import { plainName } from "./plain-name.ts";
 import { Role } from "./role.ts";
 
 export const Email = z.string().trim().toLowerCase().max(254).pipe(z.email());
@@ -21,12 +22,12 @@ export type User = z.infer<typeof User>;
 
 export const NewUser = z.object({
   email: Email,
-  name: z.string().trim().min(1).max(120),
+  name: plainName(120),
   role: Role,
   password: Password,
 });
 export const UserChange = z.object({
-  name: z.string().trim().min(1).max(120).optional(),
+  name: plainName(120).optional(),
   role: Role.optional(),
   disabled: z.boolean().optional(),
   password: Password.optional(),
@@ -61,7 +62,7 @@ export const BrowserSession = z.object({
 export type BrowserSession = z.infer<typeof BrowserSession>;
 
 export const NewApiToken = z.object({
-  name: z.string().trim().min(1).max(80),
+  name: plainName(80),
   /** Never more than the owner's own role. */
   role: Role,
   expiresInDays: z.number().int().min(1).max(365),

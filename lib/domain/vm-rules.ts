@@ -2,6 +2,12 @@
 import type { PowerAction, PowerState } from "./hardware.ts";
 import type { Vm } from "./inventory.ts";
 
+/**
+ * What the hosts do. `crashed` is a machine that stands still with its process (libvirt's crashed, VirtualBox's guru
+ * meditation), which can be reset and ended, or one whose process is gone (VirtualBox's aborted), which can be started:
+ * the host refuses what does not fit. In a state that the host does not tell, only ending the machine means the same
+ * whatever the state is; starting one that may run is not tried.
+ */
 const FROM: Record<PowerAction, readonly PowerState[]> = {
   start: ["stopped", "crashed", "suspended"],
   shutdown: ["running"],

@@ -1,6 +1,7 @@
 /** First choices for an image on a host: what boots for sure, then what is fast. */
 import type { Firmware } from "#lib/domain/hardware.ts";
 import type { TargetChoice } from "#lib/domain/request.ts";
+import { safeName } from "#lib/domain/plain-name.ts";
 import { AppError } from "#lib/errors.ts";
 import type { PreflightHost, PreflightImage } from "./context.ts";
 import { familyOf, riskyBus, riskyNic } from "./safe-devices.ts";
@@ -18,7 +19,7 @@ export function nameFrom(image: string, longest: number): string {
     .replace(/^-+|-+$/g, "")
     .slice(0, Math.min(longest, 60))
     .replace(/-+$/, "");
-  return slug === "" ? "vm" : slug;
+  return safeName(slug);
 }
 
 /** Throws `host.unknown` when the host has not told what it can take. */

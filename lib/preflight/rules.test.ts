@@ -337,6 +337,7 @@ const FIRES: Record<string, readonly [PreflightContext, string, Record<string, u
     null,
   ],
   "target.name-exists": [withChoice({ name: "taken" }), "blocker", { name: "taken-2" }],
+  "target.name-unsafe": [withChoice({ name: "con" }), "blocker", { name: "vm-con" }],
   "target.name-not-allowed": [withChoice({ name: "Not Allowed" }), "blocker", null],
   "target.too-many-cpus": [withChoice({ cpus: 64 }), "blocker", { cpus: 32 }],
   "target.cpus-over-host": [withChoice({ cpus: 20 }), "warning", { cpus: 16 }],

@@ -3,13 +3,13 @@ import { useState, type ReactNode } from "react";
 import { AlertDialog } from "#components/ui/AlertDialog.tsx";
 import { Button } from "#components/ui/Button.tsx";
 import { toastError } from "#components/ui/Toaster.tsx";
+import type { PowerAction } from "#lib/domain/hardware.ts";
 import type { VmRow } from "#lib/domain/host.ts";
 import { usePower } from "../usePower.ts";
-import type { PowerActionName } from "../power.ts";
 
 export interface PowerButtonProps {
   vm: VmRow;
-  action: PowerActionName;
+  action: PowerAction;
   icon: ReactNode;
   label: string;
   /** While the host is being asked: "Starting…". */

@@ -20,9 +20,8 @@ export class ByteWindow {
   /** Of the whole stream, when it is known. */
   #length: number | null;
   /** Everything from byte 0 on, until it is sealed. */
-  #head: Buffer[] = [];
+  #head = Buffer.alloc(0);
   #headLength = 0;
-  #whole: Buffer | null = null;
   #sealed = false;
   /** What came and was not asked for yet. */
   #rest: Uint8Array = Buffer.alloc(0);
@@ -66,8 +65,7 @@ export class ByteWindow {
   async #read(offset: number, into: Uint8Array, signal: AbortSignal | undefined): Promise<void> {
     const end = offset + into.length;
     if (end <= this.#headLength) {
-      this.#whole ??= Buffer.concat(this.#head);
-      into.set(this.#whole.subarray(offset, end));
+      into.set(this.#head.subarray(offset, end));
       return;
     }
     if (!this.#sealed) {
@@ -77,9 +75,8 @@ export class ByteWindow {
     }
     let done = 0;
     if (offset < this.#headLength) {
-      this.#whole ??= Buffer.concat(this.#head);
       done = this.#headLength - offset;
-      into.set(this.#whole.subarray(offset), 0);
+      into.set(this.#head.subarray(offset, this.#headLength), 0);
     }
     const kept = this.#at - this.#tail.length;
     if (offset + done < this.#at) {
@@ -105,10 +102,16 @@ export class ByteWindow {
   }
 
   async #keep(most: number, signal: AbortSignal | undefined): Promise<void> {
-    const part = Buffer.from(await this.#take(most, signal));
-    this.#head.push(part);
-    this.#headLength += part.length;
-    this.#whole = null;
+    const part = await this.#take(most, signal);
+    const length = this.#headLength + part.length;
+    if (length > this.#head.length) {
+      // Twice as much each time, so that a head of many small reads is not copied for each of them.
+      const larger = Buffer.allocUnsafeSlow(Math.max(length, this.#head.length * 2, 65_536));
+      larger.set(this.#head.subarray(0, this.#headLength));
+      this.#head = larger;
+    }
+    this.#head.set(part, this.#headLength);
+    this.#headLength = length;
   }
 
   /** At least one byte and at most `most`; valid until the next call. */
@@ -135,11 +138,10 @@ export class ByteWindow {
   /** Everything, from byte 0 on, as long as it is not sealed: for whoever keeps it elsewhere. */
   async *all(signal?: AbortSignal): AsyncIterable<Uint8Array> {
     await this.#turn;
-    const head = this.#head;
-    this.#head = [];
-    this.#whole = null;
+    const head = this.#head.subarray(0, this.#headLength);
+    this.#head = Buffer.alloc(0);
     this.#headLength = 0;
-    yield* head;
+    if (head.length > 0) yield head;
     if (this.#rest.length > 0) yield this.#rest;
     this.#rest = Buffer.alloc(0);
     for (let next = this.#ended ? null : await nextOf(this.#input, signal); next !== null; ) {
@@ -171,8 +173,8 @@ export class ByteWindow {
 
   async close(): Promise<void> {
     this.#ended = true;
-    this.#head = [];
-    this.#whole = null;
+    this.#head = Buffer.alloc(0);
+    this.#headLength = 0;
     await this.#input.return?.();
   }
 }

@@ -88,12 +88,14 @@ export async function peek(
   length: number,
 ): Promise<{ head: Buffer; all: AsyncIterable<Uint8Array>; close: () => Promise<void> }> {
   const iterator = input[Symbol.asyncIterator]();
-  let head = Buffer.alloc(0);
-  while (head.length < length) {
+  const parts: Uint8Array[] = [];
+  for (let known = 0; known < length; ) {
     const next = await iterator.next();
     if (next.done === true) break;
-    head = Buffer.concat([head, next.value]);
+    parts.push(Uint8Array.from(next.value));
+    known += next.value.length;
   }
+  const head = Buffer.concat(parts);
   async function* all(): AsyncIterable<Uint8Array> {
     try {
       if (head.length > 0) yield head;

@@ -116,7 +116,10 @@ export class HostFiles {
     const doing = `Checking ${path}`;
     const outcome = await this.repeat(command.hashFile(path), doing, signal, HASH_MS);
     // Older releases write the digits in pairs.
-    const hash = /^\s*((?:[0-9a-f]{2} ?){32})\s*$/im.exec(outcome.stdout)?.[1]?.replaceAll(" ", "").toLowerCase();
+    const hash = /^[ \t]*((?:[0-9a-f]{2} ?){32})[ \t\r]*$/im
+      .exec(outcome.stdout)?.[1]
+      ?.replaceAll(" ", "")
+      .toLowerCase();
     if (outcome.exitCode !== 0 || hash === undefined) throw refused(doing, outcome);
     return hash;
   }

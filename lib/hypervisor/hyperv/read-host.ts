@@ -72,7 +72,7 @@ export async function readHost(session: HypervSession, signal?: AbortSignal): Pr
     build: Number(text(system, "BuildNumber") ?? 0) || 0,
     computerName: name,
     cluster: await readCluster(session, doing, signal),
-    defaultFolder: (text(service, "DefaultVirtualHardDiskPath") ?? "C:\\ProgramData\\Hyper-V").replace(/\\+$/, ""),
+    defaultFolder: withoutBackslash(text(service, "DefaultVirtualHardDiskPath") ?? "C:\\ProgramData\\Hyper-V"),
   };
 }
 
@@ -138,9 +138,16 @@ export async function readPools(
   return [
     ...pools,
     ...shared.map((volume) =>
-      pool((text(volume, "Name") ?? "").replace(/\\+$/, ""), text(volume, "Label"), volume, "Capacity"),
+      pool(withoutBackslash(text(volume, "Name") ?? ""), text(volume, "Label"), volume, "Capacity"),
     ),
   ];
+}
+
+/** Folders may be written with one or more at their end. */
+function withoutBackslash(path: string): string {
+  let end = path.length;
+  while (path[end - 1] === "\\") end -= 1;
+  return path.slice(0, end);
 }
 
 const isOn = (path: string, root: string): boolean => path.toLowerCase().startsWith(`${root.toLowerCase()}\\`);

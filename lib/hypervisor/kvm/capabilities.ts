@@ -17,7 +17,7 @@ const TiB = 1024 ** 4;
 
 function enumValues(node: Xml | undefined, name: string): string[] {
   const found = all(node, "enum").find((each) => textAt(each, "@name") === name);
-  return all(found, "value").flatMap((value) => (typeof value === "string" ? [value] : (textAt(value) ?? [])));
+  return all(found, "value").flatMap((value) => textAt(value) ?? []);
 }
 
 async function domainCapabilities(
@@ -28,9 +28,8 @@ async function domainCapabilities(
   signal?: AbortSignal,
 ): Promise<Xml | null> {
   try {
-    return (
-      at(parseXml(await client.domainCapabilities({ arch, machine, virtType }, signal)), "domainCapabilities") ?? null
-    );
+    const text = await client.domainCapabilities({ arch, machine, virtType }, signal);
+    return (await parseXml(text, "domainCapabilities", signal)) ?? null;
   } catch (error) {
     if (error instanceof LibvirtError) return null;
     throw error;
@@ -38,7 +37,7 @@ async function domainCapabilities(
 }
 
 export async function readKvmHost(client: LibvirtClient, signal?: AbortSignal): Promise<KvmHost> {
-  const root = at(parseXml(await client.capabilities(signal)), "capabilities");
+  const root = await parseXml(await client.capabilities(signal), "capabilities", signal);
   const arch = textAt(root, "host", "cpu", "arch") ?? "x86_64";
   const guest = all(root, "guest").find(
     (each) => textAt(each, "os_type") === "hvm" && textAt(each, "arch", "@name") === arch,

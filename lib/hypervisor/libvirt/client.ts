@@ -8,6 +8,7 @@ import { PROC } from "./procedures.ts";
 import { LibvirtRpc, type RpcStream } from "./rpc.ts";
 import { openTransport } from "./transport.ts";
 import {
+  LIMITS,
   readDomain,
   readNamed,
   readVolume,
@@ -142,10 +143,8 @@ export class LibvirtClient implements AsyncDisposable {
       (r) => r.array((each) => ({ name: each.string(), mac: each.string() })),
       signal,
     );
-    return Promise.all(
-      found.map(({ name, mac }) =>
-        this.#rpc.call(PROC.interfaceGetXml, w().string(name).string(mac).uint(0), (r) => r.string(), signal),
-      ),
+    return inBatches(found, ({ name, mac }) =>
+      this.#rpc.call(PROC.interfaceGetXml, w().string(name).string(mac).uint(0), (r) => r.string(), signal),
     );
   }
 
@@ -187,14 +186,12 @@ export class LibvirtClient implements AsyncDisposable {
       (r) => r.array((each) => ({ name: each.string(), domain: readDomain(each) })),
       signal,
     );
-    return Promise.all(
-      snapshots.map((snapshot) =>
-        this.#rpc.call(
-          PROC.snapshotGetXml,
-          writeDomain(w().string(snapshot.name), snapshot.domain).uint(0),
-          (r) => r.string(),
-          signal,
-        ),
+    return inBatches(snapshots, (snapshot) =>
+      this.#rpc.call(
+        PROC.snapshotGetXml,
+        writeDomain(w().string(snapshot.name), snapshot.domain).uint(0),
+        (r) => r.string(),
+        signal,
       ),
     );
   }
@@ -264,7 +261,7 @@ export class LibvirtClient implements AsyncDisposable {
   /** Registers for everything that has events; calls back until the session ends. */
   async subscribe(listener: (event: LibvirtEvent) => void, signal?: AbortSignal): Promise<void> {
     this.#rpc.onEvent((procedure, payload) => {
-      const reader = new XdrReader(payload);
+      const reader = new XdrReader(payload, LIMITS);
       reader.int();
       if (procedure === PROC.domainEventLifecycle) listener({ type: "domain", domain: readDomain(reader) });
       else if (procedure === PROC.networkEventLifecycle) listener({ type: "network", network: readNamed(reader) });
@@ -277,4 +274,28 @@ export class LibvirtClient implements AsyncDisposable {
     await this.#rpc.call(PROC.poolEventRegister, lifecycle, (r) => r.int(), signal);
     await this.#rpc.call(PROC.poolEventRegister, w().int(1).uint(0), (r) => r.int(), signal);
   }
+}
+
+/** Descriptions that are asked for side by side, and the characters of all of them. */
+const BATCH = 16;
+const MOST_TEXT = 64 * 1024 ** 2;
+
+/** A description of each, in their order. Throws `host.protocol` when they are more than any host has. */
+async function inBatches<T>(items: readonly T[], read: (item: T) => Promise<string>): Promise<string[]> {
+  const texts: string[] = [];
+  let length = 0;
+  for (let at = 0; at < items.length; at += BATCH) {
+    for (const text of await Promise.all(items.slice(at, at + BATCH).map(read))) {
+      length += text.length;
+      texts.push(text);
+    }
+    if (length > MOST_TEXT) {
+      throw new AppError(
+        "unavailable",
+        "host.protocol",
+        `The host describes ${items.length} things in too many words.`,
+      );
+    }
+  }
+  return texts;
 }

@@ -1,8 +1,8 @@
 /** What a host behind libvirt holds, item by item. A thing that vanishes while it is read is left out. */
-import type { HostFacts, Network, StoragePool, Vm } from "#lib/domain/inventory.ts";
+import type { HostFacts, Network, StoragePool, Vm, VmSnapshot } from "#lib/domain/inventory.ts";
 import type { LibvirtClient } from "./client.ts";
 import { isCode, LibvirtError } from "./libvirt-error.ts";
-import { BRIDGE_PREFIX, mapDomain } from "./map-domain.ts";
+import { BRIDGE_PREFIX, mapDomain, mapSnapshot } from "./map-domain.ts";
 import { ERROR } from "./procedures.ts";
 import type { LibvirtHost } from "./product.ts";
 import type { DomainRef, NamedRef } from "./types.ts";
@@ -56,7 +56,7 @@ export async function readPool(
   signal?: AbortSignal,
 ): Promise<StoragePool | null> {
   try {
-    const xml = at(parseXml(await client.poolXml(pool, signal)), "pool");
+    const xml = await parseXml(await client.poolXml(pool, signal), "pool", signal);
     const info = active ? await client.poolInfo(pool, signal) : null;
     const type = textAt(xml, "@type") ?? "unknown";
     const writable = active && WRITABLE.has(type);
@@ -98,7 +98,7 @@ async function readNetwork(
   signal?: AbortSignal,
 ): Promise<Network | null> {
   try {
-    const xml = at(parseXml(await client.networkXml(network, signal)), "network");
+    const xml = await parseXml(await client.networkXml(network, signal), "network", signal);
     const mode = textAt(xml, "forward", "@mode");
     return {
       kind: "network",
@@ -122,13 +122,15 @@ async function readBridges(
 ): Promise<Network[]> {
   // Without the interface driver nobody tells of them.
   const xmls = await client.interfaceXmls(signal).catch(unlessLost<string[]>([]));
-  return xmls.flatMap((text): Network[] => {
-    const xml = at(parseXml(text), "interface");
+  const known = new Set(networks.map((network) => network.bridge));
+  const bridges: Network[] = [];
+  for (const text of xmls) {
+    const xml = await parseXml(text, "interface", signal);
     const name = textAt(xml, "@name");
-    if (name === null || textAt(xml, "@type") !== "bridge" || networks.some((network) => network.bridge === name))
-      return [];
-    return [{ kind: "network", ref: `${BRIDGE_PREFIX}${name}`, name, type: "bridge", active: true, bridge: name }];
-  });
+    if (name === null || textAt(xml, "@type") !== "bridge" || known.has(name)) continue;
+    bridges.push({ kind: "network", ref: `${BRIDGE_PREFIX}${name}`, name, type: "bridge", active: true, bridge: name });
+  }
+  return bridges;
 }
 
 /** `bridges`: the host's own ones too. */
@@ -146,7 +148,7 @@ export async function readNetworks(client: LibvirtClient, bridges: boolean, sign
 /** Null: it was removed in the meantime. */
 export async function readVm(client: LibvirtClient, domain: DomainRef, signal?: AbortSignal): Promise<Vm | null> {
   try {
-    const [xml, state, snapshots] = await Promise.all([
+    const [xml, state, snapshotXmls] = await Promise.all([
       client.domainXml(domain, false, signal),
       client.domainState(domain, signal),
       // libxl has none.
@@ -155,7 +157,9 @@ export async function readVm(client: LibvirtClient, domain: DomainRef, signal?: 
         throw error;
       }),
     ]);
-    const vm = mapDomain(xml, state, snapshots);
+    const snapshots: VmSnapshot[] = [];
+    for (const text of snapshotXmls) snapshots.push(await mapSnapshot(text, signal));
+    const vm = await mapDomain(xml, state, snapshots, signal);
     const disks = await Promise.all(
       vm.disks.map(async (disk) => {
         if (disk.source === null || disk.captureBlocker !== null) return disk;

@@ -20,6 +20,9 @@ export class LibvirtError extends Error {
 export const isCode = (error: unknown, ...codes: number[]): boolean =>
   error instanceof LibvirtError && codes.includes(error.code);
 
+/** Characters of its own words. */
+const MOST_WORDS = 1000;
+
 /** struct remote_error of remote_protocol.x. */
 export function readError(reader: XdrReader): LibvirtError {
   const code = reader.int();
@@ -28,7 +31,7 @@ export function readError(reader: XdrReader): LibvirtError {
   reader.int();
   reader.optional((r) => [r.string(), r.fixed(16), r.int()]);
   const details = [0, 1, 2].flatMap(() => reader.optional((r) => r.string()) ?? []);
-  return new LibvirtError(code, domain, message, details);
+  return new LibvirtError(code, domain, message.slice(0, MOST_WORDS), details);
 }
 
 /** In the product's words: full pools are told apart, the rest is the host's refusal with its own words. */

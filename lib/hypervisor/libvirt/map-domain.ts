@@ -101,8 +101,8 @@ function mapNic(nic: Xml, index: number, usual: NicModel | null): VmNic {
   };
 }
 
-function mapSnapshot(text: string, current: string | null): VmSnapshot {
-  const snapshot = at(parseXml(text), "domainsnapshot");
+export async function mapSnapshot(text: string, signal?: AbortSignal): Promise<VmSnapshot> {
+  const snapshot = await parseXml(text, "domainsnapshot", signal);
   const name = textAt(snapshot, "name") ?? "snapshot";
   const created = Number(textAt(snapshot, "creationTime"));
   return {
@@ -111,12 +111,23 @@ function mapSnapshot(text: string, current: string | null): VmSnapshot {
     parentId: textAt(snapshot, "parent", "name"),
     createdAt: Number.isFinite(created) && created > 0 ? new Date(created * 1000).toISOString() : null,
     state: textAt(snapshot, "state"),
-    current: name === current,
+    current: false,
   };
 }
 
-export function mapDomain(xml: string, state: number, snapshotXmls: readonly string[]): Vm {
-  const domain = at(parseXml(xml), "domain");
+/** Others may keep a `vm` of their own there. */
+function tagOf(domain: Xml | undefined): string | null {
+  const own = all(at(domain, "metadata"), "vm").find((element) => element.ns === NAMESPACE);
+  return textAt(own, "@tag");
+}
+
+export async function mapDomain(
+  xml: string,
+  state: number,
+  snapshots: readonly VmSnapshot[],
+  signal?: AbortSignal,
+): Promise<Vm> {
+  const domain = await parseXml(xml, "domain", signal);
   const devices = at(domain, "devices");
   const scsi = all(devices, "controller").find((controller) => textAt(controller, "@type") === "scsi");
   const os = at(domain, "os");
@@ -126,7 +137,6 @@ export function mapDomain(xml: string, state: number, snapshotXmls: readonly str
   const machine = paravirtual ?? textAt(os, "type", "@machine");
   const disks = all(devices, "disk").filter((disk) => (textAt(disk, "@device") ?? "disk") === "disk");
   const first = firstToBoot(disks);
-  const snapshots = snapshotXmls.map((text) => mapSnapshot(text, null));
   // libvirt writes the loader down when the domain first starts; before that the feature says what it will be.
   const secure =
     textAt(os, "loader", "@secure") === "yes" ||
@@ -142,7 +152,7 @@ export function mapDomain(xml: string, state: number, snapshotXmls: readonly str
     memory: sizeAt(domain, "currentMemory") ?? sizeAt(domain, "memory"),
     firmware: paravirtual !== undefined ? null : uefi ? "uefi" : "bios",
     secureBoot: paravirtual !== undefined ? null : uefi && secure,
-    guestOs: textAt(domain, "metadata", "libosinfo:libosinfo", "libosinfo:os", "@id"),
+    guestOs: textAt(domain, "metadata", "libosinfo", "os", "@id"),
     machine,
     description: textAt(domain, "description"),
     startedAt: null,
@@ -153,7 +163,7 @@ export function mapDomain(xml: string, state: number, snapshotXmls: readonly str
     nics: all(devices, "interface").map((nic, index) =>
       mapNic(nic, index, paravirtual === undefined ? null : "netfront"),
     ),
-    snapshots,
-    tag: textAt(domain, "metadata", "supravisor:vm", "@tag"),
+    snapshots: [...snapshots],
+    tag: tagOf(domain),
   };
 }

@@ -6,8 +6,11 @@ import type { Duplex } from "node:stream";
 import { AppError } from "#lib/errors.ts";
 import { XdrReader } from "#lib/wire/xdr/reader.ts";
 import { XdrWriter } from "#lib/wire/xdr/writer.ts";
+import { Frames } from "./frames.ts";
 import { readError } from "./libvirt-error.ts";
 import { KEEPALIVE_PROGRAM, PROGRAM } from "./procedures.ts";
+import { type StreamItem, StreamQueue } from "./stream-queue.ts";
+import { LIMITS } from "./types.ts";
 
 const CALL = 0;
 const REPLY = 1;
@@ -22,6 +25,8 @@ const HEADER = 28;
 const MAX_MESSAGE = 32 * 1024 * 1024;
 /** Old servers take no more in one stream packet. */
 export const MAX_STREAM_DATA = 262_120;
+/** Bytes of streams that wait to be taken. */
+const MOST_QUEUED = 32 * 1024 * 1024;
 const CALL_MS = 60_000;
 const KEEPALIVE_MS = 5_000;
 /** Silence for so long, in spite of pings: the peer is gone. */
@@ -36,14 +41,9 @@ interface Message {
   readonly payload: Buffer;
 }
 
-/** What a stream says: bytes, a hole, its end. */
-export type StreamItem =
-  | { readonly type: "data"; readonly bytes: Buffer }
-  | { readonly type: "hole"; readonly length: number };
-
 interface OpenStream {
   readonly procedure: number;
-  readonly items: StreamItem[];
+  readonly items: StreamQueue;
   ended: boolean;
   finished: boolean;
   error: unknown;
@@ -63,10 +63,12 @@ export class LibvirtRpc {
   readonly #events = new Set<(procedure: number, payload: Buffer) => void>();
   readonly #closed = new Set<(error: AppError) => void>();
   #serial = 0;
-  #pending: Buffer[] = [];
-  #pendingBytes = 0;
+  readonly #frames = new Frames({ least: HEADER, most: MAX_MESSAGE }, (whole) => this.#read(whole));
   #dead: AppError | null = null;
   #lastHeard = Date.now();
+  /** Bytes of streams that wait to be taken, and whether the host waits for that. */
+  #queued = 0;
+  #held = false;
   #keepalive: NodeJS.Timeout | null = null;
 
   constructor(socket: Duplex, name: string) {
@@ -81,7 +83,7 @@ export class LibvirtRpc {
   /** After connectOpen: from then on the server answers pings. */
   startKeepalive(): void {
     this.#keepalive = setInterval(() => {
-      if (Date.now() - this.#lastHeard > DEAD_MS) {
+      if (!this.#held && Date.now() - this.#lastHeard > DEAD_MS) {
         this.#socket.destroy();
         this.#die(new Error("no sign of life for 30 seconds"));
         return;
@@ -161,7 +163,7 @@ export class LibvirtRpc {
     const serial = this.#nextSerial();
     const state: OpenStream = {
       procedure,
-      items: [],
+      items: new StreamQueue((waiting) => this.#balance(waiting)),
       ended: false,
       finished: false,
       error: null,
@@ -171,7 +173,7 @@ export class LibvirtRpc {
     try {
       await this.#call(serial, procedure, args, signal);
     } catch (error) {
-      this.#streams.delete(serial);
+      this.#forget(serial);
       throw error;
     }
     const send = async (type: number, status: number, payload: Buffer): Promise<void> => {
@@ -207,19 +209,39 @@ export class LibvirtRpc {
       },
       hole: (length) => send(STREAM_HOLE, CONTINUE, new XdrWriter().hyper(length).uint(0).bytes()),
       async next(stop) {
-        await settled(() => state.items.length > 0 || state.ended, stop);
-        return state.items.shift() ?? null;
+        await settled(() => !state.items.empty || state.ended, stop);
+        return state.items.take();
       },
       finish: async (stop) => {
         await send(STREAM, OK, Buffer.alloc(0));
         await settled(() => state.finished, stop);
-        this.#streams.delete(serial);
+        this.#forget(serial);
       },
       abort: () => {
-        if (!this.#streams.delete(serial) || state.finished || this.#dead !== null) return;
+        if (!this.#forget(serial) || state.finished || this.#dead !== null) return;
         this.#send(PROGRAM, procedure, STREAM, serial, ERROR, Buffer.alloc(0));
       },
     };
+  }
+
+  /** Whether the stream was open. */
+  #forget(serial: number): boolean {
+    this.#streams.get(serial)?.items.clear();
+    return this.#streams.delete(serial);
+  }
+
+  /** A host that sends faster than its bytes are taken waits, once enough of them are here. */
+  #balance(change: number): void {
+    this.#queued += change;
+    if (!this.#held && this.#queued > MOST_QUEUED) {
+      this.#held = true;
+      this.#socket.pause();
+    } else if (this.#held && this.#queued < MOST_QUEUED / 2) {
+      this.#held = false;
+      // Its silence was ours.
+      this.#lastHeard = Date.now();
+      this.#socket.resume();
+    }
   }
 
   #nextSerial(): number {
@@ -270,34 +292,23 @@ export class LibvirtRpc {
 
   #take(chunk: Buffer): void {
     this.#lastHeard = Date.now();
-    this.#pending.push(chunk);
-    this.#pendingBytes += chunk.length;
-    while (this.#pendingBytes >= 4) {
-      let head = this.#pending[0] as Buffer;
-      if (head.length < 4) {
-        head = Buffer.concat(this.#pending);
-        this.#pending = [head];
-      }
-      const length = head.readUInt32BE(0);
-      if (length < HEADER || length > MAX_MESSAGE) {
-        this.#socket.destroy();
-        this.#die(new Error(`a message of ${length} bytes was announced`));
-        return;
-      }
-      if (this.#pendingBytes < length) return;
-      const whole = this.#pending.length === 1 ? head : Buffer.concat(this.#pending);
-      const rest = whole.subarray(length);
-      this.#pending = rest.length === 0 ? [] : [rest];
-      this.#pendingBytes = rest.length;
-      this.#handle({
-        program: whole.readUInt32BE(4),
-        procedure: whole.readInt32BE(12),
-        type: whole.readInt32BE(16),
-        serial: whole.readUInt32BE(20),
-        status: whole.readInt32BE(24),
-        payload: whole.subarray(HEADER, length),
-      });
+    try {
+      this.#frames.feed(chunk);
+    } catch (error) {
+      this.#socket.destroy();
+      this.#die(error instanceof Error ? error : new Error(String(error)));
     }
+  }
+
+  #read(whole: Buffer): void {
+    this.#handle({
+      program: whole.readUInt32BE(4),
+      procedure: whole.readInt32BE(12),
+      type: whole.readInt32BE(16),
+      serial: whole.readUInt32BE(20),
+      status: whole.readInt32BE(24),
+      payload: whole.subarray(HEADER),
+    });
   }
 
   #handle(message: Message): void {
@@ -313,8 +324,8 @@ export class LibvirtRpc {
         if (message.status === ERROR) this.#failStream(message);
         return;
       }
-      if (message.status === ERROR) waiting.reject(readError(new XdrReader(message.payload)));
-      else waiting.resolve(new XdrReader(message.payload));
+      if (message.status === ERROR) waiting.reject(readError(new XdrReader(message.payload, LIMITS)));
+      else waiting.resolve(new XdrReader(message.payload, LIMITS));
     } else if (message.type === MESSAGE) {
       for (const listener of this.#events) listener(message.procedure, message.payload);
     } else if (message.type === STREAM || message.type === STREAM_HOLE) {
@@ -327,9 +338,9 @@ export class LibvirtRpc {
     if (stream === undefined) return;
     stream.error =
       message.payload.length > 0
-        ? readError(new XdrReader(message.payload))
+        ? readError(new XdrReader(message.payload, LIMITS))
         : new AppError("unavailable", "host.refused", `${this.#name} gave the transfer up.`);
-    this.#streams.delete(message.serial);
+    this.#forget(message.serial);
     stream.wake();
   }
 
@@ -344,11 +355,11 @@ export class LibvirtRpc {
       stream.ended = true;
       stream.finished = true;
     } else if (message.type === STREAM_HOLE) {
-      stream.items.push({ type: "hole", length: new XdrReader(message.payload).hyper() });
+      stream.items.add({ type: "hole", length: new XdrReader(message.payload, LIMITS).hyper() });
     } else if (message.payload.length === 0) {
       stream.ended = true;
     } else {
-      stream.items.push({ type: "data", bytes: Buffer.from(message.payload) });
+      stream.items.add({ type: "data", bytes: Buffer.from(message.payload) });
     }
     stream.wake();
   }

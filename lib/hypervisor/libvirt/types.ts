@@ -1,6 +1,9 @@
 /** libvirt's object handles as they go over the wire. */
-import type { XdrReader } from "#lib/wire/xdr/reader.ts";
+import type { XdrLimits, XdrReader } from "#lib/wire/xdr/reader.ts";
 import type { XdrWriter } from "#lib/wire/xdr/writer.ts";
+
+/** REMOTE_STRING_MAX and the longest of the lists, REMOTE_DOMAIN_LIST_MAX, of remote_protocol.x. */
+export const LIMITS: XdrLimits = { text: 4 * 1024 ** 2, list: 16_384 };
 
 export interface DomainRef {
   readonly name: string;

@@ -10,7 +10,7 @@ import { ERROR } from "./procedures.ts";
 import type { LibvirtProduct } from "./product.ts";
 import type { NamedRef, VolumeRef } from "./types.ts";
 import { volumeSink, volumeSource } from "./volume-bytes.ts";
-import { at, escapeXml, parseXml, textAt } from "./xml.ts";
+import { escapeXml, parseXml, textAt } from "./xml.ts";
 
 const STATE_MS = 20_000;
 
@@ -38,7 +38,7 @@ export class LibvirtVolumes {
   /** When its file was last written, as the host says it; null: it has no such time. */
   async writtenAt(volume: VolumeRef, signal?: AbortSignal): Promise<string | null> {
     const xml = await this.#told(`Looking at ${volume.name}`, this.#client.volumeXml(volume, signal));
-    return textAt(at(parseXml(xml), "volume"), "target", "timestamps", "mtime");
+    return textAt(await parseXml(xml, "volume", signal), "target", "timestamps", "mtime");
   }
 
   async file(volume: VolumeRef, signal?: AbortSignal): Promise<ImageFile & AsyncDisposable> {

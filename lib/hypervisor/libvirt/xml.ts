@@ -1,48 +1,29 @@
 /** libvirt's XML, read and written. */
-import { XMLParser } from "fast-xml-parser";
+import { all as allOf, at as childAt, type Element } from "#lib/wire/soap/element.ts";
+import { parseXmlInSlices } from "#lib/wire/soap/xml-reader.ts";
 
-const LISTS = new Set(["disk", "interface", "serial", "enum", "value", "guest", "domain", "loader"]);
+/** An element. Names come without their prefixes. */
+export type Xml = Element;
 
-const parser = new XMLParser({
-  ignoreAttributes: false,
-  attributeNamePrefix: "@",
-  parseTagValue: false,
-  parseAttributeValue: false,
-  trimValues: true,
-  isArray: (name, path) => LISTS.has(name) && String(path).includes("."),
-});
-
-/** Elements by name, attributes by `@name`, text by `#text` or as the value itself. */
-export type Xml = string | { readonly [name: string]: Xml | readonly Xml[] | undefined };
-
-export function parseXml(text: string): Xml {
-  return parser.parse(text) as Xml;
+/** The root, if that is its name. Throws `host.protocol`. */
+export async function parseXml(text: string, name: string, signal?: AbortSignal): Promise<Xml | undefined> {
+  const root = await parseXmlInSlices(text, { signal });
+  return root.name === name ? root : undefined;
 }
+
+export const all = allOf;
 
 /** The first element at the path, or undefined. */
 export function at(node: Xml | undefined, ...path: string[]): Xml | undefined {
-  let here: Xml | readonly Xml[] | undefined = node;
-  for (const name of path) {
-    const one: Xml | undefined = Array.isArray(here) ? (here as readonly Xml[])[0] : (here as Xml | undefined);
-    if (one === undefined || typeof one === "string") return undefined;
-    here = one[name];
-  }
-  return Array.isArray(here) ? (here as readonly Xml[])[0] : (here as Xml | undefined);
+  return childAt(node, ...path);
 }
 
-export function all(node: Xml | undefined, name: string): readonly Xml[] {
-  if (node === undefined || typeof node === "string") return [];
-  const found = node[name];
-  return found === undefined ? [] : Array.isArray(found) ? (found as readonly Xml[]) : [found as Xml];
-}
-
-/** Text of the element or attribute at the path; null when it is not there. */
+/** Text of the element at the path, or of its attribute when the path ends with `@name`; null when it is not there. */
 export function textAt(node: Xml | undefined, ...path: string[]): string | null {
-  const found = at(node, ...path);
-  if (found === undefined) return null;
-  if (typeof found === "string") return found;
-  const text = found["#text"];
-  return typeof text === "string" ? text : null;
+  const last = path.at(-1);
+  if (last?.startsWith("@") === true) return at(node, ...path.slice(0, -1))?.attributes?.[last.slice(1)] ?? null;
+  const text = at(node, ...path)?.text.trim();
+  return text === undefined || text === "" ? null : text;
 }
 
 export function escapeXml(text: string): string {

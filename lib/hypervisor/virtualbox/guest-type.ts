@@ -38,9 +38,12 @@ const WINDOWS: readonly (readonly [RegExp, string])[] = [
   [/\b7\b/, "Windows7"],
 ];
 
+/** Characters of what a disk says its system is. */
+const MOST_WORDS = 200;
+
 function candidates(guest: NonNullable<VmSpec["guest"]>): string[] {
   if (guest.family === "windows") {
-    const said = `${guest.name} ${guest.version ?? ""}`.toLowerCase();
+    const said = `${guest.name.slice(0, MOST_WORDS)} ${guest.version?.slice(0, MOST_WORDS) ?? ""}`.toLowerCase();
     const found = WINDOWS.find(([pattern]) => pattern.test(said));
     return [...(found === undefined ? [] : [`${found[1]}_64`]), "Windows10_64", "WindowsNT_64"];
   }

@@ -16,14 +16,14 @@ export async function readHost(vbox: VBoxManage, signal?: AbortSignal): Promise<
     vbox.ask(["list", "hostinfo"], { signal }),
     vbox.ask(["list", "systemproperties"], { signal }),
   ]);
-  const fields = parseFields(properties);
+  const fields = await parseFields(properties);
   const machineFolder = fields.get("Default machine folder") ?? "";
   if (machineFolder === "") {
     throw new AppError("unprocessable", "host.refused", `VirtualBox on ${vbox.machine.name} tells no machine folder.`, {
       hint: "Set one: VBoxManage setproperty machinefolder …",
     });
   }
-  return { info: parseFields(info), properties: fields, machineFolder };
+  return { info: await parseFields(info), properties: fields, machineFolder };
 }
 
 export function hostFacts(vbox: VBoxManage, { info }: VirtualBoxHost): HostFacts {

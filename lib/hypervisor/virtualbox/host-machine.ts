@@ -13,6 +13,8 @@ export interface ProgramResult {
 export interface ProgramOptions {
   readonly signal?: AbortSignal | undefined;
   readonly timeoutMs: number;
+  /** More than this ends it with `host.protocol`. */
+  readonly maxBytes: number;
 }
 
 export interface HostMachine extends AsyncDisposable {
@@ -28,5 +30,5 @@ export interface HostMachine extends AsyncDisposable {
   run(program: string, args: readonly string[], options: ProgramOptions): Promise<ProgramResult>;
 }
 
-/** Most that a program may print. */
+/** Bytes of an answer that lists every VM or every medium with all that is known of it; others are far shorter. */
 export const MAX_OUTPUT = 64 * 1024 ** 2;

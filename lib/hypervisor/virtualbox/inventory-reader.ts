@@ -1,5 +1,6 @@
 /** What a VirtualBox host holds, read again only where it changed. */
 import type { InventoryItem, Vm } from "#lib/domain/inventory.ts";
+import { MAX_OUTPUT } from "./host-machine.ts";
 import { hostFacts, readPool, type VirtualBoxHost } from "./host-facts.ts";
 import { isWhole, parseMachineReadable, type MachineInfo } from "./machine-readable.ts";
 import { mapVm } from "./map-vm.ts";
@@ -54,7 +55,7 @@ export class InventoryReader {
   async #settings(path: string | undefined, signal?: AbortSignal): Promise<MachineSettings | null> {
     if (path === undefined) return null;
     try {
-      return parseSettings(await this.#vbox.machine.files.readText(path, MAX_SETTINGS_BYTES, signal));
+      return await parseSettings(await this.#vbox.machine.files.readText(path, MAX_SETTINGS_BYTES, signal));
     } catch (error) {
       if (signal?.aborted === true) throw error;
       // Another account's file, or one that is being replaced: the machine is shown without what only the file tells.
@@ -83,10 +84,10 @@ export class InventoryReader {
     let media: Promise<Media> | null = null;
     const freshMedia = (): Promise<Media> => (media ??= readMedia(this.#vbox, { signal }));
     const found = new Map<string, Vm>();
-    const waiting = [...all];
+    const waiting = all.entries();
     const work = async (): Promise<void> => {
-      for (let next = waiting.shift(); next !== undefined; next = waiting.shift()) {
-        const [uuid, name] = next;
+      // All take from the same one.
+      for (const [uuid, name] of waiting) {
         const before = this.#known.get(uuid);
         const settingsFile = files.get(uuid) ?? null;
         const key = await this.#key(settingsFile, name, online.has(uuid), signal);
@@ -115,8 +116,8 @@ export class InventoryReader {
     const files = new Map<string, string>();
     for (const [uuid, { settingsFile }] of this.#known) if (settingsFile !== null) files.set(uuid, settingsFile);
     if ([...all.keys()].every((uuid) => this.#known.has(uuid))) return files;
-    const text = await this.#vbox.ask(["list", "--long", "vms"], { signal });
-    for (const record of parseRecords(text, "Name")) {
+    const text = await this.#vbox.ask(["list", "--long", "vms"], { signal, maxBytes: MAX_OUTPUT });
+    for (const record of await parseRecords(text, "Name")) {
       const [uuid, file] = [record.get("UUID"), record.get("Config file")];
       if (uuid !== undefined && file !== undefined && all.has(uuid)) files.set(uuid, file);
     }

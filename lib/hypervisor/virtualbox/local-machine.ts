@@ -8,13 +8,7 @@ import type { ByteSink } from "#lib/disk/io.ts";
 import { AppError } from "#lib/errors.ts";
 import { programEnvironment } from "#lib/process/child-environment.mjs";
 import type { MachineFiles } from "#lib/wire/machine-files.ts";
-import {
-  MAX_OUTPUT,
-  type HostMachine,
-  type MachineOs,
-  type ProgramOptions,
-  type ProgramResult,
-} from "./host-machine.ts";
+import type { HostMachine, MachineOs, ProgramOptions, ProgramResult } from "./host-machine.ts";
 import { inEnglish } from "./locale.ts";
 
 const OS: Partial<Record<NodeJS.Platform, MachineOs>> = { darwin: "macos", win32: "windows" };
@@ -121,7 +115,7 @@ export class LocalMachine implements HostMachine {
   }
 
   run(program: string, args: readonly string[], options: ProgramOptions): Promise<ProgramResult> {
-    const { signal, timeoutMs } = options;
+    const { signal, timeoutMs, maxBytes } = options;
     return new Promise((resolve, reject) => {
       signal?.throwIfAborted();
       // A group of its own, so that a wrapper script does not leave the program behind when it is stopped.
@@ -156,8 +150,8 @@ export class LocalMachine implements HostMachine {
       let bytes = 0;
       const keep = (list: Buffer[]) => (chunk: Buffer) => {
         bytes += chunk.length;
-        if (bytes > MAX_OUTPUT)
-          return stop(new AppError("unavailable", "host.protocol", `VBoxManage prints more than ${MAX_OUTPUT} bytes.`));
+        if (bytes > maxBytes)
+          return stop(new AppError("unavailable", "host.protocol", `VBoxManage prints more than ${maxBytes} bytes.`));
         list.push(chunk);
       };
       child.stdout.on("data", keep(out));

@@ -3,10 +3,35 @@
  * keys may stand in quotes; values run over several lines; quotes within are escaped in some fields and versions and
  * not in others; some lines have no `=` at all; descriptions hold whatever a person wrote, other keys included.
  */
+import { linesOf } from "./lines.ts";
 
 export type MachineInfo = ReadonlyMap<string, string>;
 
-const KEY = /^(?:"((?:[^"\\]|\\.)*)"|([A-Za-z][\w.-]*(?:\[\d+\])?))=/;
+/** Lines that are read: a machine with all its cards, ports and disks has some hundreds. */
+const MOST_LINES = 50_000;
+/** Characters of a value, a description foremost. */
+const MOST_VALUE = 1024 ** 2;
+const PLAIN_KEY = /^[A-Za-z][\w.-]{0,200}(?:\[\d{1,10}\])?=/;
+
+interface Key {
+  readonly name: string;
+  readonly quoted: boolean;
+  /** Where the value begins. */
+  readonly end: number;
+}
+
+function keyOf(line: string): Key | null {
+  if (!line.startsWith('"')) {
+    const found = PLAIN_KEY.exec(line)?.[0];
+    return found === undefined ? null : { name: found.slice(0, -1), quoted: false, end: found.length };
+  }
+  for (let at = 1; at < line.length; at += 1) {
+    if (line[at] === "\\") at += 1;
+    else if (line[at] === '"')
+      return line[at + 1] === "=" ? { name: plain(line.slice(1, at)), quoted: true, end: at + 2 } : null;
+  }
+  return null;
+}
 
 /**
  * The first of two lines of one key counts, and the VM's description is the last key that is read: a text that ends a
@@ -15,31 +40,42 @@ const KEY = /^(?:"((?:[^"\\]|\\.)*)"|([A-Za-z][\w.-]*(?:\[\d+\])?))=/;
  */
 export function parseMachineReadable(text: string): MachineInfo {
   const found = new Map<string, string>();
-  const lines = text.split(/\r?\n/);
-  for (let at = 0; at < lines.length; at += 1) {
-    const line = lines[at] ?? "";
-    const key = KEY.exec(line);
+  const lines = linesOf(text);
+  let count = 0;
+  const next = (): string | null => {
+    const { done, value } = lines.next();
+    count += 1;
+    return done === true || count > MOST_LINES ? null : value;
+  };
+  for (let line = next(); line !== null; line = next()) {
+    const key = keyOf(line);
     if (key === null) continue;
-    if (key[2]?.startsWith("Snapshot") === true) break;
-    let value = line.slice(key[0].length);
+    if (!key.quoted && key.name.startsWith("Snapshot")) break;
+    let value = line.slice(key.end);
     if (value.startsWith('"')) {
-      while (!isClosed(value) && at + 1 < lines.length) {
-        at += 1;
-        value += `\n${lines[at] ?? ""}`;
+      const parts = [value.slice(1)];
+      let length = value.length;
+      for (let closed = isClosed(value.slice(1)); !closed; ) {
+        const more = next();
+        if (more === null) break;
+        if (length <= MOST_VALUE) parts.push(more);
+        length += more.length + 1;
+        closed = isClosed(more);
       }
-      value = plain(value.slice(1, value.endsWith('"') && value.length > 1 ? -1 : undefined));
+      const whole = parts.join("\n");
+      value = plain(whole.endsWith('"') ? whole.slice(0, -1) : whole);
     }
-    const name = key[1] === undefined ? (key[2] ?? "") : plain(key[1]);
-    if (!found.has(name)) found.set(name, value);
-    if (name === "description") break;
+    if (!found.has(key.name)) found.set(key.name, value);
+    if (key.name === "description") break;
   }
   return found;
 }
 
-/** Ends with a quote that is not escaped, apart from the one it begins with. */
-function isClosed(value: string): boolean {
-  if (value.length < 2 || !value.endsWith('"')) return false;
-  const backslashes = /\\*$/.exec(value.slice(0, -1))?.[0].length ?? 0;
+/** Whether a line ends the value: with a quote that is not escaped. */
+function isClosed(line: string): boolean {
+  if (!line.endsWith('"')) return false;
+  let backslashes = 0;
+  while (line[line.length - 2 - backslashes] === "\\") backslashes += 1;
   return backslashes % 2 === 0;
 }
 

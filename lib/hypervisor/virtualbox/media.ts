@@ -1,5 +1,6 @@
 /** Virtual hard disks that VirtualBox knows, by UUID, with the disks that they are differences of. */
 import type { DiskFormatId } from "#lib/domain/disk-format.ts";
+import { MAX_OUTPUT } from "./host-machine.ts";
 import { parseRecords, sizeOf } from "./records.ts";
 import type { CommandOptions, VBoxManage } from "./vboxmanage.ts";
 
@@ -31,9 +32,9 @@ export type Media = ReadonlyMap<string, Medium>;
 const FORMAT: Record<string, DiskFormatId> = { VDI: "vdi", VMDK: "vmdk", VHD: "vhd", VHDX: "vhdx", QCOW: "qcow2" };
 const CHAIN_LIMIT = 300;
 
-export function parseMedia(text: string): Media {
+export async function parseMedia(text: string): Promise<Media> {
   const media = new Map<string, Medium>();
-  for (const record of parseRecords(text, "UUID")) {
+  for (const record of await parseRecords(text, "UUID")) {
     const uuid = record.get("UUID") ?? "";
     const parent = record.get("Parent UUID") ?? "base";
     const formatRaw = record.get("Storage format") ?? "";
@@ -58,7 +59,7 @@ export function parseMedia(text: string): Media {
 }
 
 export async function readMedia(vbox: VBoxManage, options: CommandOptions = {}): Promise<Media> {
-  return parseMedia(await vbox.ask(["list", "--long", "hdds"], options));
+  return parseMedia(await vbox.ask(["list", "--long", "hdds"], { ...options, maxBytes: MAX_OUTPUT }));
 }
 
 /** The medium and those below it, the one that is written to first. Null: a parent is not known, or it never ends. */

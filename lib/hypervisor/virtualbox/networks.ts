@@ -69,7 +69,7 @@ export async function readNetworks(vbox: VBoxManage, signal?: AbortSignal): Prom
   // Which lists there are differs by version and by the machine's system.
   const list = async (what: string, first: string) => {
     try {
-      return parseRecords(await vbox.ask(["list", what], { signal }), first);
+      return await parseRecords(await vbox.ask(["list", what], { signal }), first);
     } catch (error) {
       if (error instanceof VBoxError) return [];
       throw error;

@@ -90,7 +90,7 @@ async function requireOurs(
   const path = info.get("CfgFile");
   if (path === undefined) return;
   const text = await vbox.machine.files.readText(path, MAX_SETTINGS_BYTES, signal).catch(() => "");
-  const tag = parseSettings(text)?.tag ?? null;
+  const tag = (await parseSettings(text))?.tag ?? null;
   if (tag === null || tag === resource.ref) return;
   throw new AppError("conflict", "vm.not-ours", `${resource.label} on ${vbox.machine.name} carries the tag ${tag}.`, {
     hint: "It is left as it is. Look at it in VirtualBox.",

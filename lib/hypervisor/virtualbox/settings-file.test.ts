@@ -9,8 +9,8 @@ const nested = (depth: number): string =>
 const file = (inner: string, extra = ""): string =>
   `<?xml version="1.0"?><VirtualBox xmlns="http://www.virtualbox.org/" version="1.19-linux"><Machine uuid="{1}" currentSnapshot="{f9922876-628f-4616-8409-d3283d38ab70}">${extra}${inner}</Machine></VirtualBox>`;
 
-it("tells the tree of snapshots and the tag", () => {
-  const settings = parseSettings(
+it("tells the tree of snapshots and the tag", async () => {
+  const settings = await parseSettings(
     file(
       `<Snapshot uuid="{aeade995-757b-4fc7-97b0-4392767f2045}" name="snap &quot;a&quot; &#xE9; &#x6771;" timeStamp="2026-11-26T14:50:20Z" stateFile="x.sav"><Description>two
 lines</Description><Snapshots><Snapshot uuid="{f9922876-628f-4616-8409-d3283d38ab70}" name="b"/></Snapshots></Snapshot>`,
@@ -38,18 +38,18 @@ lines</Description><Snapshots><Snapshot uuid="{f9922876-628f-4616-8409-d3283d38a
   ]);
 });
 
-it("follows a long line of snapshots", () => {
-  const settings = parseSettings(file(nested(200).slice("<Snapshots>".length, -"</Snapshots>".length)));
+it("follows a long line of snapshots", async () => {
+  const settings = await parseSettings(file(nested(200).slice("<Snapshots>".length, -"</Snapshots>".length)));
   expect(settings?.snapshots).toHaveLength(200);
 });
 
 it.each(["", "not xml", "<a/>", "<VirtualBox><Global/></VirtualBox>", "<VirtualBox><Machine", "&a;".repeat(1000)])(
   "says nothing of %j",
-  (text) => {
-    expect(parseSettings(text)).toBeNull();
+  async (text) => {
+    expect(await parseSettings(text)).toBeNull();
   },
 );
 
-it("has an empty answer for a machine without anything", () => {
-  expect(parseSettings(file(""))).toEqual({ tag: null, snapshots: [] });
+it("has an empty answer for a machine without anything", async () => {
+  expect(await parseSettings(file(""))).toEqual({ tag: null, snapshots: [] });
 });

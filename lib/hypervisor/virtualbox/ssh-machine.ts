@@ -8,13 +8,14 @@ import type { SshTarget } from "#lib/wire/ssh/open-ssh.ts";
 import { runCommand } from "#lib/wire/ssh/run-command.ts";
 import { sftpFiles, windowsWirePath } from "#lib/wire/ssh/sftp-files.ts";
 import { SshSession } from "#lib/wire/ssh/ssh-session.ts";
-import { MAX_OUTPUT, type HostMachine, type MachineOs, type ProgramOptions } from "./host-machine.ts";
+import type { HostMachine, MachineOs, ProgramOptions } from "./host-machine.ts";
 import { inEnglish } from "./locale.ts";
 import { posixCommand, windowsInstallFolder, windowsProgram, windowsSpace } from "./quoting.ts";
 
 /** OpenSSH lets 10 sessions through one connection by default; SFTP is one of them. */
 const MOST_COMMANDS = 6;
 const PROBE_MS = 15_000;
+const MOST_PROBED = 65_536;
 
 export class SshMachine implements HostMachine {
   readonly name: string;
@@ -69,7 +70,7 @@ export class SshMachine implements HostMachine {
     this.#running += 1;
     try {
       const { client } = await this.#session.open(options.signal);
-      return await runCommand(client, command, { ...options, maxBytes: MAX_OUTPUT });
+      return await runCommand(client, command, options);
     } catch (error) {
       if (options.signal?.aborted === true) throw options.signal.reason;
       throw this.#asLost(error);
@@ -88,7 +89,7 @@ export class SshMachine implements HostMachine {
   }
 
   async #space(folder: string, signal?: AbortSignal): Promise<{ capacity: number; free: number } | null> {
-    const options = { signal, timeoutMs: PROBE_MS };
+    const options = { signal, timeoutMs: PROBE_MS, maxBytes: MOST_PROBED };
     if (this.os === "windows") {
       const { stdout } = await this.#run(windowsSpace(folder), options);
       const [free = Number.NaN, capacity = Number.NaN] = stdout.trim().split(" ").map(Number);
@@ -109,7 +110,7 @@ export class SshMachine implements HostMachine {
 const WHICH_SHELL = "echo %OS% $env:OS";
 
 async function readOs(name: string, client: Client, signal?: AbortSignal): Promise<MachineOs> {
-  const options = { signal, timeoutMs: PROBE_MS, maxBytes: 65_536 };
+  const options = { signal, timeoutMs: PROBE_MS, maxBytes: MOST_PROBED };
   const probe = async (command: string): Promise<string> => {
     try {
       return (await runCommand(client, command, options)).stdout.trim();

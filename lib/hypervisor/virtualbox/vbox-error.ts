@@ -16,20 +16,25 @@ export class VBoxError extends Error {
 }
 
 const MOST_WORDS = 400;
+/** Characters of what it printed that are looked at, and of one line. */
+const MOST_READ = 65_536;
+const MOST_LINE = 2000;
 
 /** Out of stderr, where progress (`0%...10%...`) and the place in VirtualBox's source stand beside the words. */
 export function vboxError(stderr: string, stdout: string, code: number | null): VBoxError {
-  const lines = (/VBoxManage(?:\.exe)?: error: /i.test(stderr) ? stderr : `${stderr}\n${stdout}`).split(/\r?\n/);
+  const words = stderr.slice(0, MOST_READ);
+  const printed = /VBoxManage(?:\.exe)?: error: /i.test(words) ? words : `${words}\n${stdout.slice(0, MOST_READ)}`;
+  const lines = printed.split(/\r?\n/).map((line) => line.slice(0, MOST_LINE));
   const errors = lines.flatMap((line) => {
     const found = /VBoxManage(?:\.exe)?: error: (.*)$/i.exec(line);
     return found?.[1] === undefined ? [] : [found[1].trim()];
   });
-  const words = errors.filter((line) => line !== "" && !/^(?:Details|Context): /.test(line));
+  const said = errors.filter((line) => line !== "" && !/^(?:Details|Context): /.test(line));
   const details = errors.find((line) => line.startsWith("Details: ")) ?? "";
   const result = /code (\S+)/.exec(details)?.[1] ?? "";
   const plain = lines.find((line) => line.trim() !== "" && !/^\s*\d+%/.test(line))?.trim();
-  const said = words.length > 0 ? words.join(" ") : (plain ?? `it ended with ${code ?? "a signal"} and no word why`);
-  return new VBoxError(said.slice(0, MOST_WORDS), result);
+  const message = said.length > 0 ? said.join(" ") : (plain ?? `it ended with ${code ?? "a signal"} and no word why`);
+  return new VBoxError(message.slice(0, MOST_WORDS), result);
 }
 
 export const isNotFound = (error: unknown): boolean =>

@@ -15,6 +15,8 @@ export interface VBoxVersion {
 export interface CommandOptions {
   readonly signal?: AbortSignal | undefined;
   readonly timeoutMs?: number;
+  /** Bytes that it may print. Default: 4 MiB. */
+  readonly maxBytes?: number;
   /** Commands that name the same VM wait for one another. */
   readonly vm?: string;
   /** Carried out twice it does what it does once, so that it is given again like a question that was lost. */
@@ -37,6 +39,7 @@ const NAMED = /^(?:\/|[A-Za-z]:[\\/])(?:.*[\\/])?VBoxManage(?:\.exe)?$/i;
 /** 6.1, the first with `snapshot list --machinereadable` as it is read here, and with images that are moved between folders. */
 const OLDEST = { major: 6, minor: 1 };
 const COMMAND_MS = 60_000;
+const MOST_ANSWER = 4 * 1024 ** 2;
 const BUSY_TRIES = 6;
 const SERVER_TRIES = 4;
 /** No question takes so long that was heard. */
@@ -59,7 +62,11 @@ export class VBoxManage {
     const program = await locate(machine, signal);
     let said: string;
     try {
-      const { code, stdout, stderr } = await machine.run(program, ["--version"], { signal, timeoutMs: COMMAND_MS });
+      const { code, stdout, stderr } = await machine.run(program, ["--version"], {
+        signal,
+        timeoutMs: COMMAND_MS,
+        maxBytes: MOST_ANSWER,
+      });
       if (code !== 0) throw vboxError(stderr, stdout, code);
       said = withoutWarning(stdout).trim();
     } catch (error) {
@@ -118,6 +125,7 @@ export class VBoxManage {
     const { code, stdout, stderr } = await this.machine.run(this.program, args, {
       signal: options.signal,
       timeoutMs: options.timeoutMs ?? COMMAND_MS,
+      maxBytes: options.maxBytes ?? MOST_ANSWER,
     });
     if (code !== 0) throw vboxError(stderr, stdout, code);
     return withoutWarning(stdout);

@@ -5,7 +5,6 @@ const FIRST_LINE =
 /** The answer alone. The warning's own lines begin with blanks or are empty; no answer of VBoxManage does. */
 export function withoutWarning(stdout: string): string {
   if (!FIRST_LINE.test(stdout)) return stdout;
-  const lines = stdout.split("\n");
-  const end = lines.findIndex((line, index) => index > 0 && line.trim() !== "" && !/^\s/.test(line));
-  return end < 0 ? "" : lines.slice(end).join("\n");
+  const answer = /\n(?=[^\s])/.exec(stdout);
+  return answer === null ? "" : stdout.slice(answer.index + 1);
 }

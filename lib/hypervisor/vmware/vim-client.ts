@@ -8,6 +8,7 @@ import { AppError } from "#lib/errors.ts";
 import { HttpsPeer, type HttpsResponse } from "#lib/wire/https/https-peer.ts";
 import { at, textAt, type Element } from "#lib/wire/soap/element.ts";
 import { bodyOf, envelope, faultOf } from "#lib/wire/soap/envelope.ts";
+import { Slices } from "#lib/wire/slices.ts";
 import { XmlReader } from "#lib/wire/soap/xml-reader.ts";
 import { xml, XmlText } from "#lib/wire/soap/xml-text.ts";
 import { ref, refXml, type Ref } from "./ref.ts";
@@ -252,10 +253,14 @@ export class VimClient implements AsyncDisposable {
       const own = /^vmware_soap_session=[^;]+/.exec(cookie)?.[0];
       if (own !== undefined) this.#cookie = own;
     }
-    return yield* this.#readReply(response, wanted);
+    return yield* this.#readReply(response, wanted, options.signal);
   }
 
-  async *#readReply(response: HttpsResponse, wanted: readonly string[]): AsyncGenerator<Element, Element> {
+  async *#readReply(
+    response: HttpsResponse,
+    wanted: readonly string[],
+    signal: AbortSignal | undefined,
+  ): AsyncGenerator<Element, Element> {
     if (response.status !== 200 && response.status !== 500) {
       throw new AppError(
         "unavailable",
@@ -266,7 +271,9 @@ export class VimClient implements AsyncDisposable {
     }
     const reader = new XmlReader(wanted);
     const decoder = new TextDecoder();
-    for await (const chunk of response.body) yield* reader.feed(decoder.decode(chunk, { stream: true }));
+    const slices = new Slices();
+    for await (const chunk of response.body)
+      yield* reader.feedInSlices(decoder.decode(chunk, { stream: true }), slices, signal);
     const body = bodyOf(reader.end());
     if (body === null)
       throw new AppError("unavailable", "host.protocol", `The answer of ${this.name} is no SOAP message.`);

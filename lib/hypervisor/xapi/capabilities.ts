@@ -16,7 +16,7 @@ export const ANY_MEMBER = "any";
 
 /** `<restriction field="vcpus-max" max="64"/>` in a template's recommendations. */
 export function restriction(recommendations: string, name: string): number | null {
-  for (const [element] of recommendations.matchAll(/<restriction\b[^>]*>/g)) {
+  for (const [element] of recommendations.matchAll(/<restriction\b[^<>]*>/g)) {
     const attribute = (key: string): string | undefined => new RegExp(`\\b${key}="([^"]*)"`).exec(element)?.[1];
     if ((attribute("field") ?? attribute("property")) !== name) continue;
     const value = Number(attribute("max"));

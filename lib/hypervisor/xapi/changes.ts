@@ -1,7 +1,7 @@
 /** What changed in the mirror as changes of the inventory: the first time everything, then only what an event touches. */
 import type { InventoryChange, InventoryItem } from "#lib/domain/inventory.ts";
 import { mapHost, mapNetwork, mapRepository } from "./map-pool.ts";
-import { isVm, mapVm, ownersOf } from "./map-vm.ts";
+import { isVm, mapVm, ownersOf, vmsByMetrics } from "./map-vm.ts";
 import type { Changed, Mirror, Refreshed } from "./mirror.ts";
 
 export function* inventoryOf(mirror: Mirror): Iterable<InventoryItem> {
@@ -57,15 +57,17 @@ export class ChangeFeed {
       typeof record === "object" && record !== null && "uuid" in record ? String(record.uuid) : null;
     if (changed.some(({ name }) => name === "pool" || name === "host" || name === "host_metrics"))
       yield* this.#put(mapHost(mirror));
+    const byMetrics = vmsByMetrics(mirror);
     const repositories = new Set<string>();
     const networks = new Set<string>();
     const vms = new Map<string, unknown>();
+    if (changed.some(({ name }) => name === "PBD")) for (const [sr] of mirror.entries("SR")) repositories.add(sr);
+    if (changed.some(({ name }) => name === "PIF"))
+      for (const [network] of mirror.entries("network")) networks.add(network);
     for (const { name, ref, before } of changed) {
       if (name === "SR") repositories.add(ref);
-      else if (name === "PBD") for (const [sr] of mirror.entries("SR")) repositories.add(sr);
       else if (name === "network") networks.add(ref);
-      else if (name === "PIF") for (const [network] of mirror.entries("network")) networks.add(network);
-      for (const vm of ownersOf(mirror, name, ref, before))
+      for (const vm of ownersOf(mirror, name, ref, before, byMetrics))
         vms.set(vm, name === "VM" && vm === ref ? before : (vms.get(vm) ?? null));
       if (name === "SR" && mirror.find("SR", ref) === null) yield* this.#gone(`pool\0${uuidOf(before) ?? ""}`);
       if (name === "network" && mirror.find("network", ref) === null)

@@ -2,7 +2,8 @@
 import { request as httpRequest, type ClientRequest, type IncomingMessage } from "node:http";
 import { z } from "zod";
 import { AppError } from "#lib/errors.ts";
-import { HttpsPeer } from "#lib/wire/https/https-peer.ts";
+import { HttpsPeer, type HttpsResponse } from "#lib/wire/https/https-peer.ts";
+import { readJson } from "#lib/wire/json/read-json.ts";
 import { openTls } from "#lib/wire/tls/open-tls.ts";
 import { XapiFailure } from "./xapi-error.ts";
 
@@ -15,7 +16,7 @@ export interface Member {
 }
 
 /** A pool of thousands of VMs answers with some tens of megabytes. */
-const MOST_ANSWER = 512 * 1024 * 1024;
+const MOST_ANSWER = 128 * 1024 * 1024;
 
 const Answer = z.union([
   z.object({ error: z.object({ message: z.string(), data: z.array(z.coerce.string()).catch([]) }) }),
@@ -48,12 +49,23 @@ export class Endpoint {
       timeout,
       signal,
     });
-    const text = await response.text(MOST_ANSWER);
-    if (response.status !== 200) throw notXapi(this.name, `answers with HTTP ${response.status}`);
-    const answer = Answer.safeParse(parseJson(text, this.name));
+    if (response.status !== 200) {
+      await response.text(0);
+      throw notXapi(this.name, `answers with HTTP ${response.status}`);
+    }
+    const answer = Answer.safeParse(await this.#read(response, signal));
     if (!answer.success) throw notXapi(this.name, "answers otherwise than the XenAPI does");
     if ("error" in answer.data) throw new XapiFailure(answer.data.error.message, answer.data.error.data);
     return answer.data.result;
+  }
+
+  async #read(response: HttpsResponse, signal: AbortSignal | undefined): Promise<unknown> {
+    try {
+      return await readJson(response.body, { most: MOST_ANSWER, signal });
+    } catch (error) {
+      if (!(error instanceof AppError) || error.code !== "host.protocol") throw error;
+      throw notXapi(this.name, "answers otherwise than the XenAPI does", error);
+    }
   }
 
   /**
@@ -104,16 +116,9 @@ export function unreachable(name: string, cause: unknown): AppError {
   );
 }
 
-function notXapi(name: string, what: string): AppError {
+function notXapi(name: string, what: string, cause?: unknown): AppError {
   return new AppError("unprocessable", "host.not-xapi", `${name} ${what}.`, {
     hint: "Is it a XenServer ≥ 7.3 or an XCP-ng, and the port right?",
+    ...(cause === undefined ? {} : { cause }),
   });
-}
-
-function parseJson(text: string, name: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch {
-    throw notXapi(name, "answers otherwise than the XenAPI does");
-  }
 }

@@ -99,6 +99,9 @@ function mapSnapshots(mirror: Mirror, vm: RecordOf<"VM">): VmSnapshot[] {
   });
 }
 
+/** VMs that one record of metrics is said to be of; a sound pool says it of one. */
+const MOST_OWNERS = 16;
+
 const byNumber = (a: { id: string }, b: { id: string }): number => Number(a.id) - Number(b.id);
 
 export function mapVm(mirror: Mirror, vm: RecordOf<"VM">): Vm {
@@ -134,8 +137,30 @@ export function mapVm(mirror: Mirror, vm: RecordOf<"VM">): Vm {
   };
 }
 
-/** The VMs whose page a change of this record touches, by reference. */
-export function ownersOf(mirror: Mirror, name: string, ref: string, before: unknown): readonly string[] {
+type VmsByMetrics = ReadonlyMap<string, readonly string[]>;
+
+/** VMs by the records of metrics that they refer to, found once for however many changes. */
+export function vmsByMetrics(mirror: Mirror): () => VmsByMetrics {
+  let found: Map<string, string[]> | null = null;
+  return () => {
+    if (found !== null) return found;
+    found = new Map();
+    for (const [vm, { metrics, guest_metrics }] of mirror.entries("VM")) {
+      for (const ref of [metrics, guest_metrics])
+        found.set(ref, [...(found.get(ref)?.slice(0, MOST_OWNERS) ?? []), vm]);
+    }
+    return found;
+  };
+}
+
+/** The VMs whose page a change of this record touches, by reference. `byMetrics`: of `vmsByMetrics`. */
+export function ownersOf(
+  mirror: Mirror,
+  name: string,
+  ref: string,
+  before: unknown,
+  byMetrics: () => VmsByMetrics,
+): readonly string[] {
   const vmOf = (record: unknown): string[] =>
     typeof record === "object" && record !== null && "VM" in record && typeof record.VM === "string" ? [record.VM] : [];
   switch (name) {
@@ -151,9 +176,8 @@ export function ownersOf(mirror: Mirror, name: string, ref: string, before: unkn
     case "VDI":
       return (mirror.find("VDI", ref)?.VBDs ?? []).flatMap((vbd) => vmOf(mirror.find("VBD", vbd)));
     case "VM_metrics":
-      return mirror.entries("VM").flatMap(([vm, record]) => (record.metrics === ref ? [vm] : []));
     case "VM_guest_metrics":
-      return mirror.entries("VM").flatMap(([vm, record]) => (record.guest_metrics === ref ? [vm] : []));
+      return byMetrics().get(ref) ?? [];
     default:
       return [];
   }

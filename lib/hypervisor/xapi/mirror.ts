@@ -1,15 +1,18 @@
 /** The pool's records, followed by event.from and its token. After lost events or another session everything is read anew. */
 import { z } from "zod";
 import { AppError } from "#lib/errors.ts";
+import { Slices } from "#lib/wire/slices.ts";
 import { parseRecord, RECORD_CLASSES, type RecordClass, type RecordOf } from "./records.ts";
 import type { XapiSession } from "./session.ts";
 import { isFailure } from "./xapi-error.ts";
 
-const Batch = z.object({
-  token: z.string(),
-  events: z.array(
-    z.object({ class: z.string(), operation: z.string(), ref: z.string(), snapshot: z.unknown().optional() }),
-  ),
+/** The events are looked at one by one: there may be a million. */
+const Batch = z.object({ token: z.string(), events: z.custom<readonly unknown[]>(Array.isArray) });
+const Event = z.object({
+  class: z.string(),
+  operation: z.string(),
+  ref: z.string(),
+  snapshot: z.unknown().optional(),
 });
 
 const CLASS_OF = new Map(RECORD_CLASSES.map((name) => [name.toLowerCase(), name]));
@@ -56,6 +59,12 @@ export class Mirror {
     }
   }
 
+  #event(given: unknown): z.infer<typeof Event> {
+    const event = Event.safeParse(given);
+    if (event.success) return event.data;
+    throw new AppError("unavailable", "host.protocol", `${this.#session.name} tells of an event that is none.`);
+  }
+
   async #take(token: string, seconds: number, signal?: AbortSignal): Promise<Refreshed> {
     const login = this.#session.logins;
     // A float in every encoding: the API's type for the time.
@@ -71,7 +80,10 @@ export class Mirror {
     if (token !== "" && this.#session.logins !== login) return await this.#take("", 0, signal);
     if (token === "") this.#tables = new Map(RECORD_CLASSES.map((name) => [name, new Map<string, unknown>()]));
     const changed: Changed[] = [];
-    for (const event of batch.events) {
+    const slices = new Slices();
+    for (const each of batch.events) {
+      if (slices.over) await slices.rest(signal);
+      const event = this.#event(each);
       const name = CLASS_OF.get(event.class.toLowerCase());
       const table = name === undefined ? undefined : this.#tables.get(name);
       if (name === undefined || table === undefined) continue;

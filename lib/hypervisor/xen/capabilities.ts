@@ -23,8 +23,8 @@ const MOST_CPUS = 128;
 async function loaders(client: LibvirtClient, arch: string, signal?: AbortSignal): Promise<readonly string[]> {
   try {
     const text = await client.domainCapabilities({ arch, machine: "xenfv", virtType: "xen" }, signal);
-    const loader = at(parseXml(text), "domainCapabilities", "os", "loader");
-    return all(loader, "value").flatMap((value) => (typeof value === "string" ? [value] : (textAt(value) ?? [])));
+    const loader = at(await parseXml(text, "domainCapabilities", signal), "os", "loader");
+    return all(loader, "value").flatMap((value) => textAt(value) ?? []);
   } catch (error) {
     if (error instanceof LibvirtError) return [];
     throw error;
@@ -37,7 +37,7 @@ function kinds(root: Xml | undefined, arch: string): Set<string> {
 }
 
 export async function readXenHost(client: LibvirtClient, signal?: AbortSignal): Promise<XenHost> {
-  const root = at(parseXml(await client.capabilities(signal)), "capabilities");
+  const root = await parseXml(await client.capabilities(signal), "capabilities", signal);
   const arch = textAt(root, "host", "cpu", "arch") ?? "x86_64";
   const offered = kinds(root, arch);
   if (offered.size === 0) {

@@ -3,7 +3,7 @@ import { describe, expect, it } from "vitest";
 import { inBootOrder } from "#lib/domain/vm-rules.ts";
 import type { VmSpec } from "../adapter.ts";
 import { mapDomain } from "../libvirt/map-domain.ts";
-import { at, parseXml, textAt } from "../libvirt/xml.ts";
+import { parseXml, textAt } from "../libvirt/xml.ts";
 import type { XenHost } from "./capabilities.ts";
 import { xenDomainXml } from "./define-domain.ts";
 
@@ -92,8 +92,8 @@ const HVM = `<domain type='xen'>
 </domain>`;
 
 describe("guests of libxl", () => {
-  it("are paravirtual without a firmware", () => {
-    expect(mapDomain(PV, 1, [])).toMatchObject({
+  it("are paravirtual without a firmware", async () => {
+    expect(await mapDomain(PV, 1, [])).toMatchObject({
       name: "tiny-pv",
       state: "running",
       machine: "PV",
@@ -110,12 +110,12 @@ describe("guests of libxl", () => {
       "</disk><disk type='file'>",
       "</disk><disk type='file'><target dev='xvdc'/><boot order='1'/></disk><disk type='file'>",
     );
-    expect(inBootOrder(mapDomain(two, 5, []).disks).map(({ id }) => id)).toEqual(["xvdc", "xvda", "xvdb"]);
-    expect(mapDomain(PVH, 5, [])).toMatchObject({ machine: "PVH", firmware: null, state: "stopped" });
+    expect(inBootOrder((await mapDomain(two, 5, [])).disks).map(({ id }) => id)).toEqual(["xvdc", "xvda", "xvdb"]);
+    expect(await mapDomain(PVH, 5, [])).toMatchObject({ machine: "PVH", firmware: null, state: "stopped" });
   });
 
-  it("are fully virtualised with BIOS or UEFI", () => {
-    expect(mapDomain(HVM, 5, [])).toMatchObject({
+  it("are fully virtualised with BIOS or UEFI", async () => {
+    expect(await mapDomain(HVM, 5, [])).toMatchObject({
       name: "tiny-hvm",
       machine: "xenfv",
       firmware: "bios",
@@ -129,7 +129,7 @@ describe("guests of libxl", () => {
       `<disk type='block' device='disk'><driver name='phy' type='raw'/><source dev='/dev/vg0/win'/><target dev='hda' bus='ide'/></disk>
        <disk type='file' device='cdrom'><target dev='hdc' bus='ide'/><readonly/></disk>`,
     );
-    const [block, ...rest] = mapDomain(others, 5, []).disks;
+    const [block, ...rest] = (await mapDomain(others, 5, [])).disks;
     expect(rest).toEqual([]);
     expect(block).toMatchObject({ id: "hda", bus: "ide", source: "/dev/vg0/win", capacity: null });
     expect(block?.captureBlocker).toContain("block device");
@@ -137,7 +137,7 @@ describe("guests of libxl", () => {
       /<loader type='rom'>[^<]*/,
       "<loader readonly='yes' type='pflash'>/usr/lib/xen/boot/ovmf.bin",
     );
-    expect(mapDomain(uefi, 5, []).firmware).toBe("uefi");
+    expect((await mapDomain(uefi, 5, [])).firmware).toBe("uefi");
   });
 });
 
@@ -172,8 +172,8 @@ describe("a new domain", () => {
   const tag = "0b6f1a86-5d1e-4b1f-9d53-0d8b5a9d7f11";
   const paths = ["/pool/a.img", "/pool/b'&.qcow2"];
 
-  it("comes back as it was asked for", () => {
-    const vm = mapDomain(xenDomainXml(spec, tag, host(), paths), 5, []);
+  it("comes back as it was asked for", async () => {
+    const vm = await mapDomain(xenDomainXml(spec, tag, host(), paths), 5, []);
     expect(vm).toMatchObject({
       ref: tag,
       tag,
@@ -191,12 +191,18 @@ describe("a new domain", () => {
         { model: "netfront", networkRef: "default" },
       ],
     });
-    expect(mapDomain(xenDomainXml({ ...spec, firmware: "uefi" }, tag, host(), paths), 5, []).firmware).toBe("uefi");
+    expect((await mapDomain(xenDomainXml({ ...spec, firmware: "uefi" }, tag, host(), paths), 5, [])).firmware).toBe(
+      "uefi",
+    );
   });
 
-  it("is paravirtual where the processors allow no other, and GRUB's menu is read from its disk", () => {
+  it("is paravirtual where the processors allow no other, and GRUB's menu is read from its disk", async () => {
     const xml = xenDomainXml(spec, tag, host({ hvm: false, ovmf: null }), paths);
-    expect(mapDomain(xml, 5, [])).toMatchObject({ machine: "PV", firmware: null, nics: [{ model: "netfront" }, {}] });
-    expect(textAt(at(parseXml(xml), "domain"), "bootloader")).toBe("pygrub");
+    expect(await mapDomain(xml, 5, [])).toMatchObject({
+      machine: "PV",
+      firmware: null,
+      nics: [{ model: "netfront" }, {}],
+    });
+    expect(textAt(await parseXml(xml, "domain"), "bootloader")).toBe("pygrub");
   });
 });

@@ -1,4 +1,5 @@
 import { formatBytes } from "#lib/format/bytes.ts";
+import { safeName, whyUnsafe } from "#lib/domain/plain-name.ts";
 import type { PreflightRule } from "../context.ts";
 
 /** `web`, `web-2`, `web-3`: the first that nobody has, no longer than the host allows. */
@@ -24,6 +25,24 @@ export const machineRules: readonly PreflightRule[] = [
           field: "name",
           message: `${host.name} has a VM ${choice.name} already.`,
           source: "live host",
+          remedy: { label: `Use ${name}`, set: { name } },
+        },
+      ];
+    },
+  },
+  {
+    id: "target.name-unsafe",
+    about: "The name means something else to a command, or cannot be a file's on Windows.",
+    check: ({ host, choice }) => {
+      const why = whyUnsafe(choice.name);
+      if (why === null) return [];
+      const name = safeName(choice.name).slice(0, host.capabilities.limits.nameMaxLength);
+      return [
+        {
+          severity: "blocker",
+          field: "name",
+          message: `The name “${choice.name}” ${why}.`,
+          source: "Supravisor",
           remedy: { label: `Use ${name}`, set: { name } },
         },
       ];

@@ -3,18 +3,19 @@
  * memory of one of them. Namespaces are resolved: prefixes are whatever the peer likes. No DTD, no external entities.
  * Source: "Extensible Markup Language 1.0", "Namespaces in XML 1.0".
  */
-import { AppError } from "#lib/errors.ts";
+import { Slices } from "../slices.ts";
+import { TextPieces } from "../text-pieces.ts";
 import type { Element } from "./element.ts";
+import { MarkupScanner } from "./markup-scanner.ts";
+import { Namespaces } from "./namespaces.ts";
+import { malformed } from "./xml-error.ts";
+import { XML_LIMITS, type XmlLimits } from "./xml-limits.ts";
+import { readTag } from "./xml-tag.ts";
 
 const XSI = "http://www.w3.org/2001/XMLSchema-instance";
-/** Far deeper than any reply; a peer that nests further is refused. */
-const MAX_DEPTH = 256;
-/** Characters of one tag, or of one run of text without an end. */
-const MAX_PENDING = 64 * 1024 * 1024;
-/** Elements held at once: one wanted element, or the rest of the reply. */
-const MAX_HELD = 4_000_000;
-
 const NO_CHILDREN: readonly Element[] = [];
+/** Characters that are read before it is asked whether others want a turn. */
+const SLICE = 32 * 1024;
 
 interface Open {
   readonly qname: string;
@@ -23,187 +24,133 @@ interface Open {
   readonly type: string | null;
   readonly attributes: Record<string, string> | null;
   children: Element[] | null;
-  text: string;
-  /** Prefixes that this element declared, over those of its parent. */
-  readonly scope: Scope;
+  /** Null: none yet. */
+  text: TextPieces | null;
+  /** Prefixes that this element declared; null: none. */
+  readonly declared: readonly string[] | null;
 }
 
-interface Scope {
-  readonly prefix: string;
-  readonly uri: string;
-  readonly outer: Scope | null;
+/** Elements and characters that are held. */
+interface Held {
+  elements: number;
+  characters: number;
 }
-
-function resolve(scope: Scope, prefix: string): string {
-  for (let here: Scope | null = scope; here !== null; here = here.outer) if (here.prefix === prefix) return here.uri;
-  if (prefix === "") return "";
-  throw malformed(`the prefix ${prefix} is not declared`);
-}
-
-const ROOT_SCOPE: Scope = { prefix: "xml", uri: "http://www.w3.org/XML/1998/namespace", outer: null };
-
-function malformed(why: string): AppError {
-  return new AppError("unavailable", "host.protocol", `The host's answer is no XML: ${why}.`);
-}
-
-const ENTITY: Readonly<Record<string, string>> = { lt: "<", gt: ">", amp: "&", quot: '"', apos: "'" };
-
-function unescape(text: string): string {
-  if (!text.includes("&")) return text;
-  return text.replace(/&([^;&]{0,10});?/g, (whole, name: string) => {
-    const known = ENTITY[name];
-    if (known !== undefined) return known;
-    const code = name.startsWith("#x")
-      ? Number.parseInt(name.slice(2), 16)
-      : name.startsWith("#")
-        ? Number(name.slice(1))
-        : NaN;
-    if (!whole.endsWith(";") || !Number.isInteger(code) || code < 1 || code > 0x10ffff)
-      throw malformed(`the entity ${whole} is unknown`);
-    return String.fromCodePoint(code);
-  });
-}
-
-/** The quote that is still open at the end of the text. */
-function openQuote(text: string): string | null {
-  let at = 0;
-  for (;;) {
-    const single = text.indexOf("'", at);
-    const double = text.indexOf('"', at);
-    if (single < 0 && double < 0) return null;
-    const quote = double < 0 || (single >= 0 && single < double) ? "'" : '"';
-    const closing = text.indexOf(quote, (quote === "'" ? single : double) + 1);
-    if (closing < 0) return quote;
-    at = closing + 1;
-  }
-}
-
-const ATTRIBUTE = /([^\s=]+)\s*=\s*(?:"([^"]*)"|'([^']*)')/g;
 
 export class XmlReader {
   readonly #wanted: ReadonlySet<string>;
+  readonly #limits: XmlLimits;
+  readonly #scanner: MarkupScanner;
   readonly #stack: Open[] = [];
-  #pending = "";
+  readonly #namespaces = new Namespaces();
   /** Depth of the wanted element that is being read; 0: none. */
   #inside = 0;
-  #held = 0;
+  /** Of the wanted element that is being read, and of the rest. */
+  #wantedHeld: Held = { elements: 0, characters: 0 };
+  readonly #restHeld: Held = { elements: 0, characters: 0 };
   #root: Element | null = null;
 
   /** Local names of the elements to hand out; one within another is part of it. */
-  constructor(wanted: readonly string[]) {
+  constructor(wanted: readonly string[], limits: Partial<XmlLimits> = {}) {
     this.#wanted = new Set(wanted);
+    this.#limits = { ...XML_LIMITS, ...limits };
+    this.#scanner = new MarkupScanner(this.#limits.tag);
   }
 
-  /** Wanted elements that are complete now. Throws `host.protocol` when it is no XML. */
+  /** Wanted elements that are complete now. Throws `host.protocol` when it is no XML, or more than any host says. */
   *feed(chunk: string): Generator<Element> {
-    const text = this.#pending === "" ? chunk : this.#pending + chunk;
-    let from = 0;
-    for (;;) {
-      const open = text.indexOf("<", from);
-      if (open < 0) break;
-      const end = this.#endOfMarkup(text, open);
-      if (end < 0) break;
-      if (open > from) this.#addText(unescape(text.slice(from, open)));
-      const second = text.charCodeAt(open + 1);
-      if (second === 0x2f) {
-        const done = this.#close(text.slice(open + 2, end).trimEnd());
+    for (const { kind, text } of this.#scanner.feed(chunk)) {
+      if (kind === "text") this.#addText(text);
+      else {
+        const empty = kind === "open" && this.#open(text);
+        const done = kind === "close" ? this.#close(text.trimEnd()) : empty ? this.#close(null) : null;
         if (done !== null) yield done;
-      } else if (second === 0x21) {
-        if (text.startsWith("<![CDATA[", open)) this.#addText(text.slice(open + 9, end - 2));
-        else if (!text.startsWith("<!--", open)) throw malformed("it brings a document type of its own");
-      } else if (second !== 0x3f) {
-        const empty = text.charCodeAt(end - 1) === 0x2f;
-        this.#open(text.slice(open + 1, empty ? end - 1 : end));
-        if (empty) {
-          const done = this.#close(null);
-          if (done !== null) yield done;
-        }
       }
-      from = end + 1;
     }
-    this.#pending = text.slice(from);
-    if (this.#pending.length > MAX_PENDING) throw malformed("a part of it does not end");
+  }
+
+  /** The same, with turns for others in between. */
+  async *feedInSlices(chunk: string, slices: Slices, signal?: AbortSignal): AsyncGenerator<Element> {
+    for (let at = 0; at < chunk.length; at += SLICE) {
+      if (slices.over) await slices.rest(signal);
+      yield* this.feed(chunk.slice(at, at + SLICE));
+    }
   }
 
   /** The root without the elements that were handed out. */
   end(): Element {
-    if (this.#root === null || this.#stack.length > 0) throw malformed("it ends in the middle");
+    if (this.#root === null || this.#stack.length > 0 || !this.#scanner.complete)
+      throw malformed("it ends in the middle");
     return this.#root;
   }
 
-  /** Index of the `>` that ends the markup at `open`, or -1 while that has not come. */
-  #endOfMarkup(text: string, open: number): number {
-    if (text.startsWith("<!--", open)) {
-      const end = text.indexOf("-->", open + 4);
-      return end < 0 ? -1 : end + 2;
-    }
-    if (text.startsWith("<![CDATA[", open)) {
-      const end = text.indexOf("]]>", open + 9);
-      return end < 0 ? -1 : end + 2;
-    }
-    // What may still become one of the two is waited for.
-    if (text.length - open < 9 && text.charCodeAt(open + 1) === 0x21) return -1;
-    let end = text.indexOf(">", open);
-    if (text.charCodeAt(open + 1) === 0x2f) return end;
-    // A `>` within quotes does not end the tag.
-    for (;;) {
-      if (end < 0) return -1;
-      const quote = openQuote(text.slice(open, end));
-      if (quote === null) return end;
-      const closing = text.indexOf(quote, end);
-      if (closing < 0) return -1;
-      end = text.indexOf(">", closing);
-    }
+  #hold(elements: number, characters: number): void {
+    const held = this.#inside === 0 ? this.#restHeld : this.#wantedHeld;
+    held.elements += elements;
+    held.characters += characters;
+    if (held.elements > this.#limits.elements || held.characters > this.#limits.characters)
+      throw malformed("one part of it is too large");
   }
 
   #addText(text: string): void {
     const top = this.#stack.at(-1);
-    if (top !== undefined) top.text = top.text === "" ? text : top.text + text;
+    if (top === undefined) return;
+    this.#hold(0, text.length);
+    top.text ??= new TextPieces();
+    top.text.add(text);
   }
 
-  #open(tag: string): void {
-    const parent = this.#stack.at(-1);
-    if (parent === undefined && this.#root !== null) throw malformed("it has two roots");
-    if (this.#stack.length >= MAX_DEPTH) throw malformed("it is nested too deep");
-    this.#held += 1;
-    if (this.#held > MAX_HELD) throw malformed("one part of it is too large");
-    let scope: Scope = parent?.scope ?? ROOT_SCOPE;
-    const space = tag.search(/\s/);
-    const qname = space < 0 ? tag : tag.slice(0, space);
+  /** Whether it is empty: it ends at once. */
+  #open(text: string): boolean {
+    if (this.#stack.length === 0 && this.#root !== null) throw malformed("it has two roots");
+    if (this.#stack.length >= this.#limits.depth) throw malformed("it is nested too deep");
+    const tag = readTag(text, this.#limits.attributes);
+    const declared: string[] = [];
+    for (const [name, value] of tag.attributes ?? []) {
+      if (name !== "xmlns" && !name.startsWith("xmlns:")) continue;
+      const prefix = name.slice(6);
+      this.#namespaces.declare(prefix, value);
+      declared.push(prefix);
+    }
     let attributes: Record<string, string> | null = null;
     let type: string | null = null;
-    if (space >= 0) {
-      const found = [...tag.slice(space).matchAll(ATTRIBUTE)];
-      for (const [, name = "", double, single] of found) {
-        if (name === "xmlns") scope = { prefix: "", uri: unescape(double ?? single ?? ""), outer: scope };
-        else if (name.startsWith("xmlns:"))
-          scope = { prefix: name.slice(6), uri: unescape(double ?? single ?? ""), outer: scope };
-      }
-      for (const [, name = "", double, single] of found) {
-        if (name === "xmlns" || name.startsWith("xmlns:")) continue;
-        const value = unescape(double ?? single ?? "");
-        const colon = name.indexOf(":");
-        if (colon < 0) {
-          attributes ??= Object.create(null) as Record<string, string>;
-          attributes[name] = value;
-        } else if (name.endsWith(":type") && resolve(scope, name.slice(0, colon)) === XSI) {
-          type = value.slice(value.indexOf(":") + 1);
-        }
+    for (const [name, value] of tag.attributes ?? []) {
+      if (name === "xmlns" || name.startsWith("xmlns:")) continue;
+      const colon = name.indexOf(":");
+      if (colon < 0) {
+        attributes ??= Object.create(null) as Record<string, string>;
+        if (name in attributes) throw malformed(`<${tag.name.slice(0, 40)}> has two attributes of one name`);
+        attributes[name] = value;
+      } else if (name.endsWith(":type") && this.#namespaces.resolve(name.slice(0, colon)) === XSI) {
+        type = value.slice(value.indexOf(":") + 1);
       }
     }
-    const colon = qname.indexOf(":");
-    const name = colon < 0 ? qname : qname.slice(colon + 1);
+    const colon = tag.name.indexOf(":");
+    const name = colon < 0 ? tag.name : tag.name.slice(colon + 1);
     if (name === "") throw malformed("an element has no name");
-    const ns = resolve(scope, colon < 0 ? "" : qname.slice(0, colon));
-    this.#stack.push({ qname, name, ns, type, attributes, children: null, text: "", scope });
+    const ns = this.#namespaces.resolve(colon < 0 ? "" : tag.name.slice(0, colon));
+    this.#stack.push({
+      qname: tag.name,
+      name,
+      ns,
+      type,
+      attributes,
+      children: null,
+      text: null,
+      declared: declared.length === 0 ? null : declared,
+    });
     if (this.#inside === 0 && this.#wanted.has(name)) this.#inside = this.#stack.length;
+    this.#hold(1, text.length);
+    return tag.empty;
   }
 
   /** `qname` null: the element was empty. Answers the element when it is a wanted one. */
   #close(qname: string | null): Element | null {
     const depth = this.#stack.length;
     const top = this.#stack.pop();
-    if (top === undefined || (qname !== null && qname !== top.qname)) throw malformed(`</${qname ?? ""}> ends nothing`);
+    if (top === undefined || (qname !== null && qname !== top.qname))
+      throw malformed(`</${(qname ?? "").slice(0, 40)}> ends nothing`);
+    if (top.declared !== null) this.#namespaces.forget(top.declared);
+    const text = top.text?.take() ?? "";
     const element: Element = {
       name: top.name,
       ns: top.ns,
@@ -211,11 +158,11 @@ export class XmlReader {
       attributes: top.attributes,
       children: top.children ?? NO_CHILDREN,
       // Line breaks between elements are layout.
-      text: top.children === null ? top.text : top.text.trim(),
+      text: top.children === null ? text : text.trim(),
     };
     if (depth === this.#inside) {
       this.#inside = 0;
-      this.#held = 0;
+      this.#wantedHeld = { elements: 0, characters: 0 };
       return element;
     }
     const parent = this.#stack.at(-1);
@@ -226,9 +173,20 @@ export class XmlReader {
   }
 }
 
-/** A whole document at once. */
-export function parseXml(text: string): Element {
-  const reader = new XmlReader([]);
+/** A whole document at once: for one that is short. */
+export function parseXml(text: string, limits?: Partial<XmlLimits>): Element {
+  const reader = new XmlReader([], limits);
   for (const part of reader.feed(text)) throw malformed(`<${part.name}> was not asked for`);
+  return reader.end();
+}
+
+/** A whole document with turns for others while it is read. */
+export async function parseXmlInSlices(
+  text: string,
+  { limits, signal }: { readonly limits?: Partial<XmlLimits>; readonly signal?: AbortSignal | undefined } = {},
+): Promise<Element> {
+  const reader = new XmlReader([], limits);
+  for await (const part of reader.feedInSlices(text, new Slices(), signal))
+    throw malformed(`<${part.name}> was not asked for`);
   return reader.end();
 }

@@ -73,7 +73,7 @@ export function runCommand(client: Client, command: string, options: RunOptions)
         out.push(chunk);
       });
       channel.stderr.on("data", (chunk: Buffer) => {
-        if (stderr.length < STDERR_BYTES) stderr += chunk.toString("utf8");
+        stderr += chunk.toString("utf8").slice(0, STDERR_BYTES - stderr.length);
       });
       channel.on("exit", (exit: number | null) => {
         code = exit;

@@ -4,7 +4,7 @@ import type { ByteSource } from "#lib/disk/io.ts";
 import { AppError } from "#lib/errors.ts";
 import { abortable } from "../abortable.ts";
 import type { MachineFiles } from "../machine-files.ts";
-import { ask, isNoSuchFile, sftpError } from "./sftp.ts";
+import { ask, isEnd, isNoSuchFile, letGo, sftpError } from "./sftp.ts";
 import { sftpSink } from "./sftp-sink.ts";
 import { sftpSource } from "./sftp-source.ts";
 
@@ -93,15 +93,8 @@ export function sftpFiles(host: string, wire: (path: string) => string, reach: R
       return found === null ? null : { size: found.size, mtime: found.mtime * 1000, isFile: found.isFile() };
     },
     async list(folder, signal) {
-      const entries = await told(
-        `Listing ${on(folder)}`,
-        request<readonly { filename: string; attrs: Stats }[]>((sftp, done) => sftp.readdir(wire(folder), done)),
-        signal,
-      );
-      return entries
-        .filter((entry) => entry.attrs.isFile())
-        .slice(0, MOST_LISTED)
-        .map((entry) => entry.filename);
+      const sftp = await told(`Listing ${on(folder)}`, reach.sftp(), signal);
+      return told(`Listing ${on(folder)}`, plainFiles(sftp, wire(folder), signal), signal);
     },
     async readText(path, maxBytes, signal) {
       await using source = await open(path, { plain: false, signal });
@@ -158,4 +151,26 @@ export function sftpFiles(host: string, wire: (path: string) => string, reach: R
     },
     space: reach.space,
   };
+}
+
+/** Answers to one question after the names of a folder; a server that says nothing new in as many will not. */
+const MOST_ANSWERS = 5000;
+
+/** Piece by piece, as a server tells them: one that never ends its list is not followed. */
+async function plainFiles(sftp: SFTPWrapper, folder: string, signal?: AbortSignal): Promise<string[]> {
+  const handle = await ask<Buffer>(sftp, (done) => sftp.opendir(folder, done));
+  const names: string[] = [];
+  try {
+    for (let answers = 0; answers < MOST_ANSWERS && names.length < MOST_LISTED; answers += 1) {
+      signal?.throwIfAborted();
+      const entries = await ask<readonly { filename: string; attrs: Stats }[] | false>(sftp, (done) =>
+        sftp.readdir(handle, (error, list) => (isEnd(error) ? done(null, false) : done(error, list))),
+      );
+      if (entries === false) break;
+      for (const { filename, attrs } of entries) if (attrs.isFile()) names.push(filename);
+    }
+  } finally {
+    await letGo(sftp, handle);
+  }
+  return names.slice(0, MOST_LISTED);
 }

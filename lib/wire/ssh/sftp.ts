@@ -4,6 +4,7 @@ import type { Client, SFTPWrapper } from "ssh2";
 import { AppError } from "#lib/errors.ts";
 
 /** Status codes of SFTP version 3 (draft-ietf-secsh-filexfer-02, section 7). */
+const END = 1;
 const NO_SUCH_FILE = 2;
 const PERMISSION_DENIED = 3;
 
@@ -45,6 +46,9 @@ export async function letGo(sftp: SFTPWrapper, handle: Buffer): Promise<void> {
 }
 
 const statusOf = (error: unknown): unknown => (error instanceof Error && "code" in error ? error.code : null);
+
+/** Of a list: nothing more comes. */
+export const isEnd = (error: unknown): boolean => statusOf(error) === END;
 
 export const isNoSuchFile = (error: unknown): boolean => statusOf(error) === NO_SUCH_FILE;
 

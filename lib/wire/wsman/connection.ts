@@ -32,8 +32,8 @@ export interface WsmanAnswer {
 const CONNECT_MS = 15_000;
 /** Longer than the host's own longest wait for an answer. */
 const ANSWER_MS = 90_000;
-/** A listener sends at most 500 KiB in one envelope unless it was set otherwise. */
-const MAX_ANSWER = 16 * 1024 * 1024;
+/** Eight times the envelope that every request asks for at most. */
+const MAX_ANSWER = 4 * 1024 * 1024;
 const SOAP_TYPE = "application/soap+xml;charset=UTF-8";
 
 export class WsmanConnection implements AsyncDisposable {

@@ -2,7 +2,7 @@
 import { randomUUID } from "node:crypto";
 import { AppError } from "#lib/errors.ts";
 import { at, type Element } from "../soap/element.ts";
-import { parseXml } from "../soap/xml-reader.ts";
+import { parseXmlInSlices } from "../soap/xml-reader.ts";
 import { xml, type XmlText } from "../soap/xml-text.ts";
 import { selectorSet } from "./cim.ts";
 
@@ -40,8 +40,8 @@ export function requestText(address: string, request: Request): string {
 }
 
 /** The body of an answer, a fault among them. Throws `host.protocol`. */
-export function readBody(text: string): Element {
-  const root = parseXml(text);
+export async function readBody(text: string, signal?: AbortSignal): Promise<Element> {
+  const root = await parseXmlInSlices(text, { signal });
   const body = at(root, "Body");
   if (root.name !== "Envelope" || body === undefined) {
     throw new AppError("unavailable", "host.protocol", "The host's answer is no SOAP envelope.");

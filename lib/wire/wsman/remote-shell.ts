@@ -119,7 +119,7 @@ async function collect(
       const name = stream.attributes?.["Name"] === "stderr" ? "stderr" : "stdout";
       const piece = Buffer.from(stream.text, "base64").toString("utf8");
       if (piece !== "") onOutput(piece);
-      if (written[name].length < MOST_OUTPUT) written[name] += piece;
+      written[name] += piece.slice(0, MOST_OUTPUT - written[name].length);
     }
     const state = at(answer, "CommandState");
     if (state?.attributes?.["State"]?.endsWith("/Done") === true) {

@@ -38,7 +38,7 @@ export class WsmanClient implements AsyncDisposable {
     if (text === "") {
       throw new AppError("unavailable", "host.protocol", `The host answered ${status} and said nothing.`);
     }
-    const body = readBody(text);
+    const body = await readBody(text, signal);
     const fault = readFault(body);
     if (fault !== null) throw fault;
     return body;

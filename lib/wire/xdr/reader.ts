@@ -1,12 +1,20 @@
 /** XDR decoding (RFC 4506). Every length is checked against what is there before anything is allocated. */
 import { AppError } from "#lib/errors.ts";
 
+/** What a protocol allows: bytes of one text, things in one list. */
+export interface XdrLimits {
+  readonly text: number;
+  readonly list: number;
+}
+
 export class XdrReader {
   readonly #bytes: Buffer;
+  readonly #limits: XdrLimits;
   #at = 0;
 
-  constructor(bytes: Buffer) {
+  constructor(bytes: Buffer, limits: XdrLimits) {
     this.#bytes = bytes;
+    this.#limits = limits;
   }
 
   #take(length: number): Buffer {
@@ -41,7 +49,9 @@ export class XdrReader {
   }
 
   string(): string {
-    return this.fixed(this.uint()).toString("utf8");
+    const length = this.uint();
+    if (length > this.#limits.text) throw tooLong(`a text of ${length} bytes`);
+    return this.fixed(length).toString("utf8");
   }
 
   optional<T>(read: (reader: this) => T): T | null {
@@ -50,8 +60,17 @@ export class XdrReader {
 
   array<T>(read: (reader: this) => T): T[] {
     const count = this.uint();
+    if (count > this.#limits.list) throw tooLong(`a list of ${count} things`);
     // Every element takes four bytes at least.
     if (count * 4 > this.#bytes.length - this.#at) this.#take(Number.MAX_SAFE_INTEGER);
     return Array.from({ length: count }, () => read(this));
   }
+}
+
+function tooLong(what: string): AppError {
+  return new AppError(
+    "unavailable",
+    "host.protocol",
+    `The host's answer holds ${what}, more than its protocol allows.`,
+  );
 }

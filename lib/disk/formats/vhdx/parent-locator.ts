@@ -48,7 +48,7 @@ export async function readParentLocator(file: NamedBytes, item: Range, signal?: 
       const offset = f.u32(offsetAt);
       const length = f.u16(lengthAt);
       if (offset + length > item.length) throw bad(offsetAt, "an entry of its parent locator lies outside of it");
-      return f.raw.toString("utf16le", offset, offset + length).replace(/\0+$/, "");
+      return withoutNuls(f.raw.toString("utf16le", offset, offset + length));
     };
     values.set(text(pos, pos + 8), text(pos + 4, pos + 10));
   }
@@ -57,4 +57,10 @@ export async function readParentLocator(file: NamedBytes, item: Range, signal?: 
     .filter((text) => text !== "");
   if (linkages.length === 0) throw bad(0, "its parent locator does not tell the parent's identity");
   return { linkages, paths: PATHS.map((key) => values.get(key) ?? "").filter((path) => path !== ""), at: item.at };
+}
+
+function withoutNuls(text: string): string {
+  let end = text.length;
+  while (text[end - 1] === "\0") end -= 1;
+  return text.slice(0, end);
 }

@@ -26,7 +26,7 @@ export interface Descriptor {
 }
 
 const EXTENT = /^(RW|RDONLY|NOACCESS)\s+(\d{1,16})\s+([A-Za-z0-9]+)(?:\s+"([^"]*)"(?:\s+(\d{1,16}))?)?/i;
-const ENTRY = /^([A-Za-z0-9_.:-]+)\s*=\s*(.*)$/;
+const KEY = /^[A-Za-z0-9_.:-]+$/;
 
 /** Whether a file that begins with `head` is a descriptor: comments, then `version=`. */
 export function looksLikeDescriptor(head: Uint8Array): boolean {
@@ -58,8 +58,9 @@ export function parseDescriptor(bytes: Buffer, name: string, at: number): Descri
       extents.push(toExtent(extent, name, at, number));
       continue;
     }
-    const entry = ENTRY.exec(line);
-    if (entry?.[1] !== undefined) values.set(entry[1].toLowerCase(), unquote(entry[2] ?? ""));
+    const equals = line.indexOf("=");
+    const key = line.slice(0, Math.max(0, equals)).trimEnd();
+    if (KEY.test(key)) values.set(key.toLowerCase(), unquote(line.slice(equals + 1)));
   }
   return { values, extents };
 }
@@ -83,7 +84,8 @@ function unquote(value: string): string {
 
 /** File names may be in the code page that the descriptor names. */
 function decodeText(bytes: Buffer): string {
-  const encoding = /^\s*encoding\s*=\s*"?([A-Za-z0-9_-]+)/im.exec(bytes.toString("latin1"))?.[1] ?? "utf-8";
+  const encoding =
+    /^[ \t]*encoding[ \t]*=[ \t]*"?([A-Za-z0-9_-]{1,40})/im.exec(bytes.toString("latin1"))?.[1] ?? "utf-8";
   for (const label of [encoding, "utf-8"]) {
     try {
       return new TextDecoder(label, { fatal: true }).decode(bytes);
