@@ -22,6 +22,9 @@ export interface TestPostgres {
   readonly url: string;
   /** Ends every connection, as a restart or a fail-over does, and comes back. */
   restart(): Promise<void>;
+  /** Away until `start`; connections are cut, not closed. */
+  stop(): Promise<void>;
+  start(): Promise<void>;
   close(): Promise<void>;
 }
 
@@ -51,8 +54,15 @@ export async function startTestPostgres(): Promise<TestPostgres> {
       await control("-m", "immediate", "stop");
       await start();
     },
-    async close() {
+    async stop() {
       await control("-m", "immediate", "stop");
+    },
+    async start() {
+      await start();
+    },
+    async close() {
+      // Stopped already is fine.
+      await control("-m", "immediate", "stop").catch(() => undefined);
       await rm(folder, { recursive: true, force: true });
     },
   };
