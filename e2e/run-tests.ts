@@ -6,7 +6,7 @@ import { rmSync } from "node:fs";
 import { join } from "node:path";
 import { prepareLab } from "./runner/lab.ts";
 import { installPackages } from "./runner/packages.ts";
-import { playwrightCounts, vitestCounts } from "./runner/reports.ts";
+import { chaosCounts, playwrightCounts, vitestCounts } from "./runner/reports.ts";
 import { outDir, runStep, type StepResult, type StepSpec } from "./runner/step.ts";
 
 const XEN_HOST = "lib/hypervisor/xen/host.lab.test.ts";
@@ -40,6 +40,12 @@ const STEPS: readonly StepSpec[] = [
     command: ["playwright", "test", "--config", "e2e/playwright.config.ts"],
     timeoutMinutes: 20,
     counts: playwrightCounts,
+  },
+  {
+    name: "chaos",
+    command: ["node", "e2e/chaos/chaos.ts", "--short"],
+    timeoutMinutes: 15,
+    counts: chaosCounts,
   },
   {
     // Alone: an emulated processor that has to share misses the limits that Xen's own tools set. Once more, for the same reason.

@@ -102,7 +102,7 @@ export async function makeWorld(run: Run, options: WorldOptions = {}): Promise<W
       },
     });
     console_ = program;
-    const deadline = began + 120_000;
+    const deadline = began + 240_000;
     while (!(await isReady(url))) {
       if (program.isGone()) throw new Error(`the console ended:\n${program.output().slice(-3000)}`);
       if (Date.now() > deadline) throw new Error(`the console is not ready:\n${program.output().slice(-3000)}`);

@@ -52,3 +52,14 @@ export function playwrightCounts(): Counts & { notes: string[] } {
     notes: errors.map((error) => `failed: ${error.message ?? "unknown"}`),
   };
 }
+
+const ChaosReport = z.object({
+  passed: z.number(),
+  failed: z.number(),
+  skipped: z.number(),
+  notes: z.array(z.string()),
+});
+
+export function chaosCounts(): Counts & { notes: string[] } {
+  return ChaosReport.parse(JSON.parse(readFileSync(join(outDir, "chaos.json"), "utf8")));
+}

@@ -1,4 +1,4 @@
-import { renameSync } from "node:fs";
+import { renameSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { type Asked, expectConsistent, expectDisks } from "../consistency.ts";
@@ -22,12 +22,12 @@ export const hostAway: Scenario = {
       const folder = join(world.dataDir, "demo", host.vendor);
       // A file in the place of the folder: nothing can be read from the host, nor made there.
       renameSync(folder, `${world.dataDir}.${host.vendor}`);
-      const blocked = await block(folder);
+      writeFileSync(folder, "");
       await world.startConsole();
       await sleep(run.short ? 6000 : 15_000);
       const waiting = await world.request(id);
       run.expect(`${name}: the deploy waits for its host`, !isEnded(waiting), waiting.targets[0]?.error);
-      blocked();
+      rmSync(folder);
       renameSync(`${world.dataDir}.${host.vendor}`, folder);
       const began = Date.now();
       const request = await world.ended(id, 240_000);
@@ -39,9 +39,3 @@ export const hostAway: Scenario = {
     await expectConsistent(run, world);
   },
 };
-
-async function block(path: string): Promise<() => void> {
-  const { writeFileSync, rmSync } = await import("node:fs");
-  writeFileSync(path, "");
-  return () => rmSync(path);
-}
