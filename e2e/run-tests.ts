@@ -7,7 +7,7 @@ import { join } from "node:path";
 import { prepareLab } from "./runner/lab.ts";
 import { markRun } from "./runner/left-behind.ts";
 import { installPackages } from "./runner/packages.ts";
-import { attackCounts, playwrightCounts, vitestCounts } from "./runner/reports.ts";
+import { attackCounts, chaosCounts, playwrightCounts, vitestCounts } from "./runner/reports.ts";
 import { outDir, runStep, type StepResult, type StepSpec } from "./runner/step.ts";
 
 const XEN_HOST = "lib/hypervisor/xen/host.lab.test.ts";
@@ -47,6 +47,12 @@ const STEPS: readonly StepSpec[] = [
     command: ["node", "e2e/attack/attack.ts", "--short"],
     timeoutMinutes: 10,
     counts: attackCounts,
+  },
+  {
+    name: "chaos",
+    command: ["node", "e2e/chaos/chaos.ts", "--short"],
+    timeoutMinutes: 15,
+    counts: chaosCounts,
   },
   {
     // Alone: an emulated processor that has to share misses the limits that Xen's own tools set. Once more, for the same reason.

@@ -27,7 +27,7 @@ export function registerLibrary(program: Command): void {
       const check =
         options.data === undefined ? await askConsole(options.last ?? false) : await compareIn(options.data);
       if (options.json) printJson(check, process.stdout, 2);
-      else printLines(inWords(check).trimEnd().split("\n"));
+      else printLines(inWords(check));
       if (check.findings.length > 0) process.exitCode = 1;
     });
 }
@@ -69,9 +69,9 @@ async function requireDatabase(dataDir: string): Promise<void> {
   });
 }
 
-function inWords({ checkedAt, findings, versions, files }: LibraryCheck): string {
-  if (checkedAt === null) return "The library has not been compared with the database yet.\n";
-  if (findings.length === 0) return `${files} files of ${versions} versions are as the database knows them.\n`;
+function inWords({ checkedAt, findings, versions, files }: LibraryCheck): string[] {
+  if (checkedAt === null) return ["The library has not been compared with the database yet."];
+  if (findings.length === 0) return [`${files} files of ${versions} versions are as the database knows them.`];
   return table(["finding", "image", "where"], findings.map(rowOf), "");
 }
 

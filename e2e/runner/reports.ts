@@ -70,3 +70,14 @@ export function attackCounts(): Counts & { notes: string[] } {
   ]);
   return { ...counts, notes };
 }
+
+const ChaosReport = z.object({
+  passed: z.number(),
+  failed: z.number(),
+  skipped: z.number(),
+  notes: z.array(z.string()),
+});
+
+export function chaosCounts(): Counts & { notes: string[] } {
+  return ChaosReport.parse(JSON.parse(readFileSync(join(outDir, "chaos.json"), "utf8")));
+}

@@ -49,7 +49,11 @@ export const AUDIT_ACTIONS = {
   "image.version-removed": act("image", "Image version removed", "Remove an image version"),
   "job.cancel-requested": act("job", "Job cancellation requested", "Cancel a job"),
   "ledger.swept": act("host", "Leftover removed from a host", "Remove a leftover from a host"),
-  "library.checked": act("library", "Image library compared with the database", "Compare the image library with the database"),
+  "library.checked": act(
+    "library",
+    "Image library compared with the database",
+    "Compare the image library with the database",
+  ),
   "request.approval-waived": act("request", "Approval waived by policy", "Waive the approval of a request"),
   "request.approved": act("request", "Request approved", "Approve a request"),
   "request.cancel-requested": act("request", "Request cancellation requested", "Cancel a running request"),

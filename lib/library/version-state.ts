@@ -99,10 +99,7 @@ async function becomeReady(tx: Tx, version: VersionRow, analysis: Analysis): Pro
   await tx.delete(imageDisks).where(eq(imageDisks.versionId, version.id));
   await tx.insert(imageDisks).values(
     analysis.disks.map(
-      (
-        { facts, fileName, entry, files, sha256, fileSizes, storedSize, guest, allocation, fingerprint },
-        position,
-      ) => ({
+      ({ facts, fileName, entry, files, sha256, fileSizes, storedSize, guest, allocation, fingerprint }, position) => ({
         versionId: version.id,
         position,
         fileName,

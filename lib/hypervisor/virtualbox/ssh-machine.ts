@@ -56,7 +56,7 @@ export class SshMachine implements HostMachine {
 
   /** On the PATH of the account, or where VirtualBox's installer for Windows says that it put it. */
   async search(signal?: AbortSignal): Promise<string | null> {
-    const options = { signal, timeoutMs: PROBE_MS };
+    const options = { signal, timeoutMs: PROBE_MS, maxBytes: MOST_PROBED };
     if (this.os === "windows") {
       const folder = (await this.#run(windowsInstallFolder(), options)).stdout.trim();
       return /^[A-Za-z]:\\[^"\r\n]*$/.test(folder) ? win32.join(folder, "VBoxManage.exe") : null;
