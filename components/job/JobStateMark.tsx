@@ -1,4 +1,4 @@
-import type { JobState } from "#lib/domain/job.ts";
+import type { HostWait, JobState } from "#lib/domain/job.ts";
 import { StateMark, type StateKind } from "#components/ui/StateMark.tsx";
 
 const LOOK: Record<JobState, { state: StateKind; word: string }> = {
@@ -10,6 +10,9 @@ const LOOK: Record<JobState, { state: StateKind; word: string }> = {
   cancelled: { state: "off", word: "cancelled" },
 };
 
-export function JobStateMark({ state }: { readonly state: JobState }) {
+/** `waiting`: it lies aside until its host is back. */
+export function JobStateMark({ state, waiting }: { readonly state: JobState; readonly waiting: HostWait | null }) {
+  if (waiting !== null && state === "queued")
+    return <StateMark state="paused">waiting for {waiting.hostName}</StateMark>;
   return <StateMark state={LOOK[state].state}>{LOOK[state].word}</StateMark>;
 }

@@ -62,7 +62,7 @@ export function JobTable() {
                   </Link>
                 </Td>
                 <Td>
-                  <JobStateMark state={job.state} />
+                  <JobStateMark state={job.state} waiting={job.waiting} />
                 </Td>
                 <Td className="max-w-72 truncate">
                   {job.stages.find((stage) => stage.state === "running")?.label ?? "–"}

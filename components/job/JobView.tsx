@@ -26,7 +26,7 @@ export function JobView({ id }: { readonly id: string }) {
     <section aria-label={data.title} className="space-y-4 rounded-md border border-line bg-surface p-4">
       <header className="flex flex-wrap items-center gap-3">
         <h2 className="min-w-0 flex-1 text-sm font-semibold break-words">{data.title}</h2>
-        <JobStateMark state={data.state} />
+        <JobStateMark state={data.state} waiting={data.waiting} />
         <CancelJobButton job={data} mayCancel={role !== undefined && may(role, "job.cancel")} />
       </header>
       <dl className="grid grid-cols-[auto_1fr] gap-x-3 gap-y-1 text-sm tabular-nums">

@@ -89,8 +89,22 @@ describe("startInventorySync", () => {
       .set({ connection: { driver: "demo", connection: { transport: "demo", vendor: "xen" } } })
       .where(eq(hosts.name, "demo-xen"));
     services.events.publish({ type: "host", id: host?.id ?? "" });
-    await expect.poll(async () => (await hostNamed("demo-xen"))?.state, patient).toBe("online");
-    expect(await hostNamed("demo-xen")).toMatchObject({ staleSince: null, error: null });
+    // Online as soon as it is open; its rows are old until they are read.
+    await expect.poll(async () => (await hostNamed("demo-xen"))?.staleSince, patient).toBeNull();
+    expect(await hostNamed("demo-xen")).toMatchObject({ state: "online", error: null });
+  });
+
+  it("corrects what another process, or a dead one, wrote of a host that it holds", async () => {
+    const host = await hostNamed("demo-kvm");
+    const error = { kind: "unavailable" as const, code: "host.unreachable", message: "Seen from elsewhere." };
+    await services.db
+      .update(hosts)
+      .set({ state: "offline", error, staleSince: new Date() })
+      .where(eq(hosts.id, host?.id ?? ""));
+    await expect
+      .poll(async () => (await hostNamed("demo-kvm"))?.state, { timeout: 50_000, interval: 200 })
+      .toBe("online");
+    expect(await hostNamed("demo-kvm")).toMatchObject({ error: null, staleSince: null });
   });
 
   it("ends the session of a host that is removed, and forgets its inventory", async () => {

@@ -12,6 +12,15 @@ import { isOurTrouble, patiently } from "./patience.ts";
 const END_MS = 10 * 60_000;
 const HURRY_MS = 3000;
 
+/** Nothing of a job that has ended still runs. */
+export function closedStages(stages: JobRow["stages"], state: JobEnd["state"]): JobRow["stages"] {
+  if (stages.every((stage) => stage.state !== "running")) return stages;
+  const closed = state === "succeeded" ? ("done" as const) : ("failed" as const);
+  return stages.map((stage) =>
+    stage.state === "running" ? { ...stage, state: closed, finishedAt: new Date().toISOString() } : stage,
+  );
+}
+
 /** Throws `worker.stopping` when the job is another worker's by now, and the database's error when it stays away. */
 export async function endJob(
   services: Services,
@@ -37,6 +46,8 @@ export async function endJob(
             .where(and(ownRow(row), inArray(jobs.state, ["running", "cancelling"])))
             .returning();
           if (job === undefined) return null;
+          const stages = closedStages(job.stages, end.state);
+          if (stages !== job.stages) await tx.update(jobs).set({ stages }).where(eq(jobs.id, job.id));
           return (await ended?.(tx, job, end)) ?? [];
         }),
       leave.aborted ? { ms: HURRY_MS } : { ms: END_MS, signal: leave },

@@ -8,8 +8,8 @@ import { ownRow } from "./lease.ts";
 
 /** How long a job waits for a host where nothing else is set; hours. */
 export const USUAL_WAIT_HOURS = 6;
-/** A host may go away under one job so many times: each time the work begins from its beginning. */
-const MOST_INTERRUPTIONS = 10;
+/** Each time the work begins from its beginning. */
+const USUAL_INTERRUPTIONS = 5;
 const FIRST_MS = 1000;
 const MOST_MS = 60_000;
 /** Where nobody keeps a session with the host, or nobody notices that it is back, the job looks for itself. */
@@ -37,6 +37,8 @@ export function tellsOfAbsence(error: unknown): error is AppError {
 
 export interface WaitLimits {
   readonly hours: number;
+  /** A host may go away under one job so many times. */
+  readonly interruptions?: number;
   /** Of the first pause; each further one is twice as long, up to a minute. */
   readonly firstPauseMs?: number;
 }
@@ -52,10 +54,10 @@ export async function putAside(
   row: Row,
   waited: HostWait | null,
   { host, reason }: HostAway,
-  { hours, firstPauseMs = FIRST_MS }: WaitLimits,
+  { hours, interruptions: most = USUAL_INTERRUPTIONS, firstPauseMs = FIRST_MS }: WaitLimits,
 ): Promise<HostWait | null> {
   const interruptions = row.interruptions + (waited === null ? 1 : 0);
-  if (interruptions > MOST_INTERRUPTIONS) return null;
+  if (interruptions > most) return null;
   const { rows } = (await db.execute(sql`select extract(epoch from now()) * 1000 as now`)) as unknown as {
     rows: { now: string }[];
   };

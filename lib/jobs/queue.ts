@@ -5,6 +5,7 @@ import { fromDrizzle, fromPglite, PgBoss } from "pg-boss";
 import type { Database, Db, Tx } from "#lib/db/client.ts";
 import { jobs, ledger } from "#lib/db/schema.ts";
 import { ACTIVE_JOB_STATES, JOB_KINDS, type Job, type JobKind } from "#lib/domain/job.ts";
+import { closedStages } from "./end-job.ts";
 
 export interface NewJob {
   readonly kind: JobKind;
@@ -116,8 +117,14 @@ export async function openJobQueue(database: Database): Promise<OpenJobQueue> {
         .set({ ...mark, state: "cancelled", finishedAt: sql`now()`, waiting: null, resumeAt: null })
         // One that has made something has to run to remove it.
         .where(and(eq(jobs.id, jobId), eq(jobs.state, "queued"), or(eq(jobs.attempt, 0), madeNothing)))
-        .returning({ id: jobs.id });
-      if (queued !== undefined) return true;
+        .returning({ stages: jobs.stages });
+      if (queued !== undefined) {
+        await tx
+          .update(jobs)
+          .set({ stages: closedStages(queued.stages, "cancelled") })
+          .where(eq(jobs.id, jobId));
+        return true;
+      }
       const [running] = await tx
         .update(jobs)
         .set({ ...mark, state: "cancelling", resumeAt: null })

@@ -15,7 +15,7 @@ let bench: Bench;
 let big: string;
 
 beforeAll(async () => {
-  bench = await deployBench();
+  bench = await deployBench({ wait: { interruptions: 2 } });
   big = await bench.addImage("big", 48 * MIB);
 });
 afterEach(async () => {

@@ -1,13 +1,12 @@
-/** A real host that goes away in the middle of an upload, and comes back. */
+/** A real host that goes away in the middle of a transfer, and comes back. */
 import { readdirSync } from "node:fs";
 import { createConnection, createServer, type Server, type Socket } from "node:net";
 import { join } from "node:path";
 import { eq } from "drizzle-orm";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { startLibvirtd, whyNoLibvirtd, type Libvirtd } from "#e2e/lab/libvirt/libvirtd.ts";
-import { auditEntries, ledger } from "#lib/db/schema.ts";
-import { approveRequest } from "#lib/services/request/decide-request.ts";
-import { retryRequest } from "#lib/services/request/retry-request.ts";
+import { auditEntries, hosts, jobs, ledger } from "#lib/db/schema.ts";
+import { cancelRequest } from "#lib/services/request/cancel-request.ts";
 import { startSweep } from "./sweep.ts";
 import { deployBench, until, type Bench } from "./testing.ts";
 
@@ -52,7 +51,7 @@ class Line {
 }
 
 describe.skipIf(reason !== null)(
-  `a real host that dies in the middle of an upload${reason === null ? "" : ` (skipped: ${reason})`}`,
+  `a real host that goes away in the middle of a transfer${reason === null ? "" : ` (skipped: ${reason})`}`,
   () => {
     let lab: Libvirtd;
     let line: Line;
@@ -69,7 +68,7 @@ describe.skipIf(reason !== null)(
       lab.stop();
     }, 60_000);
 
-    it("ends with a clear error, is cleaned up when the host is back, and can be asked for again", async () => {
+    it("is waited for, cleaned up when it is back, and has the VM in the end", async () => {
       const { services } = bench;
       const name = "lost-host";
       const big = await bench.addImage("big", 48 * 1024 ** 2);
@@ -89,37 +88,74 @@ describe.skipIf(reason !== null)(
           return false;
         },
       });
-      const failed = await bench.ended(await bench.deploy(choice, big));
+      const request = await bench.deploy(choice, big);
+      const waiting = await until("the deploy to wait for its host", async () => {
+        const [row] = await services.db.select().from(jobs).where(eq(jobs.subjectId, request.id));
+        return row?.resumeAt == null ? null : row;
+      });
       expect(cutAt, "progress at the cut").toBeLessThan(1);
-      expect(failed.target).toMatchObject({ status: "failed", vmRef: null, error: { code: "host.unreachable" } });
-      expect(failed.target.error?.hint).toContain("as soon as the host can be reached again");
-      // What is on the host now is what the ledger names, and the person was told of it.
-      expect(failed.ledger.map(({ kind, state }) => [kind, state])).toEqual([["disk", "planned"]]);
+      expect(waiting).toMatchObject({
+        state: "queued",
+        error: null,
+        waiting: { hostId: host.id, hostName: "lab-kvm" },
+      });
+      // What is on the host now is what the ledger names.
+      const open = await services.db.select().from(ledger).where(eq(ledger.jobId, waiting.id));
+      expect(open.map(({ kind, state }) => [kind, state])).toEqual([["disk", "planned"]]);
       const [left] = readdirSync(lab.poolDir);
-      expect(failed.ledger[0]?.ref).toBe(`${lab.poolName}/${left ?? ""}`);
-      expect(failed.target.error?.hint).toContain(left);
+      expect(open[0]?.ref).toBe(`${lab.poolName}/${left ?? ""}`);
 
+      line.mend();
+      const done = await bench.ended(request);
+      expect(done.target).toMatchObject({ status: "succeeded", error: null, receipt: { equal: true } });
+      expect(done.ledger.map(({ kind, state }) => [kind, state])).toEqual([
+        ["disk", "removed"],
+        ["disk", "kept"],
+        ["vm", "kept"],
+      ]);
+      expect(readdirSync(lab.poolDir)).toHaveLength(1);
+      expect(lab.virsh("list", "--all", "--name").trim()).toBe(name);
+    });
+
+    it("keeps its debt in the ledger when somebody cancels meanwhile, and pays it when it is back", async () => {
+      const { services } = bench;
+      const name = "lost-and-cancelled";
+      const big = await bench.addImage("bigger", 48 * 1024 ** 2);
+      const [host] = await services.db.select().from(hosts).where(eq(hosts.name, "lab-kvm"));
+      if (host === undefined) throw new Error("no host");
+      const before = readdirSync(lab.poolDir);
+      const choice = await bench.choice(host, name, { poolRef: lab.poolName, start: false }, big);
+      let stage = "";
+      bench.interfere.set(name, {
+        stage: async (id, state) => void (stage = state === "running" ? id : ""),
+        progress() {
+          if (stage === "transfer") line.cut();
+          return false;
+        },
+      });
+      const request = await bench.deploy(choice, big);
+      await until("the deploy to wait for its host", async () => {
+        const [row] = await services.db.select().from(jobs).where(eq(jobs.subjectId, request.id));
+        return row?.resumeAt == null ? null : row;
+      });
+      await cancelRequest(bench.operator, request.id, null);
+      const ended = await bench.ended(request);
+      expect(ended.target).toMatchObject({ status: "cancelled", error: { code: "job.cancelled" } });
+      expect(ended.target.error?.hint).toContain("as soon as the host can be reached again");
+      expect(readdirSync(lab.poolDir)).toHaveLength(before.length + 1);
       const sweep = startSweep(services);
       try {
         line.mend();
         await until("the host swept", async () => {
-          const [entry] = await services.db.select().from(ledger).where(eq(ledger.jobId, failed.job.id));
+          const [entry] = await services.db.select().from(ledger).where(eq(ledger.jobId, ended.job.id));
           return entry?.state === "removed" ? entry : null;
         });
       } finally {
         await sweep.close();
       }
-      expect(readdirSync(lab.poolDir)).toEqual([]);
-      expect(lab.virsh("vol-list", lab.poolName).trim()).toBe("");
+      expect(readdirSync(lab.poolDir)).toEqual(before);
       const swept = await services.db.select().from(auditEntries).where(eq(auditEntries.action, "ledger.swept"));
-      expect(swept).toMatchObject([{ subjectId: host.id, details: { kind: "disk", jobId: failed.job.id } }]);
-
-      const again = await retryRequest(bench.requester, failed.request.id);
-      await approveRequest(bench.operator, again.id, { planHash: again.planHash, reason: "" });
-      const done = await bench.ended(again);
-      expect(done.target).toMatchObject({ status: "succeeded", error: null, receipt: { equal: true } });
-      expect(readdirSync(lab.poolDir)).toHaveLength(1);
-      expect(lab.virsh("list", "--all", "--name").trim()).toBe(name);
+      expect(swept).toMatchObject([{ subjectId: host.id, details: { kind: "disk", jobId: ended.job.id } }]);
     });
   },
 );

@@ -1,6 +1,8 @@
 /** Which code does which job; the console and every worker use the same list. */
 import type { JobKind } from "#lib/domain/job.ts";
-import type { JobHandler } from "#lib/jobs/runner.ts";
+import { AppError } from "#lib/errors.ts";
+import { USUAL_WAIT_HOURS } from "#lib/jobs/host-wait.ts";
+import type { JobHandler, RunnerOptions } from "#lib/jobs/runner.ts";
 import { analyseHandler } from "#lib/library/jobs/analyse.ts";
 import { captureHandler } from "#lib/library/jobs/capture.ts";
 import { importHandler } from "#lib/library/jobs/import.ts";
@@ -13,5 +15,24 @@ export const HANDLERS: Record<JobKind, JobHandler> = {
   "image.capture": captureHandler,
 };
 
-/** Each job converts in a thread of its own; two keep both the disk and the network busy. */
-export const CONCURRENCY = 2;
+/**
+ * How much runs at a time: what people ask for by option, then by environment. Each job converts in a thread of its
+ * own; two keep both the disk and the network busy. Throws `settings.not-a-number`.
+ */
+export function runnerOptions(asked: { readonly jobs?: number | undefined } = {}): RunnerOptions {
+  return {
+    concurrency: asked.jobs ?? numberFrom("SUPRAVISOR_JOBS", 2, 64),
+    perHost: numberFrom("SUPRAVISOR_JOBS_PER_HOST", 4, 64),
+    wait: { hours: numberFrom("SUPRAVISOR_HOST_WAIT_HOURS", USUAL_WAIT_HOURS, 14 * 24) },
+  };
+}
+
+function numberFrom(name: string, usual: number, most: number): number {
+  const text = process.env[name];
+  if (text === undefined || text === "") return usual;
+  const value = Number(text);
+  if (Number.isInteger(value) && value >= 1 && value <= most) return value;
+  throw new AppError("invalid", "settings.not-a-number", `${name} is “${text}”.`, {
+    hint: `Give it a whole number from 1 to ${most}, or leave it out for ${usual}.`,
+  });
+}

@@ -19,7 +19,7 @@ import { keyFile } from "#lib/secrets/key-file.ts";
 import type { Services } from "#lib/services/context.ts";
 import { openClosers } from "./closers.ts";
 import { administratorFromEnvironment } from "./first-administrator.ts";
-import { CONCURRENCY, HANDLERS } from "./handlers.ts";
+import { HANDLERS, runnerOptions } from "./handlers.ts";
 import { DATA_POLICY, pagePolicy, setCommonHeaders } from "./headers.ts";
 import { addressOf, closeListener, createListener, listen, tlsFiles } from "./listen.ts";
 import { openLog } from "./log.ts";
@@ -82,7 +82,7 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
     opened.add("inventory", () => inventory.close());
     const librarySweep = await startLibrarySweep(services);
     opened.add("library", () => librarySweep.close());
-    const runner = await startRunner(services, base.queue, HANDLERS, { concurrency: CONCURRENCY });
+    const runner = await startRunner(services, base.queue, HANDLERS, runnerOptions());
     opened.add("worker", () => runner.close(), WORKER_CLOSE_MS);
     const sweep = startSweep(services);
     opened.add("sweep", () => sweep.close());

@@ -5,7 +5,7 @@ import { eq } from "drizzle-orm";
 import { settings } from "#lib/db/schema.ts";
 import { AppError } from "#lib/errors.ts";
 import { startRunner } from "#lib/jobs/runner.ts";
-import { CONCURRENCY, HANDLERS } from "#lib/server/handlers.ts";
+import { HANDLERS, runnerOptions } from "#lib/server/handlers.ts";
 import { openLog } from "#lib/server/log.ts";
 import { openServices } from "#lib/server/services.ts";
 import type { Services } from "#lib/services/context.ts";
@@ -14,11 +14,13 @@ import type { Services } from "#lib/services/context.ts";
 export async function startWorker(options: {
   databaseUrl: string;
   dataDir: string;
+  /** Of each kind at the same time. */
+  jobs?: number;
 }): Promise<{ close(): Promise<void> }> {
   const base = await openServices({ ...options, log: openLog(), joins: true });
   try {
     await checkLibrary(base.services);
-    const runner = await startRunner(base.services, base.queue, HANDLERS, { concurrency: CONCURRENCY });
+    const runner = await startRunner(base.services, base.queue, HANDLERS, runnerOptions({ jobs: options.jobs }));
     return {
       async close() {
         await runner.close();
