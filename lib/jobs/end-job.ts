@@ -4,6 +4,7 @@ import { jobs } from "#lib/db/schema.ts";
 import { isEnded } from "#lib/domain/job.ts";
 import { AppError } from "#lib/errors.ts";
 import type { Services } from "#lib/services/context.ts";
+import { closedStages } from "./closed-stages.ts";
 import { STOPPING, type JobEnd, type JobHandler, type JobRow } from "./handler.ts";
 import { ownRow } from "./lease.ts";
 import { isOurTrouble, patiently } from "./patience.ts";
@@ -11,15 +12,6 @@ import { isOurTrouble, patiently } from "./patience.ts";
 /** No byte moves any more, and the row's fence keeps a late end from another attempt: there is time. */
 const END_MS = 10 * 60_000;
 const HURRY_MS = 3000;
-
-/** Nothing of a job that has ended still runs. */
-export function closedStages(stages: JobRow["stages"], state: JobEnd["state"]): JobRow["stages"] {
-  if (stages.every((stage) => stage.state !== "running")) return stages;
-  const closed = state === "succeeded" ? ("done" as const) : ("failed" as const);
-  return stages.map((stage) =>
-    stage.state === "running" ? { ...stage, state: closed, finishedAt: new Date().toISOString() } : stage,
-  );
-}
 
 /** Throws `worker.stopping` when the job is another worker's by now, and the database's error when it stays away. */
 export async function endJob(

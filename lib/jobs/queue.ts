@@ -5,7 +5,7 @@ import { fromDrizzle, fromPglite, PgBoss } from "pg-boss";
 import type { Database, Db, Tx } from "#lib/db/client.ts";
 import { jobs, ledger } from "#lib/db/schema.ts";
 import { ACTIVE_JOB_STATES, JOB_KINDS, type Job, type JobKind } from "#lib/domain/job.ts";
-import { closedStages } from "./end-job.ts";
+import { closedStages } from "./closed-stages.ts";
 
 export interface NewJob {
   readonly kind: JobKind;

@@ -13,6 +13,7 @@ import { AppError } from "#lib/errors.ts";
 import { productVersion } from "#lib/version.ts";
 import type { Services } from "#lib/services/context.ts";
 import { STOPPING, type JobHandler } from "./handler.ts";
+import { requireTurn } from "./host-turn.ts";
 import { USUAL_WAIT_HOURS, type WaitLimits } from "./host-wait.ts";
 import { patiently } from "./patience.ts";
 import { perform } from "./perform.ts";
@@ -89,24 +90,27 @@ export async function startRunner(
     leave.throwIfAborted();
     const alive = sql`(${jobs.worker} is null or (${taken.has(job.data.jobId)} and ${jobs.worker} = ${worker.name}))`;
     taken.add(job.data.jobId);
-    const [row] = await db
-      .update(jobs)
-      .set({
-        attempt: sql`${jobs.attempt} + 1`,
-        // A row that says who runs it was not given back: that worker died of it, or with it. In another stage than
-        // the one before, it did not die of the same thing.
-        crashes: sql`case
+    const [row] = await db.transaction(async (tx) => {
+      if (options.perHost !== undefined) await requireTurn(tx, job.data.jobId, options.perHost);
+      return tx
+        .update(jobs)
+        .set({
+          attempt: sql`${jobs.attempt} + 1`,
+          // A row that says who runs it was not given back: that worker died of it, or with it. In another stage than
+          // the one before, it did not die of the same thing.
+          crashes: sql`case
           when ${alive} then ${jobs.crashes}
           when ${jobs.crashStage} = ${RUNNING_STAGE} then ${jobs.crashes} + 1
           else 1 end`,
-        crashStage: sql`case when ${alive} then ${jobs.crashStage} else ${RUNNING_STAGE} end`,
-        worker: worker.name,
-        startedAt: sql`coalesce(${jobs.startedAt}, now())`,
-        resumeAt: null,
-        state: sql`case when ${jobs.cancelRequestedAt} is null then 'running' else 'cancelling' end`,
-      })
-      .where(and(eq(jobs.id, job.data.jobId), notInArray(jobs.state, [...ENDED_JOB_STATES])))
-      .returning();
+          crashStage: sql`case when ${alive} then ${jobs.crashStage} else ${RUNNING_STAGE} end`,
+          worker: worker.name,
+          startedAt: sql`coalesce(${jobs.startedAt}, now())`,
+          resumeAt: null,
+          state: sql`case when ${jobs.cancelRequestedAt} is null then 'running' else 'cancelling' end`,
+        })
+        .where(and(eq(jobs.id, job.data.jobId), notInArray(jobs.state, [...ENDED_JOB_STATES])))
+        .returning();
+    });
     // Cancelled while it waited, or ended by a worker that died right after.
     if (row === undefined) return;
     await perform(services, row, handlers[row.kind], leave, limits);

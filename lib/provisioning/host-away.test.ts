@@ -1,6 +1,6 @@
 /** Hosts that go away under a deploy, or answer late: the deploy waits for them, and what is made stays made. */
 import { eq } from "drizzle-orm";
-import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
+import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from "vitest";
 import { hosts, jobs, ledger, requests, requestTargets } from "#lib/db/schema.ts";
 import { VENDORS, type Vendor } from "#lib/domain/hardware.ts";
 import { refreshSession } from "#lib/inventory/sessions.ts";
@@ -9,6 +9,8 @@ import { cancelRequest } from "#lib/services/request/cancel-request.ts";
 import { approveRequest } from "#lib/services/request/decide-request.ts";
 import { sweepOnce } from "./sweep.ts";
 import { deployBench, until, type Bench } from "./testing.ts";
+
+vi.setConfig({ testTimeout: 240_000, hookTimeout: 240_000 });
 
 const MIB = 1024 ** 2;
 let bench: Bench;

@@ -5,7 +5,7 @@ import type { JobIO } from "#lib/jobs/runner.ts";
 import { bounded } from "./bounded.ts";
 
 /** A session that is being opened, or opened again, is there within this time: shorter than beginning the work again. */
-const PATIENCE_MS = 20_000;
+const PATIENCE_MS = 10_000;
 
 /** One wait on a host for a job. `doing` is what a person reads when it takes longer than `ms`. Throws what `withHost` throws, `host.timeout`. */
 export function onHost<T>(

@@ -1,45 +1,17 @@
 /** A database that breaks connections, or is away, while short deploys change their stages: nobody's deploy ends of it. */
-import { randomBytes, randomUUID } from "node:crypto";
-import { mkdtemp, rm } from "node:fs/promises";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { randomUUID } from "node:crypto";
 import { setTimeout as delay } from "node:timers/promises";
 import pg from "pg";
-import { pino } from "pino";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { openDatabase } from "#lib/db/client.ts";
 import { hosts } from "#lib/db/schema.ts";
 import { postgresPrograms, startTestPostgres, type TestPostgres } from "#lib/db/testing-postgres.ts";
-import type { TestServices } from "#lib/db/testing.ts";
+import { testServices } from "#lib/db/testing.ts";
 import { VENDORS } from "#lib/domain/hardware.ts";
-import { localBus } from "#lib/events/bus.ts";
-import { openJobQueue } from "#lib/jobs/queue.ts";
-import { secretBox } from "#lib/secrets/box.ts";
 import { repairRequests } from "./repair.ts";
 import { deployBench, until, type Bench, type Outcome } from "./testing.ts";
 
-const ROUNDS = 3;
+const ROUNDS = 2;
 const ROUND_MS = 3000;
-
-async function servicesOn(url: string): Promise<TestServices> {
-  const database = await openDatabase({ url, dataDir: null });
-  const dataDir = await mkdtemp(join(tmpdir(), "supravisor-storm-"));
-  const queue = await openJobQueue(database);
-  return {
-    database,
-    db: database.db,
-    events: localBus(),
-    secrets: secretBox(randomBytes(32)),
-    jobs: queue,
-    dataDir,
-    log: pino({ level: "silent" }),
-    async close() {
-      await queue.close();
-      await database.close();
-      await rm(dataDir, { recursive: true, force: true });
-    },
-  };
-}
 
 describe.skipIf(postgresPrograms === null)("deploys on a database that fails under them", () => {
   let postgres: TestPostgres;
@@ -51,7 +23,7 @@ describe.skipIf(postgresPrograms === null)("deploys on a database that fails und
     postgres = await startTestPostgres();
     storm = new pg.Pool({ connectionString: postgres.url, max: 1, application_name: "storm" });
     storm.on("error", () => undefined);
-    bench = await deployBench({ services: await servicesOn(postgres.url) });
+    bench = await deployBench({ services: await testServices(postgres.url) });
   }, 120_000);
   afterAll(async () => {
     await bench.close();
@@ -100,7 +72,7 @@ describe.skipIf(postgresPrograms === null)("deploys on a database that fails und
       const outcomes = await Promise.all(requests.map((request) => bench.ended(request)));
       for (const [i, outcome] of outcomes.entries()) await expectWhole(names[i] ?? "", outcome);
     }
-    expect(cut).toBeGreaterThan(ROUNDS);
+    expect(cut).toBeGreaterThan(20);
     // Nothing was left for the repair to find.
     expect(await repairRequests(bench.services)).toBe(0);
     const rows = await bench.services.db.select().from(hosts);

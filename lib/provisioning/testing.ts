@@ -77,7 +77,8 @@ export interface Bench {
   close(): Promise<void>;
 }
 
-const PATIENCE_MS = 40_000;
+/** Of a machine that is busy with other things. */
+const PATIENCE_MS = 150_000;
 const LOOK_MS = 40;
 
 export async function until<T>(what: string, ask: () => Promise<T | null>): Promise<T> {

@@ -8,7 +8,9 @@ import { NO_HINTS } from "#lib/library/create-version.ts";
 import type { FrozenPlan, TargetChoice } from "#lib/domain/request.ts";
 import { AppError } from "#lib/errors.ts";
 import { hashPlan } from "#lib/provisioning/frozen-plan.ts";
+import { repairRequests } from "#lib/provisioning/repair.ts";
 import type { Ctx } from "../context.ts";
+import { cancelJob } from "../job/jobs.ts";
 import { testPerson } from "../testing.ts";
 import { cancelRequest } from "./cancel-request.ts";
 import { approveRequest, denyRequest } from "./decide-request.ts";
@@ -192,5 +194,98 @@ describe("deciding a request", () => {
     expect(await jobsOf(request.id)).toEqual([]);
     const targets = await services.db.select().from(requestTargets).where(eq(requestTargets.requestId, request.id));
     expect(targets.map(({ status }) => status)).toEqual(["cancelled", "cancelled"]);
+  });
+});
+
+describe("a request that says otherwise than its jobs", () => {
+  const failed = { kind: "internal" as const, code: "internal", message: "The job fell over." };
+
+  /** As an older release left it: the jobs have ended, their targets run for ever. */
+  async function stuck(): Promise<{ id: string; number: number }> {
+    const request = await pending();
+    await approveRequest(operator, request.id, { planHash: request.planHash, reason: "" });
+    const { db } = services;
+    await db.update(jobs).set({ state: "failed", error: failed, attempt: 1 }).where(eq(jobs.subjectId, request.id));
+    await db.update(requestTargets).set({ status: "running" }).where(eq(requestTargets.requestId, request.id));
+    await db.update(requests).set({ status: "running" }).where(eq(requests.id, request.id));
+    return request;
+  }
+
+  async function expectFailed(id: string): Promise<void> {
+    const [request] = await services.db.select().from(requests).where(eq(requests.id, id));
+    expect(request).toMatchObject({ status: "failed" });
+    expect(request?.finishedAt).not.toBeNull();
+    const targets = await services.db.select().from(requestTargets).where(eq(requestTargets.requestId, id));
+    expect(targets).toMatchObject([
+      { status: "failed", error: failed },
+      { status: "failed", error: failed },
+    ]);
+  }
+
+  it("is put right by the repair, once, and the trail says so", async () => {
+    const { id } = await stuck();
+    expect(await repairRequests(services)).toBe(1);
+    await expectFailed(id);
+    expect((await actionsOf(id)).slice(1)).toEqual([
+      "target.failed failed",
+      "target.failed failed",
+      "request.repaired ok",
+    ]);
+    expect(await repairRequests(services)).toBe(0);
+  });
+
+  it("is put right too when only the request was left behind, or the job is gone", async () => {
+    const behind = await stuck();
+    await services.db
+      .update(requestTargets)
+      .set({ status: "failed", error: failed })
+      .where(eq(requestTargets.requestId, behind.id));
+    const gone = await stuck();
+    await services.db.delete(jobs).where(eq(jobs.subjectId, gone.id));
+    expect(await repairRequests(services)).toBe(2);
+    await expectFailed(behind.id);
+    const targets = await services.db.select().from(requestTargets).where(eq(requestTargets.requestId, gone.id));
+    expect(targets.map(({ status, error }) => [status, error?.code])).toEqual([
+      ["failed", "job.not-found"],
+      ["failed", "job.not-found"],
+    ]);
+  });
+
+  it("is left alone while its jobs are not over", async () => {
+    const request = await pending();
+    await approveRequest(operator, request.id, { planHash: request.planHash, reason: "" });
+    await pending();
+    expect(await repairRequests(services)).toBe(0);
+  });
+
+  it("is settled by a cancel, which never does nothing", async () => {
+    const { id } = await stuck();
+    await cancelRequest(operator, id, null);
+    await expectFailed(id);
+    expect(await codeOf(cancelRequest(operator, id, null))).toBe("request.ended");
+  });
+
+  it("refuses to cancel a target that has ended while others run", async () => {
+    const request = await pending();
+    await approveRequest(operator, request.id, { planHash: request.planHash, reason: "" });
+    const [first] = await services.db.select().from(requestTargets).where(eq(requestTargets.requestId, request.id));
+    await cancelRequest(operator, request.id, first?.id ?? "");
+    expect(await codeOf(cancelRequest(operator, request.id, first?.id ?? ""))).toBe("request.target-ended");
+  });
+
+  it("says that it is being cancelled when its job is cancelled", async () => {
+    const request = await pending();
+    await approveRequest(operator, request.id, { planHash: request.planHash, reason: "" });
+    const [job] = await jobsOf(request.id);
+    await services.db
+      .update(jobs)
+      .set({ state: "running", attempt: 1, worker: "w" })
+      .where(eq(jobs.id, job?.id ?? ""));
+    await cancelJob(operator, job?.id ?? "");
+    const [target] = await services.db
+      .select()
+      .from(requestTargets)
+      .where(eq(requestTargets.jobId, job?.id ?? ""));
+    expect(target?.status).toBe("cancelling");
   });
 });
