@@ -2,7 +2,7 @@
 import { and, inArray, sql } from "drizzle-orm";
 import { hosts, jobs } from "#lib/db/schema.ts";
 import type { Db } from "#lib/db/client.ts";
-import type { HostWait } from "#lib/domain/job.ts";
+import type { HostWait, Job } from "#lib/domain/job.ts";
 import { AppError } from "#lib/errors.ts";
 import { ownRow } from "./lease.ts";
 
@@ -47,13 +47,14 @@ type Row = Pick<typeof jobs.$inferSelect, "id" | "attempt" | "interruptions">;
 
 /**
  * Puts the job aside. Null: it has waited, or begun again, as long and often as it may. `waited`: what it waited for
- * before, when the host has not shown since that it is back.
+ * before, when the host has not shown since that it is back. `stagesWith`: how its page says so.
  */
 export async function putAside(
   db: Db,
   row: Row,
   waited: HostWait | null,
   { host, reason }: HostAway,
+  stagesWith: (wait: HostWait) => Job["stages"],
   { hours, interruptions: most = USUAL_INTERRUPTIONS, firstPauseMs = FIRST_MS }: WaitLimits,
 ): Promise<HostWait | null> {
   const interruptions = row.interruptions + (waited === null ? 1 : 0);
@@ -75,6 +76,7 @@ export async function putAside(
       state: sql`case when ${jobs.cancelRequestedAt} is null then 'queued' else 'cancelling' end`,
       resumeAt: sql`case when ${jobs.cancelRequestedAt} is null then now() + ${`${pause} milliseconds`}::interval end`,
       worker: null,
+      stages: stagesWith(waiting),
       waiting,
       interruptions,
     })

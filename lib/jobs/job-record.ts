@@ -23,8 +23,10 @@ export interface JobRecord {
   flush(): Promise<void>;
   /** What the job waited for, while the host has not shown that it is back. */
   waited(): HostWait | null;
-  /** The stage under which people see that it waits; null: that it does no longer. */
-  waits(wait: HostWait | null): Promise<void>;
+  /** The stages with the one under which people see that it waits, for the write that puts it aside. */
+  waitingStages(wait: HostWait): Job["stages"];
+  /** That stage is over. */
+  waitIsOver(): Promise<void>;
 }
 
 export function jobRecord(services: Services, row: typeof jobs.$inferSelect): JobRecord {
@@ -47,7 +49,7 @@ export function jobRecord(services: Services, row: typeof jobs.$inferSelect): Jo
     dirty = false;
     await services.db.update(jobs).set({ progress: latest }).where(ownRow(row));
   };
-  const stage = async (id: string, state: StageState, label?: string): Promise<void> => {
+  const put = (id: string, state: StageState, label?: string): Job["stages"] => {
     const now = new Date().toISOString();
     const old = stages.find((each) => each.id === id);
     const next = {
@@ -58,6 +60,10 @@ export function jobRecord(services: Services, row: typeof jobs.$inferSelect): Jo
       finishedAt: state === "done" || state === "failed" ? now : null,
     };
     stages = old === undefined ? [...stages, next] : stages.map((each) => (each.id === id ? next : each));
+    return stages;
+  };
+  const stage = async (id: string, state: StageState, label?: string): Promise<void> => {
+    put(id, state, label);
     if (state === "running") {
       meter = rateMeter();
       latest = null;
@@ -108,9 +114,9 @@ export function jobRecord(services: Services, row: typeof jobs.$inferSelect): Jo
       await save();
     },
     waited: () => waiting,
-    async waits(wait) {
-      if (wait !== null) await stage(WAIT, "running", waitLabel(wait));
-      else if (waiting !== null && stages.some(({ id, state }) => id === WAIT && state === "running"))
+    waitingStages: (wait) => put(WAIT, "running", waitLabel(wait)),
+    async waitIsOver() {
+      if (waiting !== null && stages.some(({ id, state }) => id === WAIT && state === "running"))
         await stage(WAIT, "done", waitedLabel(waiting));
     },
   };

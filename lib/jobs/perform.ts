@@ -75,10 +75,13 @@ export async function perform(
     () => end(new AppError("unprocessable", "job.too-long", "The job took longer than 22 hours.")),
     LONGEST_MS,
   );
-  services.events.publish({ type: "job", id: row.id });
-  if (row.subjectKind === "request") services.events.publish({ type: "request", id: row.subjectId });
+  const announce = (): void => {
+    services.events.publish({ type: "job", id: row.id });
+    if (row.subjectKind === "request") services.events.publish({ type: "request", id: row.subjectId });
+  };
+  announce();
   try {
-    await record.waits(null);
+    await record.waitIsOver();
     const result = await handler.run({
       jobId: row.id,
       attempt: row.attempt,
@@ -98,9 +101,9 @@ export async function perform(
       throw error;
     }
     if (error instanceof HostAway && !ending.signal.aborted) {
-      const waits = await patiently(() => putAside(db, row, record.waited(), error, limits));
+      const waits = await patiently(() => putAside(db, row, record.waited(), error, record.waitingStages, limits));
       if (waits !== null) {
-        await record.waits(waits).catch(() => undefined);
+        announce();
         log.info({ jobId: row.id, hostId: waits.hostId, until: waits.until }, `job waits for its host: ${row.title}`);
         return;
       }
