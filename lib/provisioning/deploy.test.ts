@@ -18,6 +18,9 @@ import { approveRequest, denyRequest } from "#lib/services/request/decide-reques
 import { retryRequest } from "#lib/services/request/retry-request.ts";
 import { deployBench, type Bench, type Outcome } from "./testing.ts";
 
+// Of a machine that is busy with other things.
+vi.setConfig({ testTimeout: 240_000 });
+
 let bench: Bench;
 /** The version of an image with 72 MiB of data: it takes a moment, and is too large for the small pools. */
 let big: string;

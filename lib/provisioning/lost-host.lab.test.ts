@@ -3,12 +3,15 @@ import { readdirSync } from "node:fs";
 import { createConnection, createServer, type Server, type Socket } from "node:net";
 import { join } from "node:path";
 import { eq } from "drizzle-orm";
-import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { afterAll, beforeAll, describe, expect, it, vi } from "vitest";
 import { startLibvirtd, whyNoLibvirtd, type Libvirtd } from "#e2e/lab/libvirt/libvirtd.ts";
 import { auditEntries, hosts, jobs, ledger } from "#lib/db/schema.ts";
 import { cancelRequest } from "#lib/services/request/cancel-request.ts";
 import { startSweep } from "./sweep.ts";
 import { deployBench, until, type Bench } from "./testing.ts";
+
+// Of a machine that is busy with other things.
+vi.setConfig({ testTimeout: 300_000 });
 
 const reason = whyNoLibvirtd();
 
