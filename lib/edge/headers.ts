@@ -50,6 +50,8 @@ export function dropInternalHeaders(request: IncomingMessage): void {
     const name = rawHeaders[at] ?? "";
     if (!isInternalHeader(name)) kept.push(name, rawHeaders[at + 1] ?? "");
   }
-  for (const name of Object.keys(request.headers)) if (isInternalHeader(name)) delete request.headers[name];
+  for (const name of Object.keys(request.headers)) {
+    if (isInternalHeader(name)) Reflect.deleteProperty(request.headers, name);
+  }
   rawHeaders.splice(0, rawHeaders.length, ...kept);
 }
