@@ -149,7 +149,8 @@ function provideSignIn(services: Services, settings: AuthSettings, { ownUrl }: E
     ...settings,
     log,
     clientAddress: () => clientOfCurrentRequest()?.address ?? null,
-    byPassword: async (input) => signedIn(await signInByPassword(services, input), "password", input.address),
+    byPassword: async (input) =>
+      signedIn(await signInByPassword(services, { ...input, via: "web" }), "password", input.address),
     async byOidc(input) {
       const user = await signInByOidc(services, input);
       return user === null ? null : signedIn(user, "oidc", input.address);
