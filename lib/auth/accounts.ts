@@ -4,6 +4,7 @@ import { appendAudit, type AuditActor } from "#lib/audit/append.ts";
 import { recordRepeatable } from "#lib/audit/repeats.ts";
 import type { Tx } from "#lib/db/client.ts";
 import { users } from "#lib/db/schema.ts";
+import { cleanName } from "#lib/domain/plain-name.ts";
 import { Email } from "#lib/domain/user.ts";
 import type { Role } from "#lib/domain/role.ts";
 import { AppError } from "#lib/errors.ts";
@@ -195,10 +196,27 @@ export async function signInByOidc(services: Services, input: Vouched): Promise<
 
 const PROVIDER = { id: null, name: "Single sign-on", role: null, via: "system", address: null } as const;
 
+const LONGEST_NAME = 120;
+
+/** The provider's people name themselves: what a person could not give as their name here is left out. */
+function vouchedName(name: string, email: string): string {
+  let short = "";
+  for (const character of cleanName(name, email)) {
+    if (short.length + character.length > LONGEST_NAME) break;
+    short += character;
+  }
+  return short.trim();
+}
+
 async function addVouched(tx: Tx, input: Vouched, email: string): Promise<UserRow | null> {
   const [made] = await tx
     .insert(users)
-    .values({ email, name: input.name.slice(0, 120), role: input.role ?? "requester", oidcSubject: input.subject })
+    .values({
+      email,
+      name: vouchedName(input.name, email),
+      role: input.role ?? "requester",
+      oidcSubject: input.subject,
+    })
     .returning();
   if (made === undefined) return null;
   await appendAudit(tx, PROVIDER, {
