@@ -38,6 +38,10 @@ export const isOpen = (status: RequestStatus): boolean => ["pending", "approved"
 /** Something of it was not made, so that it could be asked for again. */
 export const leftSomething = (status: RequestStatus): boolean => ["failed", "partly", "cancelled"].includes(status);
 
+/** A target that could be cancelled by itself: it has a job that has not ended and is not being cancelled. */
+export const isOpenTarget = (target: { readonly status: TargetStatus; readonly jobId: string | null }): boolean =>
+  target.jobId !== null && ["waiting", "running"].includes(target.status);
+
 const STATUS_WORDS: Record<RequestStatus, string> = {
   pending: "waits for approval",
   denied: "was denied",
