@@ -5,7 +5,7 @@ import { describe, expect, it } from "vitest";
 import { PowerAction, PowerState } from "./hardware.ts";
 import { JobState, whyNotCancelJob } from "./job.ts";
 import { RequestStatus, TargetStatus } from "./request.ts";
-import { canCancel, canDecide, canRetry, isOpenTarget } from "./request-rules.ts";
+import { canApprove, canCancel, canDecide, canRetry, isOpenTarget } from "./request-rules.ts";
 import { ROLES } from "./role.ts";
 import { canPower } from "./vm-rules.ts";
 
@@ -38,6 +38,12 @@ describe("requests", () => {
         const person = { id: "me", role };
         const decider = role === "operator" || role === "administrator";
         expect(canDecide(request, person) === true).toBe(decider && !own && status === "pending");
+        expect(canApprove(request, person, true)).toEqual(canDecide(request, person));
+        const held = canApprove(request, person, false);
+        expect(held === true ? "allowed" : held.code).not.toBe("allowed");
+        if (canDecide(request, person) === true)
+          expect(held).toMatchObject({ code: "request.approver-not-independent" });
+        expect(canRetry(request, person, 7) === true).toBe(false);
         expect(canCancel(request, person) === true).toBe(
           (decider || (role === "requester" && own)) && ["pending", "approved", "running"].includes(status),
         );
@@ -99,23 +105,17 @@ describe("pages", () => {
       expect([page, sources.find(([name]) => name === page)?.[1]]).toEqual([page, expect.stringMatching(guard)]);
     }
     // Accounts are read inside of the list of them only, which its own tab guards.
-    const accounts = sources.filter(([name, text]) => /Query\([^;]*userQueries\./.test(text) && !name.startsWith("user/"));
+    const accounts = sources.filter(
+      ([name, text]) => /Query\([^;]*userQueries\./.test(text) && !name.startsWith("user/"),
+    );
     expect(accounts.map(([name]) => name)).toEqual([]);
     const shown = sources.filter(([, text]) => text.includes("<UserList"));
     expect(shown.map(([name]) => name)).toEqual(["settings/SettingsView.tsx"]);
   });
 
   it("have each rule in use", () => {
-    const rules = [
-      "canPower",
-      "canDecide",
-      "canCancel",
-      "canRetry",
-      "canCaptureAll",
-      "whyNotCancelJob",
-      "isOpenTarget",
-    ];
+    const rules = ["canPower", "youMay", "canCancel", "canCaptureAll", "whyNotCancelJob", "isOpenTarget"];
     for (const rule of rules)
-      expect([rule, sources.some(([, text]) => text.includes(`${rule}(`))]).toEqual([rule, true]);
+      expect([rule, sources.some(([, text]) => new RegExp(`\\b${rule}\\b`).test(text))]).toEqual([rule, true]);
   });
 });
