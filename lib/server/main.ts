@@ -5,7 +5,7 @@ import next from "next";
 import { createApi } from "#lib/api/app.ts";
 import { signInByOidc, signInByPassword, signOut, type UserRow } from "#lib/auth/accounts.ts";
 import { provideAccountChecks, type SignedIn } from "#lib/auth/registry.ts";
-import { sessionLimits, startSession, userOfSession } from "#lib/auth/sessions.ts";
+import { isStillAlive, STILL_ALIVE_EVERY_MS, sessionLimits, startSession, userOfSession } from "#lib/auth/sessions.ts";
 import type { AuthSettings } from "#lib/auth/authenticate.ts";
 import { startAuditUpkeep } from "#lib/audit/upkeep.ts";
 import { lockDataDir } from "#lib/db/lock.ts";
@@ -106,7 +106,10 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
       secure,
       dev: options.dev,
       api: getRequestListener(api.fetch, { overrideGlobalObjects: false }),
-      uploads: createUploadHandler(services),
+      uploads: createUploadHandler(services, {
+        counts: (credential) => isStillAlive(services.db, limits, credential),
+        everyMs: STILL_ALIVE_EVERY_MS,
+      }),
       pages: pages.getRequestHandler(),
     });
 
