@@ -99,7 +99,8 @@ describe("pages", () => {
     for (const [query, page, guard] of guards) {
       const asking = sources.filter(
         ([, text]) =>
-          text.includes(query) && new RegExp(`use(?:Infinite)?Query\\([^;]*${RegExp.escape(query)}`).test(text),
+          text.includes(query) &&
+          new RegExp(`use(?:Infinite)?Query\\([^;]*${query.replaceAll(/[.(]/g, "\\$&")}`).test(text),
       );
       if (!query.startsWith("userQueries")) expect([query, asking.map(([name]) => name)]).toEqual([query, [page]]);
       expect([page, sources.find(([name]) => name === page)?.[1]]).toEqual([page, expect.stringMatching(guard)]);
