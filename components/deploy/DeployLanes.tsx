@@ -1,7 +1,7 @@
 "use client";
 
 import { useQuery } from "@tanstack/react-query";
-import { canCancel, factsOf, whyNot } from "#lib/domain/request-rules.ts";
+import { canCancel, factsOf, isOpenTarget, whyNot } from "#lib/domain/request-rules.ts";
 import type { RequestTarget } from "#lib/domain/request-view.ts";
 import type { JobLogLine } from "#lib/domain/job.ts";
 import { formatBytes } from "#lib/format/bytes.ts";
@@ -68,7 +68,7 @@ function Lane({ requestId, target, log, whyNotCancel }: LaneProps) {
         </h3>
         {target.simulated ? <SimulatedBadge /> : null}
         <TargetStatusMark status={target.status} />
-        {["waiting", "running"].includes(target.status) && target.jobId !== null ? (
+        {isOpenTarget(target) ? (
           <CancelTargetButton
             requestId={requestId}
             targetId={target.id}

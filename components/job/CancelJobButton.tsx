@@ -2,20 +2,16 @@
 
 import { useQueryClient } from "@tanstack/react-query";
 import { ConfirmButton } from "#components/ui/ConfirmButton.tsx";
-import type { Job } from "#lib/domain/job.ts";
+import { useMayReason } from "#components/session/session-context.ts";
+import { isEnded, type Job, whyNotCancelJob } from "#lib/domain/job.ts";
 import { api, Nothing } from "#lib/http/client.ts";
 import { jobQueries } from "#lib/http/queries/job.ts";
 
 /** Cancels a job for good: what it has made so far is removed. */
-export function CancelJobButton({
-  job,
-  mayCancel,
-}: {
-  readonly job: Pick<Job, "id" | "title" | "state">;
-  readonly mayCancel: boolean;
-}) {
+export function CancelJobButton({ job }: { readonly job: Pick<Job, "id" | "title" | "state"> }) {
   const client = useQueryClient();
-  if (!["queued", "running", "cancelling"].includes(job.state)) return null;
+  const forbidden = useMayReason("job.cancel");
+  if (isEnded(job.state)) return null;
   return (
     <ConfirmButton
       size="sm"
@@ -23,9 +19,7 @@ export function CancelJobButton({
       title={`Cancel “${job.title}”?`}
       confirm="Cancel the job"
       danger
-      reason={
-        !mayCancel ? "Your role may not cancel jobs." : job.state === "cancelling" ? "It is being cancelled." : null
-      }
+      reason={forbidden ?? whyNotCancelJob(job.state)}
       onConfirm={async () => {
         await api.post(`/jobs/${job.id}/cancel`, Nothing);
         await client.invalidateQueries({ queryKey: jobQueries.all });

@@ -2,10 +2,8 @@
 
 import { useQuery } from "@tanstack/react-query";
 import Link from "next/link";
-import { may } from "#lib/domain/role.ts";
 import { formatDuration, formatMoment, secondsBetween } from "#lib/format/time.ts";
 import { jobQueries } from "#lib/http/queries/job.ts";
-import { sessionQueries } from "#lib/http/queries/session.ts";
 import { ErrorNotice } from "#components/ui/ErrorNotice.tsx";
 import { CancelJobButton } from "./CancelJobButton.tsx";
 import { JobLog } from "./JobLog.tsx";
@@ -16,18 +14,16 @@ import { subjectHref } from "./job-link.ts";
 
 export function JobView({ id }: { readonly id: string }) {
   const job = useQuery(jobQueries.detail(id));
-  const session = useQuery(sessionQueries.current());
   if (job.isError) return <ErrorNotice error={job.error} onRetry={() => void job.refetch()} />;
   if (job.isPending) return <p className="text-sm text-ink-3">Reading the job…</p>;
   const { data } = job;
-  const role = session.data?.user.role;
   const running = data.stages.find((stage) => stage.state === "running");
   return (
     <section aria-label={data.title} className="space-y-4 rounded-md border border-line bg-surface p-4">
       <header className="flex flex-wrap items-center gap-3">
         <h2 className="min-w-0 flex-1 text-sm font-semibold break-words">{data.title}</h2>
         <JobStateMark state={data.state} waiting={data.waiting} />
-        <CancelJobButton job={data} mayCancel={role !== undefined && may(role, "job.cancel")} />
+        <CancelJobButton job={data} />
       </header>
       <dl className="grid grid-cols-[auto_1fr] gap-x-3 gap-y-1 text-sm tabular-nums">
         <dt className="text-ink-3">Begun by</dt>

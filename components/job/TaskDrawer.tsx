@@ -1,19 +1,16 @@
 "use client";
-import { useMutation, useQuery } from "@tanstack/react-query";
+import { useQuery } from "@tanstack/react-query";
 import { ChevronDown, ChevronUp } from "lucide-react";
 import Link from "next/link";
-import { useState, type ReactNode } from "react";
-import { useMayReason } from "#components/session/session-context.ts";
+import type { ReactNode } from "react";
 import { useStoredFlag } from "#components/shell/stored-flag.ts";
-import { AlertDialog } from "#components/ui/AlertDialog.tsx";
-import { Button } from "#components/ui/Button.tsx";
 import { Progress } from "#components/ui/Progress.tsx";
 import type { Job } from "#lib/domain/job.ts";
 import { formatBytesOf } from "#lib/format/bytes.ts";
 import { formatRate } from "#lib/format/rate.ts";
 import { formatEta } from "#lib/format/time.ts";
-import { api, Nothing } from "#lib/http/client.ts";
 import { jobQueries } from "#lib/http/queries/job.ts";
+import { CancelJobButton } from "./CancelJobButton.tsx";
 
 /** Along the bottom of every page: what runs now. Folded it is one line. */
 export function TaskDrawer(): ReactNode {
@@ -74,39 +71,7 @@ function JobLine({ job }: { job: Job }): ReactNode {
           </div>
         ) : null}
       </div>
-      <CancelJob job={job} />
+      <CancelJobButton job={job} />
     </li>
-  );
-}
-
-function CancelJob({ job }: { job: Job }): ReactNode {
-  const [asking, setAsking] = useState(false);
-  const reason = useMayReason("job.cancel");
-  const cancel = useMutation({
-    mutationFn: () => api.post(`/jobs/${job.id}/cancel`, Nothing),
-    onSuccess: () => setAsking(false),
-  });
-  return (
-    <>
-      <Button
-        size="sm"
-        reason={job.state === "cancelling" ? "It is being cancelled." : reason}
-        onClick={() => setAsking(true)}
-      >
-        Cancel
-      </Button>
-      <AlertDialog
-        open={asking}
-        onOpenChange={setAsking}
-        title={`Cancel “${job.title}”?`}
-        confirm="Cancel the job"
-        danger
-        busy={cancel.isPending}
-        error={cancel.error}
-        onConfirm={() => cancel.mutate()}
-      >
-        The work stops, and everything that it has made so far is removed.
-      </AlertDialog>
-    </>
   );
 }

@@ -3,7 +3,6 @@
 import { useState } from "react";
 import { useMutation, useQueryClient } from "@tanstack/react-query";
 import { ProvisionRequest } from "#lib/domain/request-view.ts";
-import { canDecide, factsOf, type Person, whyNot } from "#lib/domain/request-rules.ts";
 import { api } from "#lib/http/client.ts";
 import { requestQueries } from "#lib/http/queries/request.ts";
 import { Button } from "#components/ui/Button.tsx";
@@ -12,18 +11,15 @@ import { ErrorNotice } from "#components/ui/ErrorNotice.tsx";
 import { Field } from "#components/ui/Field.tsx";
 import { Textarea } from "#components/ui/Textarea.tsx";
 
-interface DecideButtonsProps {
-  readonly request: ProvisionRequest;
-  readonly me: Person;
-}
-
-export function DecideButtons({ request, me }: DecideButtonsProps) {
+/** Who may decide is in the answer of the server, which alone can read who had a hand in whose account. */
+export function DecideButtons({ request }: { readonly request: ProvisionRequest }) {
   if (request.status !== "pending") return null;
-  const why = whyNot(canDecide(factsOf(request), me));
+  const { approve, deny } = request.youMay;
+  const why = approve.reason ?? deny.reason;
   return (
     <div className="flex flex-wrap items-center gap-2">
-      <DecideDialog request={request} verb="approve" reasonNot={why} />
-      <DecideDialog request={request} verb="deny" reasonNot={why} />
+      <DecideDialog request={request} verb="approve" reasonNot={approve.reason} />
+      <DecideDialog request={request} verb="deny" reasonNot={deny.reason} />
       {why === null ? null : <p className="text-xs text-ink-3">{why}</p>}
     </div>
   );

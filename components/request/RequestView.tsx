@@ -34,10 +34,10 @@ export function RequestView({ id }: { readonly id: string }) {
           <RequestStatusMark status={request.data.status} />
         </div>
         <RequestFacts request={request.data} />
-        <DecideButtons request={request.data} me={me} />
+        <DecideButtons request={request.data} />
         <div className="flex flex-wrap gap-2">
           <CancelRequestButton request={request.data} me={me} />
-          <RetryButton request={request.data} me={me} />
+          <RetryButton request={request.data} />
         </div>
       </aside>
     </div>

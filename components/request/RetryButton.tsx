@@ -3,14 +3,14 @@
 import { useRouter } from "next/navigation";
 import { useMutation, useQueryClient } from "@tanstack/react-query";
 import { toast } from "sonner";
-import { canRetry, factsOf, leftSomething, type Person, whyNot } from "#lib/domain/request-rules.ts";
+import { leftSomething } from "#lib/domain/request-rules.ts";
 import { ProvisionRequest } from "#lib/domain/request-view.ts";
 import { api } from "#lib/http/client.ts";
 import { requestQueries } from "#lib/http/queries/request.ts";
 import { Button } from "#components/ui/Button.tsx";
 
-/** Asks again for the targets that did not succeed: a new request with the same choices, to be approved anew. */
-export function RetryButton({ request, me }: { readonly request: ProvisionRequest; readonly me: Person }) {
+/** Asks again for the targets that did not succeed: a new request with the same choices, to be approved again. */
+export function RetryButton({ request }: { readonly request: ProvisionRequest }) {
   const router = useRouter();
   const client = useQueryClient();
   const retry = useMutation({
@@ -23,7 +23,7 @@ export function RetryButton({ request, me }: { readonly request: ProvisionReques
   });
   if (!leftSomething(request.status)) return null;
   return (
-    <Button reason={whyNot(canRetry(factsOf(request), me))} busy={retry.isPending} onClick={() => retry.mutate()}>
+    <Button reason={request.youMay.retry.reason} busy={retry.isPending} onClick={() => retry.mutate()}>
       Request again
     </Button>
   );

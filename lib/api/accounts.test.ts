@@ -1,5 +1,5 @@
 /** Names, tokens and sessions as the API takes them, over a real port. */
-import { eq } from "drizzle-orm";
+import { eq, sql } from "drizzle-orm";
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from "vitest";
 import { apiTokens, auditEntries, rateLimits, users } from "#lib/db/schema.ts";
 import { testServices, type TestServices } from "#lib/db/testing.ts";
@@ -50,6 +50,24 @@ describe("signing in for a token", () => {
     expect([wrong.status, wrong.text]).toEqual([401, unknown.text]);
     expect(odd.text).toBe(wrong.text);
     expect(codeOf(wrong)).toBe("auth.wrong-credentials");
+  });
+
+  it("stands in the trail as the API's, a slowed one too", async () => {
+    await makeFirst("admin");
+    const before = (await services.db.select().from(auditEntries)).length;
+    expect((await login("admin@example.test", PASSWORD)).status).toBe(201);
+    for (let at = 0; at < 6; at += 1) await login("nobody@example.test", "not it at all");
+    // However slow this machine is, the wait does not end by itself.
+    await services.db.update(rateLimits).set({ notBefore: sql`now() + interval '1 hour'` });
+    await login("nobody@example.test", "not it at all");
+    const entries = await services.db.select().from(auditEntries).orderBy(auditEntries.seq);
+    const signIns = entries.slice(before).filter(({ action }) => action.startsWith("session."));
+    expect(new Set(signIns.map(({ via }) => via))).toEqual(new Set(["token"]));
+    expect(signIns.map(({ action, result }) => `${action} ${result}`)).toEqual([
+      "session.started ok",
+      ...Array<string>(6).fill("session.started refused"),
+      "session.locked refused",
+    ]);
   });
 
   it("refuses a disabled account and ends the tokens it had", async () => {

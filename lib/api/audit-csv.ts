@@ -20,10 +20,16 @@ export const AUDIT_COLUMNS = [
   "mac",
 ] as const;
 
+/**
+ * What a spreadsheet begins a formula with, full-width and small forms included (East Asian versions take them for the
+ * plain ones), also behind blanks that an import leaves out; and the control characters that hide one.
+ */
+const FORMULA = /^(?:[\t\r\n]|[\s\p{Cf}]*[=+\-@\uff1d\uff0b\uff0d\uff20\ufe66\ufe62\ufe63\ufe6b])/u;
+
 /** RFC 4180; a cell that a spreadsheet would run as a formula gets an apostrophe before it. */
 export function csvCell(value: string | number | null): string {
   const text = value === null ? "" : String(value);
-  const harmless = typeof value === "string" && /^[=+\-@\t\r\n]/.test(text) ? `'${text}` : text;
+  const harmless = typeof value === "string" && FORMULA.test(text) ? `'${text}` : text;
   return /[",\r\n]/.test(harmless) ? `"${harmless.replaceAll('"', '""')}"` : harmless;
 }
 

@@ -95,7 +95,7 @@ beforeAll(async () => {
     requester: await testPerson(services, "requester"),
   };
   api = testApi(services, people, [registerImageRoutes]);
-  const handler = createUploadHandler(services);
+  const handler = createUploadHandler(services, { counts: async () => true, everyMs: 60_000 });
   uploads = `${await serve((request, response) => void handler(request, response, admin).catch(() => response.destroy()))}/api/v1/uploads`;
   sweep = await startLibrarySweep(services);
   runner = await run();

@@ -2,11 +2,10 @@
  * The event streams that are open, each under the session or token that opened it. One question to the database for
  * all of them, every few seconds: a stream does not outlive what opened it.
  */
-import { stillAlive, type SessionLimits } from "#lib/auth/sessions.ts";
+import { STILL_ALIVE_EVERY_MS, stillAlive, type SessionLimits } from "#lib/auth/sessions.ts";
 import { AppError } from "#lib/errors.ts";
 import type { Ctx, Credential, Services } from "#lib/services/context.ts";
 
-const CHECK_MS = 3000;
 /** Browser tabs of one person; each holds a connection and what waits for it. */
 const MOST_PER_PERSON = 20;
 const RETRY_SECONDS = 30;
@@ -41,7 +40,7 @@ export class OpenStreams {
     this.#perPerson.set(person, open + 1);
     const stream = actor.credential === undefined ? null : { credential: actor.credential, ended };
     if (stream !== null) this.#open.add(stream);
-    this.#timer ??= setInterval(() => void this.#check(), CHECK_MS).unref();
+    this.#timer ??= setInterval(() => void this.#check(), STILL_ALIVE_EVERY_MS).unref();
     let closed = false;
     return () => {
       if (closed) return;

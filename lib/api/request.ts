@@ -77,6 +77,8 @@ const routes = {
     path: "/requests/{id}/retry",
     tags,
     summary: "Ask again for what did not succeed",
+    description:
+      "Once per request: when another request asks for it already, the answer is 409 `request.retried` with that request's `requestId` and `number` in `details`. After that one was denied, or from that one when it failed, it can be asked again.",
     request: { params },
     responses: answers201(ProvisionRequest, "The new request"),
   }),

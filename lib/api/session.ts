@@ -106,7 +106,7 @@ export function registerSessionRoutes(api: Api, services: Services, settings: Au
   api.openapi(routes.login, async (c) => {
     const { email, password, name } = c.req.valid("json");
     const address = addressOfClient(c.env.incoming);
-    const user = await signInByPassword(services, { email, password, address });
+    const user = await signInByPassword(services, { email, password, via: "token", address });
     const actor = { id: user.id, name: user.name, role: user.role, via: "token" as const, address };
     const { row, secret } = await storeToken({ ...services, actor }, user, {
       name,

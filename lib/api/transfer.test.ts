@@ -68,6 +68,26 @@ const trail = async (id: string) =>
     ({ action, details }) => ({ action, details }),
   );
 
+describe("the token of a transfer", () => {
+  it.each([
+    ["is disabled", { disabled: true }, { disabled: false }],
+    ["may not take images out any more", { role: "requester" }, { role: "operator" }],
+  ])("ends when its owner %s, and does not come back", async (_, change, back) => {
+    const admin = await bearer(services, "administrator");
+    const { id, token, url } = await offer("raw");
+    const take = () => fetch(url, { headers: { Authorization: `Bearer ${token}`, Range: "bytes=0-99" } });
+    expect((await take()).status).toBe(206);
+    expect((await served.ask("PATCH", `/users/${person.id}`, admin, change)).status).toBe(200);
+    expect((await take()).status).toBe(401);
+    expect((await served.ask("PATCH", `/users/${person.id}`, admin, back)).status).toBe(200);
+    expect((await take()).status).toBe(401);
+    const end = (await trail(id)).at(-1);
+    expect(end).toMatchObject({ action: "transfer.withdrawn", details: { why: expect.any(String) as string } });
+    // The person's own tokens ended too.
+    person = await bearer(services, "operator");
+  });
+});
+
 describe("a transfer", () => {
   it.each(["vhdx", "vmdk", "vdi", "vhd", "raw", "qcow2"])("gives curl the disk as %s, once", async (format) => {
     const { id, token, url, length } = await offer(format);

@@ -5,9 +5,10 @@ import { z } from "zod";
 import { DISK_FORMATS } from "#lib/domain/disk-format.ts";
 import { NewTransfer, Transfer } from "#lib/domain/transfer.ts";
 import { answerWithFile } from "#lib/serve/http-file.ts";
+import { STILL_ALIVE_EVERY_MS } from "#lib/auth/sessions.ts";
 import { Offers, type Offer } from "#lib/serve/offers.ts";
 import type { Services } from "#lib/services/context.ts";
-import { listOwnTransfers, offerDisk, withdrawTransfer } from "#lib/services/transfer/transfers.ts";
+import { listOwnTransfers, offerDisk, revokeTransfers, withdrawTransfer } from "#lib/services/transfer/transfers.ts";
 import { answers, answers201, answers204, body } from "./answers.ts";
 import { addressOfClient } from "#lib/edge/admit.ts";
 import type { Api } from "./types.ts";
@@ -77,6 +78,13 @@ function present(offer: Offer): Transfer {
 
 export function registerTransferRoutes(api: Api, services: Services): void {
   const offers = new Offers();
+  const look = (): void => {
+    revokeTransfers(services.db, offers).catch((error: unknown) =>
+      // Nothing is known to have ended; the next look asks again.
+      services.log.warn({ err: error }, "the owners of open transfers could not be checked"),
+    );
+  };
+  setInterval(look, STILL_ALIVE_EVERY_MS).unref();
   api.openapi(routes.list, async (c) =>
     c.json({ items: (await listOwnTransfers(c.get("ctx"), offers)).map(present) }, 200),
   );
@@ -91,6 +99,7 @@ export function registerTransferRoutes(api: Api, services: Services): void {
   api.openapi(routes.file, async (c) => {
     const { incoming, outgoing } = c.env;
     const bearer = /^Bearer (svx_\S+)$/.exec(incoming.headers.authorization ?? "")?.[1];
+    await revokeTransfers(services.db, offers);
     const taken = offers.take(
       c.req.valid("param").id,
       bearer ?? c.req.valid("query").token ?? "",

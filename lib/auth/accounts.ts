@@ -1,8 +1,10 @@
 /** Who somebody is: by password, or by what a single sign-on provider vouches for. */
 import { eq, or } from "drizzle-orm";
-import { appendAudit } from "#lib/audit/append.ts";
+import { appendAudit, type AuditActor } from "#lib/audit/append.ts";
+import { recordRepeatable } from "#lib/audit/repeats.ts";
 import type { Tx } from "#lib/db/client.ts";
 import { users } from "#lib/db/schema.ts";
+import { cleanName } from "#lib/domain/plain-name.ts";
 import { Email } from "#lib/domain/user.ts";
 import type { Role } from "#lib/domain/role.ts";
 import { AppError } from "#lib/errors.ts";
@@ -15,13 +17,16 @@ import { forgive, takeBack, takeTurn, throttleKey } from "./throttle.ts";
 
 export type UserRow = typeof users.$inferSelect;
 
+/** How somebody comes: by the sign-in page, or by the API for a token. */
+type Via = Exclude<AuditActor["via"], "system">;
+
 async function recordSignIn(
   services: Services,
   user: UserRow | null,
   name: string,
   result: "ok" | "refused",
   details: Record<string, unknown>,
-  address: string | null,
+  { via, address }: { via: Via; address: string | null },
 ): Promise<void> {
   await services.db.transaction(async (tx) => {
     if (user !== null && result === "ok") {
@@ -30,11 +35,39 @@ async function recordSignIn(
     }
     await appendAudit(
       tx,
-      { id: user?.id ?? null, name: user?.name ?? name, role: user?.role ?? null, via: "web", address },
+      { id: user?.id ?? null, name: user?.name ?? name, role: user?.role ?? null, via, address },
       { action: "session.started", result, subject: { kind: "user", id: user?.id ?? null, name }, details },
     );
   });
   services.events.publish({ type: "audit" });
+}
+
+/**
+ * A try that the throttle refused. Strangers make as many of them as they like, from addresses and with names of their
+ * choice: one subject per account that there is, else one per place, and never what they typed.
+ */
+async function recordLocked(
+  services: Services,
+  lock: "place" | "account" | "pair",
+  email: string | null,
+  place: string,
+  via: Via,
+): Promise<void> {
+  const [user] =
+    lock === "place" || email === null ? [] : await services.db.select().from(users).where(eq(users.email, email));
+  await recordRepeatable(
+    services,
+    { id: user?.id ?? null, name: user?.name ?? "unknown", role: user?.role ?? null, via, address: place },
+    {
+      action: "session.locked",
+      result: "refused",
+      subject: { kind: "user", id: user?.id ?? null, name: user?.email ?? `somebody at ${place}` },
+      details: {
+        how: "password",
+        slowed: user === undefined ? "address" : lock === "pair" ? "account and address" : lock,
+      },
+    },
+  );
 }
 
 /**
@@ -44,7 +77,7 @@ async function recordSignIn(
  */
 export async function signInByPassword(
   services: Services,
-  input: { email: string; password: string; address: string | null },
+  input: { email: string; password: string; via: Via; address: string | null },
 ): Promise<UserRow> {
   const { db } = services;
   const parsed = Email.safeParse(input.email);
@@ -58,27 +91,27 @@ export async function signInByPassword(
   ] as const;
   const known = email !== null && (await isKnownPlace(db, email, place));
   let wait = 0;
-  if (!known) for (const [kind, key] of wide) wait = Math.max(wait, await takeTurn(db, kind, key));
-  wait = Math.max(wait, await takeTurn(db, "pair", pair));
+  for (const [kind, key] of [...(known ? [] : wide), ["pair", pair] as const]) {
+    try {
+      wait = Math.max(wait, await takeTurn(db, kind, key));
+    } catch (error) {
+      if (error instanceof AppError && error.kind === "too-many")
+        await recordLocked(services, kind, email, place, input.via);
+      throw error;
+    }
+  }
   const [user] = email === null ? [] : await db.select().from(users).where(eq(users.email, email));
   const right = await checkPassword(user?.passwordHash ?? null, input.password);
   if (user === undefined || !right || user.disabled) {
     const slowed = wait === 0 ? {} : { nextTryAfterSeconds: wait };
-    await recordSignIn(
-      services,
-      user ?? null,
-      email ?? "unknown",
-      "refused",
-      { how: "password", ...slowed },
-      input.address,
-    );
+    await recordSignIn(services, user ?? null, email ?? "unknown", "refused", { how: "password", ...slowed }, input);
     throw new AppError("unauthenticated", "auth.wrong-credentials", "The email or the password is wrong.", {
       hint: "Passwords are case-sensitive. An administrator can set a new one.",
     });
   }
   await forgive(db, pair);
   if (!known) for (const [, key] of wide) await takeBack(db, key);
-  await recordSignIn(services, user, user.email, "ok", { how: "password" }, input.address);
+  await recordSignIn(services, user, user.email, "ok", { how: "password" }, input);
   return user;
 }
 
@@ -147,16 +180,43 @@ export async function signInByOidc(services: Services, input: Vouched): Promise<
     return changed ?? null;
   });
   const welcome = user !== null && !user.disabled ? user : null;
-  await recordSignIn(services, welcome, email, welcome === null ? "refused" : "ok", { how: "oidc" }, input.address);
+  await recordSignIn(
+    services,
+    welcome,
+    email,
+    welcome === null ? "refused" : "ok",
+    { how: "oidc" },
+    {
+      via: "web",
+      address: input.address,
+    },
+  );
   return welcome;
 }
 
 const PROVIDER = { id: null, name: "Single sign-on", role: null, via: "system", address: null } as const;
 
+const LONGEST_NAME = 120;
+
+/** The provider's people name themselves: what a person could not give as their name here is left out. */
+function vouchedName(name: string, email: string): string {
+  let short = "";
+  for (const character of cleanName(name, email)) {
+    if (short.length + character.length > LONGEST_NAME) break;
+    short += character;
+  }
+  return short.trim();
+}
+
 async function addVouched(tx: Tx, input: Vouched, email: string): Promise<UserRow | null> {
   const [made] = await tx
     .insert(users)
-    .values({ email, name: input.name.slice(0, 120), role: input.role ?? "requester", oidcSubject: input.subject })
+    .values({
+      email,
+      name: vouchedName(input.name, email),
+      role: input.role ?? "requester",
+      oidcSubject: input.subject,
+    })
     .returning();
   if (made === undefined) return null;
   await appendAudit(tx, PROVIDER, {

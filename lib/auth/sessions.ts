@@ -151,6 +151,19 @@ export async function revokeTokens(tx: Tx, userId: string, only?: string): Promi
     .returning();
 }
 
+/** For work that goes on under one for longer than a request should, milliseconds between two looks. */
+export const STILL_ALIVE_EVERY_MS = 3000;
+
+/** Whether this session or token still counts. */
+export async function isStillAlive(
+  db: Db,
+  limits: SessionLimits,
+  { kind, id }: { readonly kind: "session" | "token"; readonly id: string },
+): Promise<boolean> {
+  const ids = kind === "session" ? { sessions: [id], tokens: [] } : { sessions: [], tokens: [id] };
+  return (await stillAlive(db, limits, ids)).has(id);
+}
+
 /** Which of these sessions and tokens still count, asked for many at a time. */
 export async function stillAlive(
   db: Db,

@@ -1,7 +1,8 @@
 /** Wrong passwords slow the next try down; they never keep an account's owner out of a place that they came from before. */
 import { count, eq, sql } from "drizzle-orm";
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from "vitest";
-import { auditEntries, knownPlaces, rateLimits, users } from "#lib/db/schema.ts";
+import { writeRepeats } from "#lib/audit/repeats.ts";
+import { auditEntries, auditRepeats, knownPlaces, rateLimits, users } from "#lib/db/schema.ts";
 import { testServices, type TestServices } from "#lib/db/testing.ts";
 import { AppError } from "#lib/errors.ts";
 import { testPerson } from "#lib/services/testing.ts";
@@ -20,6 +21,7 @@ let written = 0;
 beforeEach(async () => {
   await services.db.delete(rateLimits);
   await services.db.delete(knownPlaces);
+  await services.db.delete(auditRepeats);
   written = (await services.db.select().from(auditEntries)).length;
 });
 
@@ -35,7 +37,7 @@ async function person(): Promise<string> {
 /** "in", the code of what refused it, or how long the next try has to wait. */
 async function attempt(email: string, address: string, password = "not it at all"): Promise<string> {
   try {
-    await signInByPassword(services, { email, password, address });
+    await signInByPassword(services, { email, password, via: "web", address });
     return "in";
   } catch (error) {
     return error instanceof AppError ? error.code : String(error);
@@ -74,7 +76,7 @@ describe("wrong passwords", () => {
     await wait(3600);
     await services.db.update(rateLimits).set({ count: 9, lastAt: sql`now()` });
     expect(await attempt(email, at)).toBe("auth.wrong-credentials");
-    const refused = await signInByPassword(services, { email, password: PASSWORD, address: at }).catch(
+    const refused = await signInByPassword(services, { email, password: PASSWORD, via: "web", address: at }).catch(
       (error: unknown) => error,
     );
     expect(refused).toMatchObject({ kind: "too-many", code: "auth.too-many-attempts" });
@@ -158,12 +160,57 @@ describe("wrong passwords", () => {
     expect(rows).not.toContain("203.0.113.1");
     expect(rows).not.toContain(email);
     const all = await services.db.select().from(auditEntries).orderBy(auditEntries.seq);
-    const trail = all.slice(written).map(({ details }) => details);
+    const trail = all.slice(written).flatMap(({ action, details }) => (action === "session.started" ? [details] : []));
     expect(trail).toHaveLength(6);
+    expect(all.slice(written + 6).map(({ action }) => action)).toEqual(["session.locked"]);
     expect(trail.at(-1)).toEqual({ how: "password", nextTryAfterSeconds: 1 });
     await wait(16 * 60);
     await attempt("somebody@example.test", "203.0.113.2");
     expect(await services.db.select({ n: count() }).from(rateLimits)).toEqual([{ n: 3 }]);
+  });
+});
+
+describe("tries that the throttle refuses", () => {
+  const locked = async () => {
+    const all = await services.db.select().from(auditEntries).orderBy(auditEntries.seq);
+    return all.slice(written).filter(({ action }) => action === "session.locked");
+  };
+
+  it("leave one entry for an account at once, and one with the number of the rest", async () => {
+    const email = await person();
+    expect((await times(16, () => attempt(email, "203.0.113.1")))["auth.too-many-attempts"]).toBe(10);
+    expect(await locked()).toMatchObject([
+      {
+        result: "refused",
+        subjectKind: "user",
+        subjectName: email,
+        address: "203.0.113.1",
+        via: "web",
+        details: { how: "password", slowed: "account and address" },
+      },
+    ]);
+    await writeRepeats(services, -1);
+    expect((await locked()).map(({ details }) => details["repeated"])).toEqual([undefined, 9]);
+  });
+
+  it("name the place and nothing that was typed, however many names and addresses are tried", async () => {
+    const said = await times(60, (at) => attempt(`typed${at}@example.test`, `2001:db8:9:9::${at + 1}`));
+    expect(said["auth.too-many-attempts"]).toBe(60 - FREE_TRIES.place - 1);
+    for (let at = 0; at < 20; at += 1) await attempt("typed here", `2001:db8:9:9::${at + 1}`);
+    await writeRepeats(services, -1);
+    const entries = await locked();
+    expect(entries.map(({ details }) => details["repeated"])).toEqual([undefined, 60 - FREE_TRIES.place - 1 + 19]);
+    expect(entries.map(({ subjectId, address }) => [subjectId, address])).toEqual(
+      Array(2).fill([null, "2001:db8:9:9::/64"]),
+    );
+    expect(JSON.stringify(entries)).not.toContain("typed");
+  });
+
+  it("of an account that there is not are those of the place too", async () => {
+    await times(12, () => attempt("typed@example.test", "203.0.113.7"));
+    const entries = await locked();
+    expect(entries).toMatchObject([{ subjectId: null, subjectName: "somebody at 203.0.113.7" }]);
+    expect(JSON.stringify(entries)).not.toContain("typed");
   });
 });
 

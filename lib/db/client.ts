@@ -47,6 +47,8 @@ export interface OpenDatabaseOptions {
   readonly log?: Pick<Logger, "warn">;
   /** On Postgres: called before anything is changed in it. What it throws ends the opening. */
   readonly beforeChange?: () => Promise<void>;
+  /** Called before the data folder and the database are marked as one installation's. What it throws ends the opening. */
+  readonly beforeMark?: (db: Db) => Promise<void>;
 }
 
 /** Throws `db.*`: see lib/db/embedded.ts, lib/db/postgres.ts and lib/db/installation.ts. */
@@ -55,9 +57,14 @@ export async function openDatabase(options: OpenDatabaseOptions): Promise<Databa
     ? openEmbedded(options)
     : openPostgres(options, options.url));
   try {
-    if (options.dataDir !== null) {
-      await settleInstallation(database.db, options.dataDir, { joins: options.joins ?? false, replaces: made });
-    }
+    const agree = async (): Promise<void> => options.beforeMark?.(database.db);
+    if (options.dataDir === null) await agree();
+    else
+      await settleInstallation(database.db, options.dataDir, {
+        joins: options.joins ?? false,
+        replaces: made,
+        agree,
+      });
     return database;
   } catch (error) {
     await database.close();

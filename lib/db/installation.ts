@@ -38,13 +38,14 @@ export function refuseEmpty(what: string, dataDir: string, trace: string): AppEr
 }
 
 /**
- * Writes the id where it is missing and compares it where it is not. `joins`: a worker's folder may be another one with
- * the library mounted in it, so nothing is written. Throws `db.other-installation`.
+ * Compares the ids of both, lets `agree` have its say, and only then writes the id where it is missing: a folder that
+ * turns out to be a wrong one is left as it was. `joins`: a worker's folder may be another one with the library mounted
+ * in it, so nothing is written. Throws `db.other-installation` and what `agree` throws.
  */
 export async function settleInstallation(
   db: Db,
   dataDir: string,
-  { joins, replaces }: { joins: boolean; replaces: boolean },
+  { joins, replaces, agree }: { joins: boolean; replaces: boolean; agree: () => Promise<void> },
 ): Promise<void> {
   const marked = await readMark(dataDir);
   const stored = await storedId(db);
@@ -59,6 +60,7 @@ export async function settleInstallation(
       },
     );
   }
+  await agree();
   if (joins || (marked !== null && stored !== null)) return;
   // A database that somebody made anew on purpose is another installation.
   const id = stored ?? (replaces ? null : marked) ?? randomUUID();

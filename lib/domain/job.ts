@@ -17,6 +17,12 @@ export function isEnded(state: JobState): boolean {
   return ENDED_JOB_STATES.some((ended) => ended === state);
 }
 
+/** Null: it can be cancelled. The service takes being asked twice for once; a page has nothing to ask for then. */
+export function whyNotCancelJob(state: JobState): string | null {
+  if (state === "cancelling") return "It is being cancelled.";
+  return isEnded(state) ? "It has ended already." : null;
+}
+
 export const JobStage = Stage.extend({ id: z.string() });
 
 /** What a job waits for. It goes on by itself; after `until` it fails. */

@@ -38,6 +38,10 @@ export const isOpen = (status: RequestStatus): boolean => ["pending", "approved"
 /** Something of it was not made, so that it could be asked for again. */
 export const leftSomething = (status: RequestStatus): boolean => ["failed", "partly", "cancelled"].includes(status);
 
+/** A target that could be cancelled by itself: it has a job that has not ended and is not being cancelled. */
+export const isOpenTarget = (target: { readonly status: TargetStatus; readonly jobId: string | null }): boolean =>
+  target.jobId !== null && ["waiting", "running"].includes(target.status);
+
 const STATUS_WORDS: Record<RequestStatus, string> = {
   pending: "waits for approval",
   denied: "was denied",
@@ -60,6 +64,19 @@ export function canDecide(request: RequestFacts, person: Person): Allowed {
   return true;
 }
 
+/**
+ * Approve: also not with an account that the requester, alone or through others, could act through.
+ * `independent` is what the audit trail says of that; the service finds it out, and pages are given the verdict.
+ */
+export function canApprove(request: RequestFacts, person: Person, independent: boolean): Allowed {
+  const allowed = canDecide(request, person);
+  if (allowed !== true || independent) return allowed;
+  return {
+    code: "request.approver-not-independent",
+    reason: `The requester set up or changed your account in the last ${COOLING_OFF_DAYS} days, or set its password: a request needs two independent people.`,
+  };
+}
+
 /** A requester cancels their own; operators and administrators any. */
 export function canCancel(request: RequestFacts, person: Person): Allowed {
   if (!may(person.role, "request.cancel"))
@@ -70,13 +87,15 @@ export function canCancel(request: RequestFacts, person: Person): Allowed {
   return true;
 }
 
-export function canRetry(request: RequestFacts, person: Person): Allowed {
+/** `retriedAs`: number of the request that asks for it again already. */
+export function canRetry(request: RequestFacts, person: Person, retriedAs: number | null = null): Allowed {
   if (!may(person.role, "request.create")) return { code: "auth.forbidden", reason: "Your role may not request VMs." };
   if (!leftSomething(request.status))
     return {
       code: "request.nothing-to-retry",
       reason: `The request ${STATUS_WORDS[request.status]}: there is nothing to ask for again.`,
     };
+  if (retriedAs !== null) return { code: "request.retried", reason: `Request ${retriedAs} asks for it again already.` };
   return true;
 }
 

@@ -39,6 +39,9 @@ export const RequestTarget = z.object({
 });
 export type RequestTarget = z.infer<typeof RequestTarget>;
 
+/** Whether the person who asks may do it to the request now; else why not. */
+const Verdict = z.object({ allowed: z.boolean(), code: z.string().nullable(), reason: z.string().nullable() });
+
 export const ProvisionRequest = z.object({
   id: z.uuid(),
   number: z.number().int(),
@@ -60,6 +63,8 @@ export const ProvisionRequest = z.object({
       at: z.string(),
     })
     .nullable(),
+  /** For the person who asks. */
+  youMay: z.object({ approve: Verdict, deny: Verdict, retry: Verdict }),
   targets: z.array(RequestTarget),
   createdAt: z.string(),
   finishedAt: z.string().nullable(),

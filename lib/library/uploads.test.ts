@@ -21,6 +21,7 @@ let ada: Ctx;
 let bob: Ctx;
 let auditor: Ctx;
 const open: Server[] = [];
+const endedCredentials = new Set<string>();
 
 beforeAll(async () => {
   services = await testServices();
@@ -39,7 +40,10 @@ afterAll(() => services.close());
 /** A server of its own, as after a restart: nothing in memory is shared with another one. */
 async function serve(): Promise<string> {
   const people: Record<string, Ctx> = { ada, bob, auditor };
-  const handler = createUploadHandler(services);
+  const handler = createUploadHandler(services, {
+    counts: async ({ id }) => !endedCredentials.has(id),
+    everyMs: 20,
+  });
   const server = createServer((request, response) => {
     const ctx = people[String(request.headers["x-person"])] ?? ada;
     handler(request, response, ctx).catch((error: unknown) => {
@@ -319,4 +323,41 @@ describe("uploads", () => {
     expect(done.status).toBe(204);
     expect(await readFile(uploadPath(services.dataDir, idOf(at)))).toEqual(bytes);
   });
+});
+
+it("is cut when what it was begun with ends, and goes on under another", async () => {
+  const url = await serve();
+  const bytes = randomBytes(200_000);
+  const at = place(url, await begin(url, bytes.length, { filename: "cut.raw" }));
+  const actor = ada.actor;
+  ada = { ...ada, actor: { ...actor, credential: { kind: "session", id: "first" } } };
+  try {
+    // The handler's people were read when the server was made: another one with the same library.
+    const own = new URL(new URL(at).pathname, await serve()).href;
+    const headers = { ...TUS, "Content-Type": "application/offset+octet-stream" };
+    const request = httpRequest(own, {
+      method: "PATCH",
+      headers: { ...headers, "Upload-Offset": "0", "Content-Length": bytes.length },
+    });
+    const closed = new Promise<void>((resolve) => request.once("close", () => resolve()));
+    request.on("error", () => undefined);
+    request.write(bytes.subarray(0, 100_000));
+    const id = at.slice(at.lastIndexOf("/") + 1);
+    const received = async () => (await stat(uploadPath(services.dataDir, id))).size;
+    while ((await received()) < 100_000) await new Promise((resolve) => setTimeout(resolve, 5));
+    endedCredentials.add("first");
+    // Nothing is sent any more: the server ends it by itself.
+    await closed;
+    expect(await received()).toBe(100_000);
+    ada = { ...ada, actor: { ...actor, credential: { kind: "session", id: "second" } } };
+    const again = new URL(new URL(at).pathname, await serve()).href;
+    const rest = await fetch(again, {
+      method: "PATCH",
+      headers: { ...headers, "Upload-Offset": "100000" },
+      body: bytes.subarray(100_000),
+    });
+    expect([rest.status, rest.headers.get("upload-offset")]).toEqual([204, "200000"]);
+  } finally {
+    ada = { ...ada, actor };
+  }
 });

@@ -5,7 +5,7 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
 import { AppError } from "#lib/errors.ts";
 import { authorise, authoriseLook } from "#lib/services/authorise.ts";
-import type { Ctx, Services } from "#lib/services/context.ts";
+import type { Credential, Ctx, Services } from "#lib/services/context.ts";
 import { appendBody, wrongOffset } from "./uploads/append-body.ts";
 import { finishUpload } from "./uploads/finish-upload.ts";
 import { parseMetadata } from "./uploads/metadata.ts";
@@ -31,8 +31,15 @@ interface Receiving {
   readonly done: Promise<void>;
 }
 
+export interface UploadRights {
+  /** Whether the session or token that began a request still counts. */
+  readonly counts: (credential: Credential) => Promise<boolean>;
+  /** Between two looks, while bytes come. */
+  readonly everyMs: number;
+}
+
 /** Answers everything under /api/v1/uploads. Throws AppError before anything was answered; the caller words it. */
-export function createUploadHandler(services: Services): UploadHandler {
+export function createUploadHandler(services: Services, rights: UploadRights): UploadHandler {
   const receiving = new Map<string, Receiving>();
   return async (request, response, ctx) => {
     response.setHeader("Tus-Resumable", VERSION);
@@ -47,7 +54,8 @@ export function createUploadHandler(services: Services): UploadHandler {
     requireVersion(request, response);
     if (request.method === "POST" && id === null) return create(ctx, request, response);
     if (id !== null && request.method === "HEAD") return head(services, ctx, id, response);
-    if (id !== null && request.method === "PATCH") return append(services, ctx, id, request, response, receiving);
+    if (id !== null && request.method === "PATCH")
+      return append(services, ctx, id, request, response, { receiving, rights });
     if (id !== null && request.method === "DELETE") {
       await findUpload(ctx, id);
       await takeOver(receiving, id);
@@ -135,7 +143,7 @@ async function append(
   id: string,
   request: IncomingMessage,
   response: ServerResponse,
-  receiving: Map<string, Receiving>,
+  { receiving, rights }: { receiving: Map<string, Receiving>; rights: UploadRights },
 ): Promise<void> {
   if (request.headers["content-type"] !== "application/offset+octet-stream") {
     throw new AppError("invalid", "upload.bad-header", "The body must be of type application/offset+octet-stream.");
@@ -148,6 +156,7 @@ async function append(
   let ended: () => void = () => undefined;
   const mine = { stop, done: new Promise<void>((resolve) => (ended = resolve)) };
   receiving.set(id, mine);
+  const watch = watchCredential(services, ctx, rights, stop);
   try {
     const there = await offsetOf(services, row);
     if (from !== there) throw wrongOffset(there, from);
@@ -159,9 +168,40 @@ async function append(
     if (now === row.size) await finish(services, ctx, row, response);
     response.writeHead(204, { "Upload-Offset": String(now) }).end();
   } finally {
+    clearInterval(watch);
     if (receiving.get(id) === mine) receiving.delete(id);
     ended();
   }
+}
+
+/** A request of many hours does not outlive what allowed it; what came stays, and whoever signs in again goes on. */
+function watchCredential(
+  { log }: Services,
+  { actor: { credential } }: Ctx,
+  { counts, everyMs }: UploadRights,
+  stop: AbortController,
+): NodeJS.Timeout | undefined {
+  if (credential === undefined) return undefined;
+  const look = async (): Promise<void> => {
+    try {
+      if (await counts(credential)) return;
+    } catch (error) {
+      // Nothing is known to have ended; the next look asks again.
+      log.warn({ err: error }, "it could not be checked who sends an upload");
+      return;
+    }
+    stop.abort(
+      new AppError(
+        "unauthenticated",
+        "auth.required",
+        "What the upload was begun with has ended: it stands where it is.",
+        {
+          hint: "Sign in again, and go on with the upload.",
+        },
+      ),
+    );
+  };
+  return setInterval(() => void look(), everyMs).unref();
 }
 
 async function takeOver(receiving: Map<string, Receiving>, id: string): Promise<void> {

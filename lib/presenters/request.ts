@@ -1,3 +1,4 @@
+import type { Allowed } from "#lib/domain/request-rules.ts";
 import type { ProvisionRequest, RequestDetail, RequestTarget } from "#lib/domain/request-view.ts";
 import { StageId } from "#lib/domain/request.ts";
 import type { jobLog } from "#lib/db/schema.ts";
@@ -28,6 +29,11 @@ function presentTarget({ target, host, job }: RequestTargetFacts): RequestTarget
   };
 }
 
+const verdict = (allowed: Allowed): ProvisionRequest["youMay"]["approve"] =>
+  allowed === true
+    ? { allowed: true, code: null, reason: null }
+    : { allowed: false, code: allowed.code, reason: allowed.reason };
+
 export function presentRequest(facts: RequestFacts): ProvisionRequest {
   const { request } = facts;
   return {
@@ -51,6 +57,11 @@ export function presentRequest(facts: RequestFacts): ProvisionRequest {
             reason: request.decisionReason ?? "",
             at: request.decidedAt.toISOString(),
           },
+    youMay: {
+      approve: verdict(facts.youMay.approve),
+      deny: verdict(facts.youMay.deny),
+      retry: verdict(facts.youMay.retry),
+    },
     targets: facts.targets.map(presentTarget),
     createdAt: request.createdAt.toISOString(),
     finishedAt: request.finishedAt?.toISOString() ?? null,

@@ -29,7 +29,7 @@ beforeAll(async () => {
   bench = await deployBench();
   api = await serveApi(bench.services);
   headers = await bearer(bench.services, "operator");
-  const handler = createUploadHandler(bench.services);
+  const handler = createUploadHandler(bench.services, { counts: async () => true, everyMs: 60_000 });
   uploads = createServer((request, response) => void handler(request, response, bench.operator));
   await once(uploads.listen(0, "127.0.0.1"), "listening");
   scratch = new Scratch();

@@ -19,7 +19,8 @@ export interface Offer {
   readonly takenFrom: ReadonlySet<string>;
 }
 
-export type OfferEnd = "delivered" | "expired" | "withdrawn";
+/** `revoked`: its owner may not give it out any more. */
+export type OfferEnd = "delivered" | "expired" | "withdrawn" | "revoked";
 
 export interface NewOffer {
   readonly ownerId: string;
@@ -85,6 +86,15 @@ export class Offers {
     if (this.#entries.get(id)?.ownerId !== ownerId) return false;
     this.#end(id, "withdrawn");
     return true;
+  }
+
+  owners(): ReadonlySet<string> {
+    return new Set([...this.#entries.values()].map(({ ownerId }) => ownerId));
+  }
+
+  /** Ends all of this person's, also those that are being taken. */
+  revoke(ownerId: string): void {
+    for (const { id } of this.of(ownerId)) this.#end(id, "revoked");
   }
 
   /**

@@ -5,7 +5,7 @@ import next from "next";
 import { createApi } from "#lib/api/app.ts";
 import { signInByOidc, signInByPassword, signOut, type UserRow } from "#lib/auth/accounts.ts";
 import { provideAccountChecks, type SignedIn } from "#lib/auth/registry.ts";
-import { sessionLimits, startSession, userOfSession } from "#lib/auth/sessions.ts";
+import { isStillAlive, STILL_ALIVE_EVERY_MS, sessionLimits, startSession, userOfSession } from "#lib/auth/sessions.ts";
 import type { AuthSettings } from "#lib/auth/authenticate.ts";
 import { startAuditUpkeep } from "#lib/audit/upkeep.ts";
 import { lockDataDir } from "#lib/db/lock.ts";
@@ -106,7 +106,10 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
       secure,
       dev: options.dev,
       api: getRequestListener(api.fetch, { overrideGlobalObjects: false }),
-      uploads: createUploadHandler(services),
+      uploads: createUploadHandler(services, {
+        counts: (credential) => isStillAlive(services.db, limits, credential),
+        everyMs: STILL_ALIVE_EVERY_MS,
+      }),
       pages: pages.getRequestHandler(),
     });
 
@@ -149,7 +152,8 @@ function provideSignIn(services: Services, settings: AuthSettings, { ownUrl }: E
     ...settings,
     log,
     clientAddress: () => clientOfCurrentRequest()?.address ?? null,
-    byPassword: async (input) => signedIn(await signInByPassword(services, input), "password", input.address),
+    byPassword: async (input) =>
+      signedIn(await signInByPassword(services, { ...input, via: "web" }), "password", input.address),
     async byOidc(input) {
       const user = await signInByOidc(services, input);
       return user === null ? null : signedIn(user, "oidc", input.address);

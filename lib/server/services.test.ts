@@ -50,9 +50,13 @@ describe.skipIf(postgresPrograms === null)("services on a shared Postgres", () =
 
     const wrong = await folder();
     await expect(once(wrong)).rejects.toMatchObject({ code: "secret.other-key" });
-    expect(await readdir(wrong)).not.toContain("secret.key");
+    expect(await readdir(wrong)).toEqual([]);
     await writeFile(join(wrong, "secret.key"), `${Buffer.alloc(32, 7).toString("base64")}\n`);
     await expect(once(wrong)).rejects.toMatchObject({ code: "secret.other-key" });
+    expect(await readdir(wrong)).toEqual(["secret.key"]);
+    // Workers too leave their folder as it is.
+    await expect(once(wrong, { joins: true })).rejects.toMatchObject({ code: "worker.other-key" });
+    expect(await readdir(wrong)).toEqual(["secret.key"]);
     // The right ones are not locked out.
     await once(right, { joins: true });
     await once(right);

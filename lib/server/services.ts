@@ -2,12 +2,12 @@
 import { join } from "node:path";
 import type { Logger } from "pino";
 import { auditKeys, bindAuditKeys } from "#lib/audit/keys.ts";
-import { openDatabase, type Database } from "#lib/db/client.ts";
+import { openDatabase, type Database, type Db } from "#lib/db/client.ts";
 import { claimConsole, type ConsoleClaim } from "#lib/db/console-claim.ts";
 import { openBus } from "#lib/events/bus.ts";
 import { openJobQueue, type OpenJobQueue } from "#lib/jobs/queue.ts";
 import { AppError } from "#lib/errors.ts";
-import { secretBox } from "#lib/secrets/box.ts";
+import { secretBox, type SecretBox } from "#lib/secrets/box.ts";
 import { checkSecretKey, hasSeal, rememberSecretKey } from "#lib/secrets/key-check.ts";
 import { keyFile, readKeyFile } from "#lib/secrets/key-file.ts";
 import type { Services } from "#lib/services/context.ts";
@@ -58,6 +58,7 @@ export async function openServices(options: OpenOptions): Promise<OpenServices> 
 
 async function open(options: OpenOptions, claim: () => Promise<ConsoleClaim | null>): Promise<OpenServices> {
   const { dataDir, log } = options;
+  const keys: { secrets?: SecretBox } = {};
   const database = await openDatabase({
     dataDir,
     log,
@@ -67,12 +68,17 @@ async function open(options: OpenOptions, claim: () => Promise<ConsoleClaim | nu
     beforeChange: async () => {
       await claim();
     },
+    // The key tells a wrong folder from the right one: nothing of ours may stay behind in a wrong one.
+    beforeMark: async (db) => {
+      keys.secrets = secretBox(await secretKey(db, options));
+      await settleKey(db, keys.secrets, options);
+    },
     ...(options.waitMs === undefined ? {} : { waitMs: options.waitMs }),
     ...(options.databaseUrl === undefined ? {} : { url: options.databaseUrl }),
   });
   try {
-    const secrets = secretBox(await secretKey(database, options));
-    await settleKey(database, secrets, options);
+    const { secrets } = keys;
+    if (secrets === undefined) throw new Error("the database was opened without its key");
     bindAuditKeys(database.db, auditKeys(secrets));
     const claimed = await claim();
     const events = await openBus(database, log);
@@ -97,7 +103,7 @@ async function open(options: OpenOptions, claim: () => Promise<ConsoleClaim | nu
   }
 }
 
-async function secretKey(database: Database, { dataDir, joins, acceptNewKey }: OpenOptions): Promise<Buffer> {
+async function secretKey(db: Db, { dataDir, joins, acceptNewKey }: OpenOptions): Promise<Buffer> {
   const given = process.env["SUPRAVISOR_SECRET_KEY"];
   if (given) return Buffer.from(given, "base64");
   const path = join(dataDir, "secret.key");
@@ -108,15 +114,15 @@ async function secretKey(database: Database, { dataDir, joins, acceptNewKey }: O
     });
   }
   // A key made here would be the wrong one, and would stand in the way of the right one.
-  if (there === null && acceptNewKey !== true && (await hasSeal(database.db))) {
+  if (there === null && acceptNewKey !== true && (await hasSeal(db))) {
     throw otherKey(`There is no key in ${path}, and the database has secrets that were sealed with one.`);
   }
   return keyFile(path);
 }
 
 /** Never replaces the seal by itself: a console with a wrong data folder would lock every worker out. */
-async function settleKey(database: Database, secrets: Services["secrets"], options: OpenOptions): Promise<void> {
-  const verdict = await checkSecretKey(database.db, secrets);
+async function settleKey(db: Db, secrets: SecretBox, options: OpenOptions): Promise<void> {
+  const verdict = await checkSecretKey(db, secrets);
   if (verdict === "same") return;
   if (options.joins === true) {
     throw new AppError("unprocessable", "worker.other-key", "This worker's secret key is not the one of its console.", {
@@ -125,7 +131,7 @@ async function settleKey(database: Database, secrets: Services["secrets"], optio
   }
   if (verdict === "other" && options.acceptNewKey !== true)
     throw otherKey("The secret key is not the one that the secrets in the database were sealed with.");
-  await rememberSecretKey(database.db, secrets);
+  await rememberSecretKey(db, secrets);
 }
 
 function otherKey(message: string): AppError {

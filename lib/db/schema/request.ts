@@ -1,4 +1,16 @@
-import { bigserial, index, integer, jsonb, pgTable, text, timestamp, uniqueIndex, uuid } from "drizzle-orm/pg-core";
+import { sql } from "drizzle-orm";
+import {
+  type AnyPgColumn,
+  bigserial,
+  index,
+  integer,
+  jsonb,
+  pgTable,
+  text,
+  timestamp,
+  uniqueIndex,
+  uuid,
+} from "drizzle-orm/pg-core";
 import type { Finding } from "#lib/domain/finding.ts";
 import type { Estimate, FrozenPlan, Receipt, RequestStatus, TargetChoice, TargetStatus } from "#lib/domain/request.ts";
 import type { ErrorJson } from "#lib/errors.ts";
@@ -26,6 +38,8 @@ export const requests = pgTable(
     idempotencyKey: uuid("idempotency_key").notNull(),
     /** Hex SHA-256 of what was asked under the key: another body under it is refused. Null: asked of an older version. */
     bodyHash: text("body_hash"),
+    /** Asks again for what this one left. Null: it asks for the first time. */
+    retryOf: uuid("retry_of").references((): AnyPgColumn => requests.id, { onDelete: "set null" }),
     plan: jsonb("plan").$type<FrozenPlan>().notNull(),
     planHash: text("plan_hash").notNull(),
     decision: text("decision").$type<"approved" | "denied" | "waived" | "cancelled">(),
@@ -39,6 +53,8 @@ export const requests = pgTable(
     uniqueIndex("requests_number").on(t.number),
     uniqueIndex("requests_idempotency").on(t.requesterId, t.idempotencyKey),
     index("requests_status").on(t.status, t.number),
+    // Of several clicks one asks again. After a denial it may be asked again once more.
+    uniqueIndex("requests_retry_of").on(t.retryOf).where(sql`${t.status} <> 'denied'`),
   ],
 );
 

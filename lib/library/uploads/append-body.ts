@@ -39,7 +39,11 @@ export async function appendBody(
   let at = offset;
   let unseen = LOOK_EVERY;
   const stop = () =>
-    body.destroy(new AppError("cancelled", "upload.interrupted", "The upload goes on in another request."));
+    body.destroy(
+      signal.reason instanceof AppError
+        ? signal.reason
+        : new AppError("cancelled", "upload.interrupted", "The upload goes on in another request."),
+    );
   if (signal.aborted) stop();
   signal.addEventListener("abort", stop, { once: true });
   const silence = setTimeout(

@@ -61,7 +61,7 @@ export async function serveEdge(services: Services, options: EdgeServerOptions =
     secure: false,
     dev: false,
     api: getRequestListener(createApi(services, settings, "pglite").fetch, { overrideGlobalObjects: false }),
-    uploads: createUploadHandler(services),
+    uploads: createUploadHandler(services, { counts: async () => true, everyMs: 60_000 }),
     async pages(request, response) {
       // As far away from the request as Next is.
       await new Promise((resolve) => setImmediate(resolve));

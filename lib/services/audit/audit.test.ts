@@ -89,8 +89,24 @@ describe("the audit trail", () => {
 
 describe("the trail as CSV", () => {
   it("runs nothing in a spreadsheet and keeps lines apart", async () => {
-    for (const text of ["=1+1", "+1", "-1", "@SUM(A1)", "\t=1", "\r=1"])
+    for (const text of ["=1+1", "+1", "-1", "@SUM(A1)", "\t=1", "\r=1", "\n=1"])
       expect(csvCell(text).replace(/^"/, "")[0]).toBe("'");
+    // Full-width and small forms, and what stands behind blanks that an import leaves out.
+    for (const text of [
+      "＝1+1",
+      "＋1",
+      "－1",
+      "＠SUM(A1)",
+      "﹦1",
+      "﹢1",
+      "﹣1",
+      "﹫A1",
+      " =1",
+      "\u00a0＝1",
+      "\u200b@A1",
+    ])
+      expect(csvCell(text)).toBe(`'${text}`);
+    for (const text of ["a=1", "Ada", "1-2", "#end", "2001:db8::1"]) expect(csvCell(text)).toBe(text);
     expect(csvCell('say "hi", then\nleave')).toBe('"say ""hi"", then\nleave"');
     expect(csvCell(-1)).toBe("-1");
     expect(csvCell(null)).toBe("");

@@ -11,6 +11,8 @@ import type { Ctx } from "../context.ts";
 import { testPerson } from "../testing.ts";
 import { cancelRequest } from "./cancel-request.ts";
 import { createRequest } from "./create-request.ts";
+import { getRequest } from "./read-requests.ts";
+import { retryRequest } from "./retry-request.ts";
 
 // What the hosts can take is preflight's concern; here every choice fits.
 vi.mock("../preflight/assess-targets.ts", () => ({
@@ -111,6 +113,34 @@ it("with another body is refused, whatever differs, also when both come at once"
   expect(rows).toHaveLength(1);
 });
 
+it("is asked again once, however many ask at the same moment, and again after a denial", async () => {
+  const ended = await createRequest(requester, body("retry-1"));
+  await services.db.update(requestTargets).set({ status: "failed" }).where(eq(requestTargets.requestId, ended.id));
+  await services.db.update(requests).set({ status: "failed" }).where(eq(requests.id, ended.id));
+  const retriesOf = () => services.db.select().from(requests).where(eq(requests.retryOf, ended.id));
+  const people = [requester, operator, requester, operator, requester];
+  const codes = await Promise.all(people.map((by) => codeOf(retryRequest(by, ended.id))));
+  expect(codes.sort()).toEqual(["done", ...Array<string>(4).fill("request.retried")]);
+  const [again] = await retriesOf();
+  expect(await retriesOf()).toHaveLength(1);
+  await expect(retryRequest(operator, ended.id)).rejects.toMatchObject({
+    kind: "conflict",
+    message: `Request ${again!.number} asks for it again already.`,
+    details: { requestId: again!.id, number: again!.number },
+  });
+  const { youMay } = await getRequest(requester, ended.id);
+  expect(youMay.retry).toMatchObject({ code: "request.retried" });
+  // The one that asked again can be asked again itself.
+  await services.db.update(requests).set({ status: "failed" }).where(eq(requests.id, again!.id));
+  await services.db.update(requestTargets).set({ status: "failed" }).where(eq(requestTargets.requestId, again!.id));
+  expect(await codeOf(retryRequest(requester, again!.id))).toBe("done");
+  expect(await codeOf(retryRequest(requester, ended.id))).toBe("request.retried");
+  // What was denied asks for nothing.
+  await services.db.update(requests).set({ status: "denied" }).where(eq(requests.id, again!.id));
+  expect(await codeOf(retryRequest(requester, ended.id))).toBe("done");
+  expect(await retriesOf()).toHaveLength(2);
+});
+
 it("made by an older version answers as it did", async () => {
   const input = body("idem-5");
   const { id } = await createRequest(requester, input);
@@ -120,9 +150,17 @@ it("made by an older version answers as it did", async () => {
 
 it("cancels a target only of its own request, and a pending one as a whole", async () => {
   const one = await createRequest(requester, body("cancel-1"));
-  const other = await createRequest(requester, body("cancel-2"));
+  const two = body("cancel-2");
+  const second = { ...two.targets[0]!, name: "cancel-3" };
+  const other = await createRequest(requester, { ...two, targets: [...two.targets, second] });
   const targetOf = async (id: string) =>
-    (await services.db.select().from(requestTargets).where(eq(requestTargets.requestId, id)))[0]!.id;
+    (
+      await services.db
+        .select()
+        .from(requestTargets)
+        .where(eq(requestTargets.requestId, id))
+        .orderBy(requestTargets.position)
+    )[0]!.id;
   const statusOf = async (id: string) =>
     (await services.db.select().from(requests).where(eq(requests.id, id)))[0]!.status;
   for (const target of [await targetOf(other.id), randomUUID()])
@@ -134,7 +172,7 @@ it("cancels a target only of its own request, and a pending one as a whole", asy
   const [target] = await services.db
     .update(requestTargets)
     .set({ status: "succeeded" })
-    .where(eq(requestTargets.requestId, other.id))
+    .where(eq(requestTargets.id, await targetOf(other.id)))
     .returning();
   await services.db.update(requests).set({ status: "running" }).where(eq(requests.id, other.id));
   expect(await codeOf(cancelRequest(requester, other.id, target!.id))).toBe("request.target-ended");

@@ -14,6 +14,7 @@ import type { Ctx } from "../context.ts";
 import { assessTargets } from "../preflight/assess-targets.ts";
 import { loadSettings } from "../settings/settings.ts";
 import { enqueueTargets } from "./enqueue-targets.ts";
+import { refuseSecondRetry } from "./second-retry.ts";
 
 type RequestRow = typeof requests.$inferSelect;
 
@@ -43,9 +44,13 @@ function sameAgain(row: RequestRow, bodyHash: string): CreatedRequest {
 /**
  * Freezes what was chosen and found under a hash. Where policy waives approval it runs at once.
  * The same idempotency key with the same body is the same request. Throws `request.idempotency-mismatch`, and
- * `request.blocked` with the rules that block.
+ * `request.blocked` with the rules that block. `retryOf` is asked for again once; throws `request.retried`.
  */
-export async function createRequest(ctx: Ctx, input: z.infer<typeof NewRequest>): Promise<CreatedRequest> {
+export async function createRequest(
+  ctx: Ctx,
+  input: z.infer<typeof NewRequest>,
+  retryOf: string | null = null,
+): Promise<CreatedRequest> {
   await authorise(ctx, "request.create");
   const requesterId = ctx.actor.id;
   if (requesterId === null) throw new AppError("forbidden", "auth.forbidden", "A request needs a person who makes it.");
@@ -80,6 +85,7 @@ export async function createRequest(ctx: Ctx, input: z.infer<typeof NewRequest>)
     })),
   };
   const request = await ctx.db.transaction(async (tx) => {
+    if (retryOf !== null) await refuseSecondRetry(tx, retryOf);
     const { waiveApproval } = await loadSettings(tx);
     const [made] = await tx
       .insert(requests)
@@ -90,6 +96,7 @@ export async function createRequest(ctx: Ctx, input: z.infer<typeof NewRequest>)
         note: input.note,
         idempotencyKey: input.idempotencyKey,
         bodyHash,
+        retryOf,
         plan,
         planHash: hashPlan(plan),
         ...(waiveApproval

@@ -8,12 +8,15 @@ import { NO_HINTS } from "#lib/library/create-version.ts";
 import type { FrozenPlan, TargetChoice } from "#lib/domain/request.ts";
 import { AppError } from "#lib/errors.ts";
 import { hashPlan } from "#lib/provisioning/frozen-plan.ts";
+import { presentRequest } from "#lib/presenters/request.ts";
 import { repairRequests } from "#lib/provisioning/repair.ts";
 import type { Ctx } from "../context.ts";
 import { cancelJob } from "../job/jobs.ts";
 import { testPerson } from "../testing.ts";
+import { createUser } from "../user/create-user.ts";
 import { cancelRequest } from "./cancel-request.ts";
 import { approveRequest, denyRequest } from "./decide-request.ts";
+import { getRequest } from "./read-requests.ts";
 
 let services: TestServices;
 let requester: Ctx;
@@ -160,6 +163,38 @@ describe("deciding a request", () => {
       expect(await codeOf(approveRequest(other, request.id, decision)), role).toBe("auth.forbidden");
       expect(await codeOf(denyRequest(other, request.id, decision)), role).toBe("auth.forbidden");
     }
+  });
+
+  it("is not approved with an account that the requester has a hand in, and the page knows it before", async () => {
+    const ada = await testPerson(services, "administrator");
+    const made = { email: `${randomUUID()}@example.test`, name: "Puppet", role: "operator" as const };
+    const account = await createUser(ada, { ...made, password: "long enough for Ada 1" });
+    const puppet: Ctx = { ...ada, actor: { ...ada.actor, id: account.id, name: "Puppet", role: "operator" } };
+    const request = await pending(ada);
+    const decision = { planHash: request.planHash, reason: "fine" };
+    const youMay = async (by: Ctx) => presentRequest(await getRequest(by, request.id)).youMay;
+
+    expect((await youMay(puppet)).approve).toMatchObject({
+      allowed: false,
+      code: "request.approver-not-independent",
+      reason: expect.stringContaining("two independent people") as string,
+    });
+    expect((await youMay(puppet)).deny).toEqual({ allowed: true, code: null, reason: null });
+    expect((await youMay(ada)).approve).toMatchObject({ allowed: false, code: "request.own" });
+    expect((await youMay(requester)).approve).toMatchObject({ allowed: false, code: "auth.forbidden" });
+    expect((await youMay(operator)).approve).toEqual({ allowed: true, code: null, reason: null });
+
+    await expect(approveRequest(puppet, request.id, decision)).rejects.toMatchObject({
+      kind: "forbidden",
+      code: "request.approver-not-independent",
+    });
+    expect(await actionsOf(request.id)).toEqual(["request.approved refused"]);
+    expect(await jobsOf(request.id)).toEqual([]);
+    // Somebody independent still may, and the puppet may stop what it cannot let run.
+    const other = await pending(ada);
+    expect(await codeOf(denyRequest(puppet, other.id, { planHash: other.planHash, reason: "no" }))).toBe("done");
+    expect(await codeOf(approveRequest(operator, request.id, decision))).toBe("done");
+    expect((await youMay(operator)).approve).toMatchObject({ allowed: false, code: "request.already-decided" });
   });
 
   it("approves only what the person saw and what was frozen", async () => {

@@ -3,7 +3,7 @@ import { appendAudit } from "#lib/audit/append.ts";
 import { recordRepeatable } from "#lib/audit/repeats.ts";
 import { requests, requestTargets, users } from "#lib/db/schema.ts";
 import type { AuditAction } from "#lib/domain/audit-actions.ts";
-import { canDecide, COOLING_OFF_DAYS } from "#lib/domain/request-rules.ts";
+import { type Allowed, canApprove, canDecide, COOLING_OFF_DAYS } from "#lib/domain/request-rules.ts";
 import { AppError } from "#lib/errors.ts";
 import { hashPlan } from "#lib/provisioning/frozen-plan.ts";
 import { authorise } from "../authorise.ts";
@@ -23,7 +23,7 @@ async function decide(ctx: Ctx, id: string, outcome: "approved" | "denied", deci
   await authorise(ctx, "request.decide", { action, subject: { kind: "request", id, name: "" } });
   const [known] = await ctx.db.select().from(requests).where(eq(requests.id, id));
   if (known === undefined) throw new AppError("not-found", "request.not-found", "There is no such request.");
-  const allowed = canDecide({ status: known.status, requesterId: known.requesterId }, ctx.actor);
+  const allowed = canDecide(known, ctx.actor);
   if (allowed !== true) {
     if (allowed.code === "request.already-decided") throw await alreadyDecided(ctx, known);
     throw await refused(ctx, known, action, new AppError("forbidden", allowed.code, allowed.reason));
@@ -33,8 +33,11 @@ async function decide(ctx: Ctx, id: string, outcome: "approved" | "denied", deci
       hint: "Reload the page and look again.",
     });
   }
-  if (outcome === "approved" && ctx.actor.id !== null && (await isInHandsOf(ctx.db, ctx.actor.id, known.requesterId)))
-    throw await refused(ctx, known, action, notIndependent());
+  if (outcome === "approved") {
+    const held = ctx.actor.id !== null && (await isInHandsOf(ctx.db, ctx.actor.id, known.requesterId));
+    const approvable = canApprove(known, ctx.actor, !held);
+    if (approvable !== true) throw await refused(ctx, known, action, notIndependent(approvable));
+  }
   const row = await ctx.db.transaction(async (tx) => {
     // Of two decisions at the same moment one finds the request pending; the other changes nothing.
     const [decided] = await tx
@@ -79,15 +82,10 @@ async function refused(ctx: Ctx, request: RequestRow, action: AuditAction, why: 
   return why;
 }
 
-function notIndependent(): AppError {
-  return new AppError(
-    "forbidden",
-    "request.approver-not-independent",
-    `The requester set up or changed your account in the last ${COOLING_OFF_DAYS} days, or set its password: a request needs two independent people.`,
-    {
-      hint: `Let somebody else approve it. If the requester set your password, choose your own in Settings; ${COOLING_OFF_DAYS} days after the last change to your account you may approve.`,
-    },
-  );
+function notIndependent({ code, reason }: Exclude<Allowed, true>): AppError {
+  return new AppError("forbidden", code, reason, {
+    hint: `Let somebody else approve it. If the requester set your password, choose your own in Settings; ${COOLING_OFF_DAYS} days after the last change to your account you may approve.`,
+  });
 }
 
 async function alreadyDecided(ctx: Ctx, request: RequestRow): Promise<AppError> {

@@ -41,16 +41,19 @@ async function handsOn(tx: Tx, userId: string, now: number): Promise<Set<string>
   return hands;
 }
 
-/** Whether the requester, alone or through accounts in their hands, could be the one who approves. */
-export async function isInHandsOf(tx: Tx, approverId: string, requesterId: string): Promise<boolean> {
+/** Everybody who, alone or through accounts in their hands, could be the one who approves with this account. */
+export async function everyHandOn(tx: Tx, approverId: string): Promise<ReadonlySet<string>> {
   const now = Date.now();
   const seen = new Set<string>([approverId]);
   for (const id of seen) {
-    for (const hand of await handsOn(tx, id, now)) {
-      if (hand === requesterId) return true;
-      // A set is walked to its end, what was added while walking included.
-      seen.add(hand);
-    }
+    // A set is walked to its end, what was added while walking included.
+    for (const hand of await handsOn(tx, id, now)) seen.add(hand);
   }
-  return false;
+  seen.delete(approverId);
+  return seen;
+}
+
+/** Whether the requester could be the one who approves. */
+export async function isInHandsOf(tx: Tx, approverId: string, requesterId: string): Promise<boolean> {
+  return (await everyHandOn(tx, approverId)).has(requesterId);
 }

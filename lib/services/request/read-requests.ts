@@ -1,12 +1,14 @@
-import { and, asc, count, desc, eq, inArray, lt } from "drizzle-orm";
+import { and, asc, count, desc, eq, inArray, lt, ne } from "drizzle-orm";
 import { alias } from "drizzle-orm/pg-core";
 import { z } from "zod";
 import { pageCursor, readPageCursor } from "#lib/db/page-cursor.ts";
 import { hosts, imageVersions, jobLog, jobs, requests, requestTargets, users } from "#lib/db/schema.ts";
+import { type Allowed, canApprove, canDecide, canRetry } from "#lib/domain/request-rules.ts";
 import type { RequestStatus } from "#lib/domain/request.ts";
 import { AppError } from "#lib/errors.ts";
 import { authorise } from "../authorise.ts";
 import type { Ctx } from "../context.ts";
+import { everyHandOn } from "./independent-approver.ts";
 
 export interface RequestTargetFacts {
   readonly target: typeof requestTargets.$inferSelect;
@@ -21,6 +23,8 @@ export interface RequestFacts {
   readonly imageId: string;
   readonly versionNumber: number;
   readonly targets: readonly RequestTargetFacts[];
+  /** By the person who reads. */
+  readonly youMay: { readonly approve: Allowed; readonly deny: Allowed; readonly retry: Allowed };
 }
 
 export interface RequestFilter {
@@ -61,7 +65,41 @@ async function facts(ctx: Ctx, ids: readonly string[]): Promise<RequestFacts[]> 
     .leftJoin(jobs, eq(jobs.id, requestTargets.jobId))
     .where(inArray(requestTargets.requestId, [...ids]))
     .orderBy(asc(requestTargets.position));
-  return rows.map((row) => ({ ...row, targets: targets.filter(({ target }) => target.requestId === row.request.id) }));
+  const verdicts = await verdictsOn(
+    ctx,
+    rows.map(({ request }) => request),
+  );
+  return rows.map((row) => ({
+    ...row,
+    targets: targets.filter(({ target }) => target.requestId === row.request.id),
+    youMay: verdicts(row.request),
+  }));
+}
+
+type RequestRow = typeof requests.$inferSelect;
+
+/** What decides is asked once for all of them, and only where it makes a difference. */
+async function verdictsOn(
+  ctx: Ctx,
+  rows: readonly RequestRow[],
+): Promise<(request: RequestRow) => RequestFacts["youMay"]> {
+  const { actor, db } = ctx;
+  const decidable = rows.some((request) => canDecide(request, actor) === true);
+  const hands = decidable && actor.id !== null ? await everyHandOn(db, actor.id) : new Set<string>();
+  const ended = rows.filter((request) => canRetry(request, actor) === true).map(({ id }) => id);
+  const again =
+    ended.length === 0
+      ? []
+      : await db
+          .select({ of: requests.retryOf, number: requests.number })
+          .from(requests)
+          .where(and(inArray(requests.retryOf, ended), ne(requests.status, "denied")));
+  const retriedAs = new Map(again.map(({ of, number }) => [of, number]));
+  return (request) => ({
+    approve: canApprove(request, actor, !hands.has(request.requesterId)),
+    deny: canDecide(request, actor),
+    retry: canRetry(request, actor, retriedAs.get(request.id) ?? null),
+  });
 }
 
 const LIST = "requests";

@@ -1,10 +1,12 @@
 /** Disks of the library, given out in another format under a token that is good for one file. */
 import { parse } from "node:path";
-import { eq } from "drizzle-orm";
+import { and, eq, inArray } from "drizzle-orm";
 import { appendAudit } from "#lib/audit/append.ts";
 import { recordRepeatable } from "#lib/audit/repeats.ts";
-import { imageDisks, images, imageVersions } from "#lib/db/schema.ts";
+import type { Db } from "#lib/db/client.ts";
+import { imageDisks, images, imageVersions, users } from "#lib/db/schema.ts";
 import { openInspection } from "#lib/disk/file-conversion.ts";
+import { may } from "#lib/domain/role.ts";
 import type { NewTransfer } from "#lib/domain/transfer.ts";
 import { AppError } from "#lib/errors.ts";
 import { imageNotFound } from "#lib/library/create-version.ts";
@@ -98,7 +100,12 @@ function recordTaken(ctx: Ctx, offer: Offer, address: string | null, what: Recor
   );
 }
 
-const ENDS = { delivered: "transfer.delivered", expired: "transfer.expired", withdrawn: "transfer.withdrawn" } as const;
+const ENDS = {
+  delivered: "transfer.delivered",
+  expired: "transfer.expired",
+  withdrawn: "transfer.withdrawn",
+  revoked: "transfer.withdrawn",
+} as const;
 
 async function recordEnd(ctx: Ctx, offer: Offer, how: OfferEnd): Promise<void> {
   try {
@@ -106,13 +113,30 @@ async function recordEnd(ctx: Ctx, offer: Offer, how: OfferEnd): Promise<void> {
       appendAudit(tx, how === "withdrawn" ? ctx.actor : { ...ctx.actor, via: "system", address: null }, {
         action: ENDS[how],
         subject: subjectOf(offer),
-        details: { delivered: offer.delivered, length: offer.file.length, takenFrom: [...offer.takenFrom] },
+        details: {
+          delivered: offer.delivered,
+          length: offer.file.length,
+          takenFrom: [...offer.takenFrom],
+          ...(how === "revoked" ? { why: "its owner may not take images out any more" } : {}),
+        },
       }),
     );
     ctx.events.publish({ type: "audit" });
   } catch (error) {
     ctx.log.error({ err: error, transfer: offer.id }, "the end of a transfer could not be recorded");
   }
+}
+
+/** A token is as good as its owner's right: those of people who are disabled, or may not take images out any more, end. */
+export async function revokeTransfers(db: Db, offers: Offers): Promise<void> {
+  const owners = [...offers.owners()];
+  if (owners.length === 0) return;
+  const rows = await db
+    .select({ id: users.id, role: users.role })
+    .from(users)
+    .where(and(inArray(users.id, owners), eq(users.disabled, false)));
+  const still = new Set(rows.filter(({ role }) => may(role, "image.download")).map(({ id }) => id));
+  for (const id of owners) if (!still.has(id)) offers.revoke(id);
 }
 
 export async function listOwnTransfers(ctx: Ctx, offers: Offers): Promise<Offer[]> {
