@@ -8,6 +8,6 @@ export default defineConfig({
     maxWorkers: 2,
     testTimeout: 60_000,
     hookTimeout: 120_000,
-    setupFiles: [],
+    globalSetup: ["lib/db/testing-snapshot.ts"],
   },
 });

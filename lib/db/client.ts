@@ -41,6 +41,8 @@ export interface OpenDatabaseOptions {
   readonly newDatabase?: boolean;
   /** A worker uses the database as it is. */
   readonly joins?: boolean;
+  /** In memory: begins as this dump of another one (`PGlite.dumpDataDir`), which takes a fifth of the time. */
+  readonly snapshot?: Blob | undefined;
   readonly waitMs?: number;
   /** Ends the wait. */
   readonly signal?: AbortSignal | undefined;
@@ -78,10 +80,13 @@ interface Opened {
   readonly made: boolean;
 }
 
-async function openEmbedded({ dataDir, newDatabase }: OpenDatabaseOptions): Promise<Opened> {
+async function openEmbedded({ dataDir, newDatabase, snapshot }: OpenDatabaseOptions): Promise<Opened> {
   const { pglite, made } =
     dataDir === null
-      ? { pglite: await PGlite.create("memory://"), made: true }
+      ? {
+          pglite: await PGlite.create("memory://", snapshot === undefined ? {} : { loadDataDir: snapshot }),
+          made: true,
+        }
       : await openPGlite(dataDir, newDatabase ?? false);
   const db = drizzlePglite(pglite, { schema });
   try {

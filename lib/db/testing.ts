@@ -10,10 +10,11 @@ import { openJobQueue } from "#lib/jobs/queue.ts";
 import { secretBox } from "#lib/secrets/box.ts";
 import type { Services } from "#lib/services/context.ts";
 import { openDatabase, type Database } from "./client.ts";
+import { testSnapshot } from "./testing-snapshot.ts";
 
 /** Migrated and empty. */
 export function openTestDatabase(): Promise<Database> {
-  return openDatabase({ dataDir: null });
+  return openDatabase({ dataDir: null, snapshot: testSnapshot() });
 }
 
 export interface TestServices extends Services {
@@ -23,7 +24,10 @@ export interface TestServices extends Services {
 
 /** In memory, or on the Postgres of this address. */
 export async function testServices(url?: string): Promise<TestServices> {
-  const database = await openDatabase({ dataDir: null, ...(url === undefined ? {} : { url }) });
+  const database = await openDatabase({
+    dataDir: null,
+    ...(url === undefined ? { snapshot: testSnapshot() } : { url }),
+  });
   const dataDir = await mkdtemp(join(tmpdir(), "supravisor-test-"));
   const queue = await openJobQueue(database);
   const secrets = secretBox(randomBytes(32));
