@@ -64,12 +64,12 @@ export async function readMedia(vbox: VBoxManage, options: CommandOptions = {}):
 
 /** The medium and those below it, the one that is written to first. Null: a parent is not known, or it never ends. */
 export function chainOf(media: Media, uuid: string): readonly Medium[] | null {
-  const chain: Medium[] = [];
+  const chain = new Set<Medium>();
   for (let next: string | null = uuid; next !== null; ) {
     const medium: Medium | undefined = media.get(next);
-    if (medium === undefined || chain.length >= CHAIN_LIMIT || chain.includes(medium)) return null;
-    chain.push(medium);
+    if (medium === undefined || chain.size >= CHAIN_LIMIT || chain.has(medium)) return null;
+    chain.add(medium);
     next = medium.parent;
   }
-  return chain;
+  return [...chain];
 }
