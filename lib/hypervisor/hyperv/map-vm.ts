@@ -5,43 +5,8 @@ import type { Vm, VmDisk, VmNic, VmSnapshot } from "#lib/domain/inventory.ts";
 import { type CimInstance, flag, number, text, texts } from "#lib/wire/wsman/cim.ts";
 import { readEmbedded } from "#lib/wire/wsman/embedded.ts";
 import { readObjectPath } from "#lib/wire/wsman/object-path.ts";
+import { by, indexed, type IndexedFacts, lastParts, type MachineFacts, OWNER } from "./machine-facts.ts";
 import { poolOf } from "./read-host.ts";
-
-export const CLASSES = [
-  "Msvm_VirtualSystemSettingData",
-  "Msvm_ProcessorSettingData",
-  "Msvm_MemorySettingData",
-  "Msvm_ResourceAllocationSettingData",
-  "Msvm_StorageAllocationSettingData",
-  "Msvm_SyntheticEthernetPortSettingData",
-  "Msvm_EmulatedEthernetPortSettingData",
-  "Msvm_EthernetPortAllocationSettingData",
-  "Msvm_SecuritySettingData",
-] as const;
-export type SettingClass = (typeof CLASSES)[number];
-
-/** Bytes. */
-export interface DiskSize {
-  /** What the guest sees. */
-  readonly capacity: number;
-  /** Of the file. */
-  readonly allocated: number | null;
-}
-
-/** Everything that was read of one machine or of all. */
-export interface MachineFacts {
-  readonly machines: readonly CimInstance[];
-  readonly settings: Readonly<Record<SettingClass, readonly CimInstance[]>>;
-  readonly exchange: readonly CimInstance[];
-  readonly addresses: readonly CimInstance[];
-  /** Names of switches, by id. */
-  readonly networks: ReadonlyMap<string, string>;
-  readonly heartbeats: readonly CimInstance[];
-  /** By path in lower case. */
-  readonly sizes: ReadonlyMap<string, DiskSize>;
-  /** This host in its cluster: name of the cluster, names of its roles; null: it is in none. */
-  readonly cluster: { readonly name: string; readonly roles: ReadonlySet<string>; readonly node: string } | null;
-}
 
 export const REALIZED = "Microsoft:Hyper-V:System:Realized";
 export const CAPTURE_NAME = "Supravisor capture";
@@ -136,13 +101,14 @@ const LONGEST_EXCHANGED = 16_384;
 /** What the guest tells of itself through the integration services. */
 function guestOf(facts: IndexedFacts, id: string): ReadonlyMap<string, string> {
   const component = facts.exchangeOf.get(id)?.[0];
-  // The guest writes them: one that cannot be read says nothing of the others.
-  const items = texts(component, "GuestIntrinsicExchangeItems").slice(0, MOST_EXCHANGED).flatMap((item) => {
-    const instance = item.length > LONGEST_EXCHANGED ? null : readEmbedded(item);
-    const name = instance?.values.get("Name")?.[0];
-    const data = instance?.values.get("Data")?.[0];
-    return name === undefined || data === undefined || data === "" ? [] : [[name, data] as const];
-  });
+  const items = texts(component, "GuestIntrinsicExchangeItems")
+    .slice(0, MOST_EXCHANGED)
+    .flatMap((item) => {
+      const instance = item.length > LONGEST_EXCHANGED ? null : readEmbedded(item);
+      const name = instance?.values.get("Name")?.[0];
+      const data = instance?.values.get("Data")?.[0];
+      return name === undefined || data === undefined || data === "" ? [] : [[name, data] as const];
+    });
   return new Map(items);
 }
 
@@ -205,9 +171,7 @@ function mapDisks(facts: IndexedFacts, id: string): VmDisk[] {
 }
 
 function mapNics(facts: IndexedFacts, id: string, told: ReadonlyMap<string, string>): VmNic[] {
-  const connections = by(facts.own("Msvm_EthernetPortAllocationSettingData", id), (each) =>
-    idIn(text(each, "Parent")),
-  );
+  const connections = by(facts.own("Msvm_EthernetPortAllocationSettingData", id), (each) => idIn(text(each, "Parent")));
   const nics = [
     ...facts.own("Msvm_SyntheticEthernetPortSettingData", id).map((nic) => ({ nic, model: "netvsc" as const })),
     ...facts.own("Msvm_EmulatedEthernetPortSettingData", id).map((nic) => ({ nic, model: "dec21140" as const })),
