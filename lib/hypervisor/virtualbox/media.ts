@@ -1,5 +1,6 @@
 /** Virtual hard disks that VirtualBox knows, by UUID, with the disks that they are differences of. */
 import type { DiskFormatId } from "#lib/domain/disk-format.ts";
+import { Slices } from "#lib/wire/slices.ts";
 import { MAX_OUTPUT } from "./host-machine.ts";
 import { parseRecords, sizeOf } from "./records.ts";
 import type { CommandOptions, VBoxManage } from "./vboxmanage.ts";
@@ -34,7 +35,10 @@ const CHAIN_LIMIT = 300;
 
 export async function parseMedia(text: string): Promise<Media> {
   const media = new Map<string, Medium>();
-  for (const record of await parseRecords(text, "UUID")) {
+  const records = await parseRecords(text, "UUID");
+  const slices = new Slices();
+  for (const record of records) {
+    if (slices.over) await slices.rest();
     const uuid = record.get("UUID") ?? "";
     const parent = record.get("Parent UUID") ?? "base";
     const formatRaw = record.get("Storage format") ?? "";

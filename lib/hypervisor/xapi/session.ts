@@ -160,9 +160,14 @@ export class XapiSession implements AsyncDisposable {
   #checked<T>(method: string, result: z.ZodType<T>, given: unknown): T {
     const checked = result.safeParse(given);
     if (checked.success) return checked.data;
-    throw new AppError("unavailable", "host.protocol", `${this.name} answers ${method} otherwise than the XenAPI does.`, {
-      hint: "Is it a XenServer ≥ 7.3 or an XCP-ng?",
-    });
+    throw new AppError(
+      "unavailable",
+      "host.protocol",
+      `${this.name} answers ${method} otherwise than the XenAPI does.`,
+      {
+        hint: "Is it a XenServer ≥ 7.3 or an XCP-ng?",
+      },
+    );
   }
 
   /** Many calls may find the session gone; one of them opens the next. */
