@@ -1,10 +1,11 @@
 /**
- * `npm run fuzz -- --minutes 10 --seed 1`: mutants of every format until the time is over. A mutant that breaks
+ * `npm run fuzz -- --minutes 10 --seed 1`: mutants of every format and of hosts' answers until the time is over. A mutant that breaks
  * something is kept in e2e/.cache/fuzz with its seed; the exit code is then 1.
  */
 import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
+import { fuzzPeer, PEER_PARSERS } from "#lib/hypervisor/testing-mutants.ts";
 import { makeCorpus } from "#lib/disk/testing/fuzz/corpus.ts";
 import { fuzzSpecimen } from "#lib/disk/testing/fuzz/fuzz.ts";
 
@@ -31,6 +32,14 @@ for (let seed = Number(values.seed); Date.now() < until; seed += 1) {
       mkdirSync(folder, { recursive: true });
       if (mutant !== null) writeFileSync(join(folder, name), mutant);
       process.stdout.write(`${name} (seed ${seed}): ${what}\n`);
+    }
+  }
+  for (const name of Object.keys(PEER_PARSERS)) {
+    const report = await fuzzPeer(name, seed, 2000);
+    mutants += 2000;
+    for (const what of report.broken) {
+      broken += 1;
+      process.stdout.write(`${what}\n`);
     }
   }
   process.stderr.write(`seed ${seed}: ${mutants} mutants, ${broken} broken\n`);

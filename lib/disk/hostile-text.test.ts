@@ -4,8 +4,11 @@ import { each, hostileLines, hostileXml, repeated } from "#lib/testing/hostile-t
 import { toldGuest } from "#lib/domain/told-guest.ts";
 import { parseOsRelease } from "#lib/guest/os-release.ts";
 import { readManifest } from "./containers/ova/manifest.ts";
+import { tarEntries } from "./containers/tar/entries.ts";
+import { encodeTarHeader } from "./containers/tar/header.ts";
 import { parseXml } from "./containers/xml.ts";
 import { looksLikeDescriptor, parseDescriptor } from "./formats/vmdk/descriptor.ts";
+import type { ByteSource } from "./io.ts";
 import { peek } from "./wrappers/open-packed.ts";
 
 const most = 1024 ** 2;
@@ -54,6 +57,42 @@ describe("the head of a packed file", () => {
   growsLinearly({
     parse: (length: number) => peek(small(length), length),
     worst: { "single bytes": (length) => length },
+    most: 4 * most,
+  });
+});
+
+describe("archives", () => {
+  /** A file in memory. */
+  const file = (bytes: Buffer) => ({
+    name: "a.tar",
+    bytes: {
+      size: bytes.length,
+      read: (offset: number, into: Uint8Array) => {
+        into.set(bytes.subarray(offset, offset + into.length));
+        return Promise.resolve();
+      },
+    } as unknown as ByteSource,
+  });
+  const header = (type: string, size: number): Buffer => {
+    const block = encodeTarHeader("a", size);
+    block.write(type, 156, "latin1");
+    block.fill(" ", 148, 156);
+    const sum = block.reduce((all, byte) => all + byte, 0);
+    block.write(`${sum.toString(8).padStart(6, "0")}\0 `, 148, "latin1");
+    return block;
+  };
+  const blocks = (unit: Buffer) => (length: number) =>
+    Buffer.concat(Array.from({ length: Math.ceil(length / unit.length) }, () => unit));
+  const pax = Buffer.alloc(65_536, "6 a=b\n");
+  growsLinearly({
+    parse: async (bytes: Buffer) => {
+      for await (const _ of tarEntries(file(bytes), 1_000_000));
+    },
+    worst: {
+      "many empty entries": blocks(header("0", 0)),
+      "many long names without an entry": blocks(Buffer.concat([header("L", 512), Buffer.alloc(512, "n")])),
+      "many records of pax": blocks(Buffer.concat([header("x", 65_532), pax])),
+    },
     most: 4 * most,
   });
 });

@@ -10,6 +10,8 @@ const MOST_FILE = 1024 * 1024;
 const MOST_DIRECTORY = 4 * 1024 * 1024;
 const MOST_LINKS = 8;
 const MOST_DEPTH = 5;
+/** Blocks of one file's extent tree: one of the size that is read here, in single blocks, has a few dozen. */
+const MOST_NODES = 256;
 
 const bit = (value: number, mask: number): boolean => Math.floor(value / mask) % 2 === 1;
 
@@ -19,6 +21,13 @@ interface Inode {
   readonly flags: number;
   /** The 60 bytes of block pointers, extents, or inline data. */
   readonly block: Buffer;
+}
+
+/** What is known of a file's blocks while its tree is walked. */
+interface ExtentTree {
+  readonly map: Map<number, number>;
+  readonly blocks: number;
+  nodes: number;
 }
 
 const DIRECTORY = 4;
@@ -145,7 +154,7 @@ export class ExtReader {
     const blocks = Math.ceil(size / this.#blockSize);
     const map = new Map<number, number>();
     const known = bit(node.flags, EXTENTS)
-      ? await this.#extents(node.block, map, blocks, MOST_DEPTH)
+      ? await this.#extents(node.block, { map, blocks, nodes: 0 }, MOST_DEPTH)
       : await this.#pointers(node.block, map, blocks);
     if (!known) return null;
     const out = Buffer.alloc(blocks * this.#blockSize);
@@ -157,10 +166,13 @@ export class ExtReader {
     return out.subarray(0, size);
   }
 
-  async #extents(node: Buffer, map: Map<number, number>, blocks: number, depthLeft: number): Promise<boolean> {
-    if (node.readUInt16LE(0) !== 0xf30a || depthLeft < 0) return false;
+  /** False: damaged. A tree whose blocks hang together in a circle, or whose extents overlap, has no end otherwise. */
+  async #extents(node: Buffer, tree: ExtentTree, mostDepth: number): Promise<boolean> {
+    const { map, blocks } = tree;
     const count = node.readUInt16LE(2);
     const depth = node.readUInt16LE(6);
+    tree.nodes += 1;
+    if (node.readUInt16LE(0) !== 0xf30a || depth > mostDepth || tree.nodes > MOST_NODES) return false;
     if (12 + count * 12 > node.length) return false;
     for (let index = 0; index < count; index += 1) {
       const at = 12 + index * 12;
@@ -171,13 +183,16 @@ export class ExtReader {
         // Above 32768: reserved and never written, so it reads as zeros.
         if (raw > 32768) continue;
         const start = node.readUInt32LE(at + 8) + node.readUInt16LE(at + 6) * 2 ** 32;
-        for (let i = 0; i < raw && logical + i < blocks; i += 1) map.set(logical + i, start + i);
+        for (let i = 0; i < raw && logical + i < blocks; i += 1) {
+          if (map.has(logical + i)) return false;
+          map.set(logical + i, start + i);
+        }
       } else {
         const child = await this.#part.read(
           (node.readUInt32LE(at + 4) + node.readUInt16LE(at + 8) * 2 ** 32) * this.#blockSize,
           this.#blockSize,
         );
-        if (child === null || !(await this.#extents(child, map, blocks, depthLeft - 1))) return false;
+        if (child === null || !(await this.#extents(child, tree, depth - 1))) return false;
       }
     }
     return true;

@@ -9,6 +9,8 @@ interface Entry {
 
 /** A directory of an EFI partition has a few entries, not thousands. */
 const MOST_CLUSTERS = 64;
+/** Bytes of directories that are read of one partition: one may be the content of all others. */
+const MOST_READ = 4 * 1024 ** 2;
 
 interface Layout {
   readonly bits: 12 | 16 | 32;
@@ -53,10 +55,14 @@ async function nextCluster(part: Window, layout: Layout, cluster: number): Promi
   return value < 2 || value >= end ? null : value;
 }
 
-async function readChain(part: Window, layout: Layout, first: number): Promise<Buffer> {
+/** Up to a cluster that was read before, for a chain may run in a circle. `left`: bytes that may still be read. */
+async function readChain(part: Window, layout: Layout, first: number, left: { bytes: number }): Promise<Buffer> {
   const pieces: Buffer[] = [];
-  let cluster: number | null = first;
-  for (let i = 0; cluster !== null && cluster >= 2 && i < MOST_CLUSTERS; i += 1) {
+  const seen = new Set<number>();
+  for (let cluster: number | null = first; cluster !== null && cluster >= 2 && !seen.has(cluster); ) {
+    seen.add(cluster);
+    left.bytes -= layout.clusterBytes;
+    if (seen.size > MOST_CLUSTERS || left.bytes < 0) break;
     const piece = await part.read(layout.clusterOffset(cluster), layout.clusterBytes);
     if (piece === null) break;
     pieces.push(piece);
@@ -88,17 +94,18 @@ function parseDirectory(bytes: Buffer): Entry[] {
 export async function listEfiLoaders(part: Window): Promise<string[]> {
   const layout = await layoutOf(part);
   if (layout === null) return [];
+  const left = { bytes: MOST_READ };
   const root =
     "cluster" in layout.root
-      ? await readChain(part, layout, layout.root.cluster)
+      ? await readChain(part, layout, layout.root.cluster, left)
       : await part.read(layout.root.offset, layout.root.length);
   if (root === null) return [];
   const efi = parseDirectory(root).find((entry) => entry.directory && entry.name === "EFI");
   if (efi === undefined) return [];
   const loaders: string[] = [];
-  for (const vendor of parseDirectory(await readChain(part, layout, efi.cluster)).slice(0, 64)) {
+  for (const vendor of parseDirectory(await readChain(part, layout, efi.cluster, left)).slice(0, 64)) {
     if (!vendor.directory || vendor.name.startsWith(".")) continue;
-    for (const file of parseDirectory(await readChain(part, layout, vendor.cluster)).slice(0, 256)) {
+    for (const file of parseDirectory(await readChain(part, layout, vendor.cluster, left)).slice(0, 256)) {
       if (!file.directory && file.name.endsWith(".EFI")) loaders.push(`EFI/${vendor.name}/${file.name}`);
     }
   }

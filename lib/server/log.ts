@@ -41,7 +41,27 @@ export function printable(out: DestinationStream): DestinationStream {
 /** A failed query tells its parameters, and among those are hashes and sealed secrets. Its text is enough. */
 export function serializeError(error: Error): unknown {
   const plain = stdSerializers.err(error) as { message: string; stack?: string; params?: unknown };
-  const cut = (text: string): string => text.replaceAll(/(Failed query: [\s\S]*?)\n?params: [^\n]*/g, "$1");
   const { params: _, ...rest } = plain;
-  return { ...rest, message: cut(plain.message), ...(plain.stack === undefined ? {} : { stack: cut(plain.stack) }) };
+  return {
+    ...rest,
+    message: withoutParameters(plain.message),
+    ...(plain.stack === undefined ? {} : { stack: withoutParameters(plain.stack) }),
+  };
+}
+
+const QUERY = "Failed query: ";
+const PARAMETERS = "params: ";
+
+/** Behind each failed query, from the first word of its parameters to the end of that line. In one pass: a query holds what people typed. */
+function withoutParameters(text: string): string {
+  const kept: string[] = [];
+  let from = 0;
+  for (let query = text.indexOf(QUERY); query >= 0; query = text.indexOf(QUERY, from)) {
+    const parameters = text.indexOf(PARAMETERS, query + QUERY.length);
+    if (parameters < 0) break;
+    kept.push(text.slice(from, text[parameters - 1] === "\n" ? parameters - 1 : parameters));
+    const end = text.indexOf("\n", parameters);
+    from = end < 0 ? text.length : end;
+  }
+  return kept.join("") + text.slice(from);
 }

@@ -19,3 +19,12 @@ export class Slices {
     this.#since = performance.now();
   }
 }
+
+/** Each of the items, with turns for others in between: the work of making one item counts, and that of whoever takes it. */
+export async function* inSlices<T>(items: Iterable<T>, signal?: AbortSignal): AsyncGenerator<T> {
+  const slices = new Slices();
+  for (const item of items) {
+    yield item;
+    if (slices.over) await slices.rest(signal);
+  }
+}

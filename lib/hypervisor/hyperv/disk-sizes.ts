@@ -1,7 +1,7 @@
 /** Sizes of disk files, which change so slowly that asking every ten minutes is enough. */
 import { type CimRef, text } from "#lib/wire/wsman/cim.ts";
 import { readEmbedded } from "#lib/wire/wsman/embedded.ts";
-import type { DiskSize } from "./map-vm.ts";
+import type { DiskSize } from "./machine-facts.ts";
 import { type HypervSession, V2 } from "./session.ts";
 
 const FRESH_MS = 600_000;

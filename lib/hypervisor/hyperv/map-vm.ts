@@ -5,43 +5,8 @@ import type { Vm, VmDisk, VmNic, VmSnapshot } from "#lib/domain/inventory.ts";
 import { type CimInstance, flag, number, text, texts } from "#lib/wire/wsman/cim.ts";
 import { readEmbedded } from "#lib/wire/wsman/embedded.ts";
 import { readObjectPath } from "#lib/wire/wsman/object-path.ts";
+import { by, indexed, type IndexedFacts, lastParts, type MachineFacts, OWNER } from "./machine-facts.ts";
 import { poolOf } from "./read-host.ts";
-
-export const CLASSES = [
-  "Msvm_VirtualSystemSettingData",
-  "Msvm_ProcessorSettingData",
-  "Msvm_MemorySettingData",
-  "Msvm_ResourceAllocationSettingData",
-  "Msvm_StorageAllocationSettingData",
-  "Msvm_SyntheticEthernetPortSettingData",
-  "Msvm_EmulatedEthernetPortSettingData",
-  "Msvm_EthernetPortAllocationSettingData",
-  "Msvm_SecuritySettingData",
-] as const;
-export type SettingClass = (typeof CLASSES)[number];
-
-/** Bytes. */
-export interface DiskSize {
-  /** What the guest sees. */
-  readonly capacity: number;
-  /** Of the file. */
-  readonly allocated: number | null;
-}
-
-/** Everything that was read of one machine or of all. */
-export interface MachineFacts {
-  readonly machines: readonly CimInstance[];
-  readonly settings: Readonly<Record<SettingClass, readonly CimInstance[]>>;
-  readonly exchange: readonly CimInstance[];
-  readonly addresses: readonly CimInstance[];
-  /** Names of switches, by id. */
-  readonly networks: ReadonlyMap<string, string>;
-  readonly heartbeats: readonly CimInstance[];
-  /** By path in lower case. */
-  readonly sizes: ReadonlyMap<string, DiskSize>;
-  /** This host in its cluster: name of the cluster, names of its roles; null: it is in none. */
-  readonly cluster: { readonly name: string; readonly roles: ReadonlySet<string>; readonly node: string } | null;
-}
 
 export const REALIZED = "Microsoft:Hyper-V:System:Realized";
 export const CAPTURE_NAME = "Supravisor capture";
@@ -63,13 +28,6 @@ const STATE: Readonly<Record<number, PowerState>> = {
 
 export const isMachine = (instance: CimInstance): boolean => GUID.test(text(instance, "Name") ?? "");
 
-/** Settings of the machine as it is, checkpoints apart. */
-const ownOf = (list: readonly CimInstance[], id: string): readonly CimInstance[] =>
-  list.filter((each) => {
-    const instanceId = text(each, "InstanceID") ?? "";
-    return instanceId === `Microsoft:${id}` || instanceId.startsWith(`Microsoft:${id}\\`);
-  });
-
 const idIn = (path: string | null): string | null =>
   path === null ? null : (readObjectPath(path)?.keys["InstanceID"] ?? null);
 
@@ -78,18 +36,19 @@ export function formatOf(path: string): DiskFormatId | null {
   return /\.a?vhd$/i.test(path) ? "vhd" : null;
 }
 
-export function mapVms(facts: MachineFacts): Vm[] {
-  return facts.machines.filter(isMachine).map((machine) => mapVm(facts, machine));
+/** One machine after the other, as they are taken. */
+export function* mapVms(facts: MachineFacts): Generator<Vm> {
+  const found = indexed(facts);
+  for (const machine of facts.machines) if (isMachine(machine)) yield mapVm(found, machine);
 }
 
-function mapVm(facts: MachineFacts, machine: CimInstance): Vm {
+function mapVm(facts: IndexedFacts, machine: CimInstance): Vm {
   const id = text(machine, "Name") ?? "";
-  const { settings } = facts;
-  const all = settings.Msvm_VirtualSystemSettingData.filter((each) => text(each, "VirtualSystemIdentifier") === id);
+  const all = facts.systems.get(id) ?? [];
   const current = all.find((each) => text(each, "VirtualSystemType") === REALIZED);
-  const [processor] = ownOf(settings.Msvm_ProcessorSettingData, id);
-  const [memory] = ownOf(settings.Msvm_MemorySettingData, id);
-  const [security] = ownOf(settings.Msvm_SecuritySettingData, id);
+  const [processor] = facts.own("Msvm_ProcessorSettingData", id);
+  const [memory] = facts.own("Msvm_MemorySettingData", id);
+  const [security] = facts.own("Msvm_SecuritySettingData", id);
   const uefi = text(current, "VirtualSystemSubType")?.endsWith(":2") === true;
   const notes = texts(current, "Notes").join("\n");
   const state = STATE[number(machine, "EnabledState") ?? 0] ?? "unknown";
@@ -135,15 +94,21 @@ function mapVm(facts: MachineFacts, machine: CimInstance): Vm {
   };
 }
 
+/** Windows tells some dozen things of itself, each in some hundred characters. */
+const MOST_EXCHANGED = 256;
+const LONGEST_EXCHANGED = 16_384;
+
 /** What the guest tells of itself through the integration services. */
-function guestOf(facts: MachineFacts, id: string): ReadonlyMap<string, string> {
-  const component = facts.exchange.find((each) => text(each, "SystemName") === id);
-  const items = texts(component, "GuestIntrinsicExchangeItems").flatMap((item) => {
-    const instance = readEmbedded(item);
-    const name = instance?.values.get("Name")?.[0];
-    const data = instance?.values.get("Data")?.[0];
-    return name === undefined || data === undefined || data === "" ? [] : [[name, data] as const];
-  });
+function guestOf(facts: IndexedFacts, id: string): ReadonlyMap<string, string> {
+  const component = facts.exchangeOf.get(id)?.[0];
+  const items = texts(component, "GuestIntrinsicExchangeItems")
+    .slice(0, MOST_EXCHANGED)
+    .flatMap((item) => {
+      const instance = item.length > LONGEST_EXCHANGED ? null : readEmbedded(item);
+      const name = instance?.values.get("Name")?.[0];
+      const data = instance?.values.get("Data")?.[0];
+      return name === undefined || data === undefined || data === "" ? [] : [[name, data] as const];
+    });
   return new Map(items);
 }
 
@@ -157,25 +122,29 @@ const HEARTBEAT: Readonly<Record<string, string>> = {
 };
 
 /** Null: the guest is not asked for one. */
-function heartbeatOf(facts: MachineFacts, id: string): string | null {
-  const component = facts.heartbeats.find((each) => text(each, "SystemName") === id);
+function heartbeatOf(facts: IndexedFacts, id: string): string | null {
+  const component = facts.heartbeatOf.get(id)?.[0];
   return HEARTBEAT[texts(component, "OperationalStatus")[0] ?? ""] ?? null;
 }
 
-function mapDisks(facts: MachineFacts, id: string): VmDisk[] {
-  const resources = ownOf(facts.settings.Msvm_ResourceAllocationSettingData, id);
+function mapDisks(facts: IndexedFacts, id: string): VmDisk[] {
+  const resources = facts.own("Msvm_ResourceAllocationSettingData", id);
   const byId = new Map(resources.map((each) => [text(each, "InstanceID"), each]));
-  const disks = ownOf(facts.settings.Msvm_StorageAllocationSettingData, id).filter(
-    (each) => text(each, "ResourceSubType") === VIRTUAL_DISK,
-  );
+  const disks = facts
+    .own("Msvm_StorageAllocationSettingData", id)
+    .filter((each) => text(each, "ResourceSubType") === VIRTUAL_DISK);
+  /** Which one of its kind each is, from 0. */
+  const places = new Map<CimInstance, number>();
+  for (const kind of by(resources, (each) => text(each, "ResourceSubType")).values())
+    for (const [place, each] of kind.entries()) places.set(each, place);
   return disks
     .map((disk): VmDisk => {
       const drive = byId.get(idIn(text(disk, "Parent")));
       const controller = byId.get(idIn(text(drive, "Parent") ?? null));
       const kind = text(controller, "ResourceSubType") ?? "";
       const bus: DiskBus | null = kind.includes("IDE") ? "ide" : kind.includes("SCSI") ? "scsi" : null;
-      const numbered = resources.filter((each) => text(each, "ResourceSubType") === kind);
-      const number = controller === undefined ? 0 : Number(text(controller, "Address")) || numbered.indexOf(controller);
+      const number =
+        controller === undefined ? 0 : Number(text(controller, "Address")) || (places.get(controller) ?? 0);
       const source = texts(disk, "HostResource")[0] ?? null;
       const shared = texts(disk, "HostResource").length > 1;
       return {
@@ -201,24 +170,17 @@ function mapDisks(facts: MachineFacts, id: string): VmDisk[] {
     .sort((a, b) => a.label.localeCompare(b.label, "en", { numeric: true }));
 }
 
-function mapNics(facts: MachineFacts, id: string, told: ReadonlyMap<string, string>): VmNic[] {
-  const connections = ownOf(facts.settings.Msvm_EthernetPortAllocationSettingData, id);
+function mapNics(facts: IndexedFacts, id: string, told: ReadonlyMap<string, string>): VmNic[] {
+  const connections = by(facts.own("Msvm_EthernetPortAllocationSettingData", id), (each) => idIn(text(each, "Parent")));
   const nics = [
-    ...ownOf(facts.settings.Msvm_SyntheticEthernetPortSettingData, id).map((nic) => ({
-      nic,
-      model: "netvsc" as const,
-    })),
-    ...ownOf(facts.settings.Msvm_EmulatedEthernetPortSettingData, id).map((nic) => ({
-      nic,
-      model: "dec21140" as const,
-    })),
+    ...facts.own("Msvm_SyntheticEthernetPortSettingData", id).map((nic) => ({ nic, model: "netvsc" as const })),
+    ...facts.own("Msvm_EmulatedEthernetPortSettingData", id).map((nic) => ({ nic, model: "dec21140" as const })),
   ];
   return nics.map(({ nic, model }) => {
     const instanceId = text(nic, "InstanceID");
-    const connection = connections.find((each) => idIn(text(each, "Parent")) === instanceId);
+    const connection = connections.get(instanceId)?.[0];
     const networkRef = readObjectPath(texts(connection, "HostResource")[0] ?? "")?.keys["Name"] ?? null;
-    const own = (instanceId ?? "").slice("Microsoft:".length);
-    const found = facts.addresses.find((each) => text(each, "InstanceID")?.endsWith(own) === true);
+    const found = facts.addressesOf.get(lastParts((instanceId ?? "").slice(OWNER.length)))?.[0];
     const addresses = found === undefined && nics.length === 1 ? listed(told) : texts(found, "IPAddresses");
     return {
       id: (instanceId ?? "").slice(`Microsoft:${id}\\`.length),

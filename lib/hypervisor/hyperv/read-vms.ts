@@ -1,8 +1,10 @@
 /** Reads machines: all at once, class by class, or one with the same few questions. */
 import type { Vm } from "#lib/domain/inventory.ts";
+import { inSlices } from "#lib/wire/slices.ts";
 import { type CimInstance, number, text, texts } from "#lib/wire/wsman/cim.ts";
 import type { DiskSizes } from "./disk-sizes.ts";
-import { CLASSES, formatOf, isMachine, mapVms, type MachineFacts, type SettingClass } from "./map-vm.ts";
+import { CLASSES, type MachineFacts, type SettingClass } from "./machine-facts.ts";
+import { formatOf, isMachine, mapVms } from "./map-vm.ts";
 import { type HypervSession, V2 } from "./session.ts";
 
 /** One machine's classes are asked for by its id, which stands in every InstanceID. */
@@ -38,14 +40,14 @@ export async function readVms(
     ...names,
   };
   const paths = facts.settings.Msvm_StorageAllocationSettingData.flatMap((each) => texts(each, "HostResource"));
-  return mapVms({
-    ...facts,
-    sizes: await sizes.of(
-      session,
-      [...new Set(paths)].filter((path) => formatOf(path) !== null),
-      signal,
-    ),
-  });
+  const known = await sizes.of(
+    session,
+    [...new Set(paths)].filter((path) => formatOf(path) !== null),
+    signal,
+  );
+  const vms: Vm[] = [];
+  for await (const vm of inSlices(mapVms({ ...facts, sizes: known }), signal)) vms.push(vm);
+  return vms;
 }
 
 /** What shows that a machine has changed, by its id. */

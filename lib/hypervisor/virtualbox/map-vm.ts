@@ -51,8 +51,7 @@ const NIC: Record<string, NicModel> = {
 };
 const MAX_NICS = 36;
 
-function captureBlocker(medium: Medium, media: Media): string | null {
-  const chain = chainOf(media, medium.uuid);
+function captureBlocker(chain: readonly Medium[] | null): string | null {
   if (chain === null) return "VirtualBox does not know a disk that this one is a difference of.";
   const bad = chain.find((each) => !each.accessible);
   if (bad !== undefined)
@@ -71,6 +70,7 @@ function diskOf(info: MachineInfo, id: string, bus: DiskBus | null, media: Media
   const uuid = info.get(`${controller}-ImageUUID-${port}-${device}`);
   const medium = uuid === undefined ? undefined : media.get(uuid);
   if (medium === undefined) return null;
+  const chain = chainOf(media, medium.uuid);
   return {
     id,
     label: `${controller} ${port}:${device}`,
@@ -79,16 +79,18 @@ function diskOf(info: MachineInfo, id: string, bus: DiskBus | null, media: Media
     storageRef: poolRef,
     format: medium.format,
     capacity: medium.capacity,
-    allocated: (chainOf(media, medium.uuid) ?? [medium]).reduce((sum, each) => sum + (each.allocated ?? 0), 0),
+    allocated: (chain ?? [medium]).reduce((sum, each) => sum + (each.allocated ?? 0), 0),
     readOnly: medium.special === "immutable" || medium.special === "readonly",
-    captureBlocker: captureBlocker(medium, media),
+    captureBlocker: captureBlocker(chain),
   };
 }
 
+const SLOT = /-(\d{1,9})-(\d{1,9})$/;
+
 /** `SATA-0-0` is controller, port, device; the controller's name may have dashes. */
 function splitId(id: string): [string, string, string] {
-  const found = /^([\s\S]*)-(\d+)-(\d+)$/.exec(id);
-  return [found?.[1] ?? id, found?.[2] ?? "0", found?.[3] ?? "0"];
+  const found = SLOT.exec(id);
+  return found === null ? [id, "0", "0"] : [id.slice(0, found.index), found[1] ?? "0", found[2] ?? "0"];
 }
 
 /** UUID of the medium that a disk of ours is; null when there is none. */
@@ -97,15 +99,35 @@ export function mediumOf(info: MachineInfo, diskId: string): string | null {
   return info.get(`${controller}-ImageUUID-${port}-${device}`) ?? null;
 }
 
+/** What is attached to each controller, by its name, sorted by port and device. */
+function slotsOf(info: MachineInfo): ReadonlyMap<string, readonly string[]> {
+  const slots = new Map<string, { readonly id: string; readonly order: number }[]>();
+  for (const id of info.keys()) {
+    const found = SLOT.exec(id);
+    if (found === null) continue;
+    const name = id.slice(0, found.index);
+    const slot = { id, order: Number(found[1]) * 1000 + Number(found[2]) };
+    const known = slots.get(name);
+    if (known === undefined) slots.set(name, [slot]);
+    else known.push(slot);
+  }
+  return new Map(
+    [...slots].map(([name, found]) => [name, found.sort((a, b) => a.order - b.order).map(({ id }) => id)]),
+  );
+}
+
 function disksOf(info: MachineInfo, media: Media, poolRef: string): VmDisk[] {
   const disks: VmDisk[] = [];
+  const slots = slotsOf(info);
+  // A name that two controllers have says nothing of either, so it counts once.
+  const seen = new Set<string>();
   for (let index = 0; ; index += 1) {
     const name = info.get(`storagecontrollername${index}`);
     if (name === undefined) return disks;
+    if (seen.has(name)) continue;
+    seen.add(name);
     const bus = CONTROLLER[(info.get(`storagecontrollertype${index}`) ?? "").toLowerCase()] ?? null;
-    const slots = [...info.keys()].filter((key) => key.startsWith(`${name}-`) && splitId(key)[0] === name);
-    const order = (id: string): number => Number(splitId(id)[1]) * 1000 + Number(splitId(id)[2]);
-    for (const id of slots.sort((a, b) => order(a) - order(b))) {
+    for (const id of slots.get(name) ?? []) {
       const disk = diskOf(info, id, bus, media, poolRef);
       if (disk !== null) disks.push(disk);
     }

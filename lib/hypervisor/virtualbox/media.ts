@@ -1,5 +1,6 @@
 /** Virtual hard disks that VirtualBox knows, by UUID, with the disks that they are differences of. */
 import type { DiskFormatId } from "#lib/domain/disk-format.ts";
+import { Slices } from "#lib/wire/slices.ts";
 import { MAX_OUTPUT } from "./host-machine.ts";
 import { parseRecords, sizeOf } from "./records.ts";
 import type { CommandOptions, VBoxManage } from "./vboxmanage.ts";
@@ -34,7 +35,10 @@ const CHAIN_LIMIT = 300;
 
 export async function parseMedia(text: string): Promise<Media> {
   const media = new Map<string, Medium>();
-  for (const record of await parseRecords(text, "UUID")) {
+  const records = await parseRecords(text, "UUID");
+  const slices = new Slices();
+  for (const record of records) {
+    if (slices.over) await slices.rest();
     const uuid = record.get("UUID") ?? "";
     const parent = record.get("Parent UUID") ?? "base";
     const formatRaw = record.get("Storage format") ?? "";
@@ -64,12 +68,12 @@ export async function readMedia(vbox: VBoxManage, options: CommandOptions = {}):
 
 /** The medium and those below it, the one that is written to first. Null: a parent is not known, or it never ends. */
 export function chainOf(media: Media, uuid: string): readonly Medium[] | null {
-  const chain: Medium[] = [];
+  const chain = new Set<Medium>();
   for (let next: string | null = uuid; next !== null; ) {
     const medium: Medium | undefined = media.get(next);
-    if (medium === undefined || chain.length >= CHAIN_LIMIT || chain.includes(medium)) return null;
-    chain.push(medium);
+    if (medium === undefined || chain.size >= CHAIN_LIMIT || chain.has(medium)) return null;
+    chain.add(medium);
     next = medium.parent;
   }
-  return chain;
+  return [...chain];
 }

@@ -1,4 +1,5 @@
 /** Everything but VMs: data centres, folders, clusters, hosts, pools, datastores, networks, and how they hang together. */
+import { AppError } from "#lib/errors.ts";
 import { at, all, flagAt, numberAt, textAt, type Element } from "#lib/wire/soap/element.ts";
 import { shownName } from "./name.ts";
 import { retrieveBy, viewSpec, type ObjectValues, type TypePaths } from "./properties.ts";
@@ -44,6 +45,9 @@ const STRUCTURE_TYPES = [
   "DistributedVirtualSwitch",
   "VmwareDistributedVirtualSwitch",
 ] as const;
+
+/** vCenter's own limits add up to some ten thousand hosts, clusters, datastores and networks. */
+const MOST_OBJECTS = 100_000;
 
 /** What only a vCenter knows; an ESXi host may refuse to be asked of it. */
 const VCENTER_ONLY = /Cluster|VirtualApp|Distributed|Opaque/;
@@ -124,7 +128,15 @@ export async function readInfrastructure(client: VimClient, options: CallOptions
   return withView(client, types, options, async (view) => {
     const found: ObjectValues[] = [];
     const specs = viewSpec("specSet", [...paths, ...FIGURES], view);
-    for await (const object of retrieveBy(client, specs, options)) found.push(object);
+    for await (const object of retrieveBy(client, specs, options)) {
+      found.push(object);
+      if (found.length > MOST_OBJECTS)
+        throw new AppError(
+          "unavailable",
+          "host.protocol",
+          `${client.name} tells of more than ${MOST_OBJECTS} objects.`,
+        );
+    }
     return arrange(found, client.isVcenter);
   });
 }

@@ -91,11 +91,17 @@ function captureBlocker(
 }
 
 export function mapNics(devices: readonly Element[], guestNet: Element | undefined, infra: Infrastructure): VmNic[] {
+  // The guest says these, and as many as it likes; the first of a card counts.
+  const told = new Map<string | null, Element>();
+  for (const each of all(guestNet, "GuestNicInfo")) {
+    const key = textAt(each, "deviceConfigId");
+    if (!told.has(key)) told.set(key, each);
+  }
   return devices
     .filter((device) => device.type !== null && (device.type in NIC || device.type in OTHER_NICS))
     .map((nic) => {
       const key = textAt(nic, "key") ?? "";
-      const guest = all(guestNet, "GuestNicInfo").find((each) => textAt(each, "deviceConfigId") === key);
+      const guest = told.get(key);
       const backing = at(nic, "backing");
       const networkRef = textAt(backing, "port", "portgroupKey") ?? textAt(backing, "network");
       const model = NIC[nic.type ?? ""] ?? null;

@@ -6,7 +6,7 @@ import type { Changed, Mirror, Refreshed } from "./mirror.ts";
 
 export function* inventoryOf(mirror: Mirror): Iterable<InventoryItem> {
   yield mapHost(mirror);
-  for (const [, sr] of mirror.entries("SR")) yield mapRepository(mirror, sr);
+  for (const [ref, sr] of mirror.entries("SR")) yield mapRepository(mirror, ref, sr);
   for (const [, network] of mirror.entries("network")) {
     const item = mapNetwork(mirror, network);
     if (item !== null) yield item;
@@ -32,7 +32,7 @@ export class ChangeFeed {
         seen.add(keyOf(item));
         yield* this.#put(item);
       }
-      for (const key of [...this.#told.keys()].filter((each) => !seen.has(each))) yield* this.#gone(key);
+      for (const key of this.#told.keys()) if (!seen.has(key)) yield* this.#gone(key);
       return;
     }
     yield* this.#touched(refreshed.changed);
@@ -75,7 +75,7 @@ export class ChangeFeed {
     }
     for (const ref of repositories) {
       const sr = mirror.find("SR", ref);
-      if (sr !== null) yield* this.#put(mapRepository(mirror, sr));
+      if (sr !== null) yield* this.#put(mapRepository(mirror, ref, sr));
     }
     for (const ref of networks) {
       const network = mirror.find("network", ref);

@@ -18,8 +18,15 @@ export interface Member {
 /** A pool of thousands of VMs answers with some tens of megabytes. */
 const MOST_ANSWER = 128 * 1024 * 1024;
 
+/** What a failure says beside its code: some names and references. */
+const MOST_PARAMS = 64;
+const LONGEST_PARAM = 4096;
+const Word = z.string().transform((text) => text.slice(0, LONGEST_PARAM));
+const Param = z.union([Word, z.number().transform(String), z.boolean().transform(String)]).catch("");
+const Params = z.preprocess((given) => (Array.isArray(given) ? given.slice(0, MOST_PARAMS) : []), z.array(Param));
+
 const Answer = z.union([
-  z.object({ error: z.object({ message: z.string(), data: z.array(z.coerce.string()).catch([]) }) }),
+  z.object({ error: z.object({ message: Word, data: Params }) }),
   z.object({ result: z.unknown() }),
 ]);
 

@@ -51,8 +51,8 @@ export function isThin(sr: RecordOf<"SR">): boolean {
   return THIN.has(sr.type) || sr.sm_config["allocation"] === "thin";
 }
 
-export function mapRepository(mirror: Mirror, sr: RecordOf<"SR">): StoragePool {
-  const attached = sr.PBDs.some((pbd) => mirror.find("PBD", pbd)?.currently_attached ?? false);
+export function mapRepository(mirror: Mirror, ref: string, sr: RecordOf<"SR">): StoragePool {
+  const attached = mirror.reaches(ref);
   const size = known(sr.physical_size);
   const used = known(sr.physical_utilisation);
   const why = !attached

@@ -15,6 +15,9 @@ const STATE: Readonly<Record<string, Vm["state"]>> = {
   Suspended: "suspended",
 };
 
+/** Addresses of one network card that are shown. */
+const MOST_ADDRESSES = 256;
+
 const DEVICE = ["xvda", "xvdb", "xvdc", "xvdd", "xvde", "xvdf", "xvdg", "xvdh"];
 
 export function isVm(vm: RecordOf<"VM">): boolean {
@@ -36,7 +39,7 @@ function mapDisk(mirror: Mirror, vbd: RecordOf<"VBD">, hvm: boolean): VmDisk[] {
   const vdi = mirror.find("VDI", vbd.VDI);
   if (vbd.type !== "Disk" || vdi === null) return [];
   const sr = mirror.find("SR", vdi.SR);
-  const reachable = sr?.PBDs.some((pbd) => mirror.find("PBD", pbd)?.currently_attached ?? false) ?? false;
+  const reachable = mirror.reaches(vdi.SR);
   return [
     {
       id: vbd.userdevice,
@@ -58,12 +61,28 @@ function mapDisk(mirror: Mirror, vbd: RecordOf<"VBD">, hvm: boolean): VmDisk[] {
   ];
 }
 
+type Addresses = ReadonlyMap<string, ReadonlySet<string>>;
+
+/** Found once for each record: many network cards, and in a hostile pool many VMs, refer to one. */
+const addressesByDevice = new WeakMap<RecordOf<"VM_guest_metrics">, Addresses>();
+
 /** Guest metrics name addresses `0/ip`, `0/ipv4/0`, `0/ipv6/1`: the first part is the device. */
-function addressesOf(networks: Readonly<Record<string, string>>, device: string): string[] {
-  const found = Object.entries(networks)
-    .filter(([key]) => key.startsWith(`${device}/ip`))
-    .map(([, address]) => address);
-  return [...new Set(found)];
+function addressesOf(guest: RecordOf<"VM_guest_metrics">, device: string): string[] {
+  let known = addressesByDevice.get(guest);
+  if (known === undefined) {
+    const found = new Map<string, Set<string>>();
+    for (const [key, address] of Object.entries(guest.networks)) {
+      const slash = key.indexOf("/ip");
+      if (slash < 0) continue;
+      const of = key.slice(0, slash);
+      const addresses = found.get(of);
+      if (addresses === undefined) found.set(of, new Set([address]));
+      else addresses.add(address);
+    }
+    known = found;
+    addressesByDevice.set(guest, known);
+  }
+  return [...(known.get(device) ?? [])].slice(0, MOST_ADDRESSES);
 }
 
 function mapNic(mirror: Mirror, vif: RecordOf<"VIF">, vm: RecordOf<"VM">): VmNic {
@@ -77,7 +96,7 @@ function mapNic(mirror: Mirror, vif: RecordOf<"VIF">, vm: RecordOf<"VM">): VmNic
     networkRef: network?.uuid ?? null,
     networkName: network?.name_label ?? null,
     connected: vm.power_state !== "Running" || vif.currently_attached,
-    addresses: guest === null ? [] : addressesOf(guest.networks, vif.device),
+    addresses: guest === null ? [] : addressesOf(guest, vif.device),
   };
 }
 

@@ -19,6 +19,9 @@ const CLASS_OF = new Map(RECORD_CLASSES.map((name) => [name.toLowerCase(), name]
 /** Beyond what the host was asked to wait. */
 const ANSWER_MS = 60_000;
 
+/** What is looked through as a whole. Pools have 64 members and some thousands of VMs, templates and snapshots at most. */
+const MOST: Partial<Record<RecordClass, number>> = { pool: 16, host: 1024, SR: 16_384, network: 16_384, VM: 131_072 };
+
 export interface Changed {
   readonly name: RecordClass;
   readonly ref: string;
@@ -32,6 +35,8 @@ export type Refreshed = { readonly all: true } | { readonly all: false; readonly
 export class Mirror {
   readonly #session: XapiSession;
   #tables = new Map<RecordClass, Map<string, unknown>>();
+  /** Whether a running member reaches a storage repository, by its reference, as far as it was asked since the last change. */
+  readonly #reached = new Map<string, boolean>();
   #token = "";
   #login = -1;
 
@@ -45,6 +50,15 @@ export class Mirror {
 
   entries<C extends RecordClass>(name: C): [string, RecordOf<C>][] {
     return [...(this.#tables.get(name) ?? [])] as [string, RecordOf<C>][];
+  }
+
+  reaches(sr: string): boolean {
+    const known = this.#reached.get(sr);
+    if (known !== undefined) return known;
+    const pbds = this.find("SR", sr)?.PBDs ?? [];
+    const reached = pbds.some((pbd) => this.find("PBD", pbd)?.currently_attached ?? false);
+    this.#reached.set(sr, reached);
+    return reached;
   }
 
   /** Waits up to so many seconds for something to happen; 0: only what is already there. */
@@ -79,7 +93,9 @@ export class Mirror {
     // The session was renewed while this waited, perhaps with another master: its token counts for nothing.
     if (token !== "" && this.#session.logins !== login) return await this.#take("", 0, signal);
     if (token === "") this.#tables = new Map(RECORD_CLASSES.map((name) => [name, new Map<string, unknown>()]));
-    const changed: Changed[] = [];
+    this.#reached.clear();
+    // Once each, as it was before all of them.
+    const changed = new Map<string, Changed>();
     const slices = new Slices();
     for (const each of batch.events) {
       if (slices.over) await slices.rest(signal);
@@ -87,15 +103,24 @@ export class Mirror {
       const name = CLASS_OF.get(event.class.toLowerCase());
       const table = name === undefined ? undefined : this.#tables.get(name);
       if (name === undefined || table === undefined) continue;
-      changed.push({ name, ref: event.ref, before: table.get(event.ref) });
+      const key = `${name}\0${event.ref}`;
+      if (!changed.has(key)) changed.set(key, { name, ref: event.ref, before: table.get(event.ref) });
       const record = event.operation === "del" ? null : parseRecord(name, event.snapshot);
       if (record === null) table.delete(event.ref);
       else table.set(event.ref, record);
+      if (table.size > (MOST[name] ?? Number.POSITIVE_INFINITY))
+        throw new AppError(
+          "unavailable",
+          "host.protocol",
+          `${this.#session.name} tells of more than ${MOST[name]} records of the class ${name}.`,
+        );
     }
+    // Whoever looked while this waited saw what was half-way.
+    this.#reached.clear();
     this.#token = batch.token;
     this.#login = this.#session.logins;
-    if (token === "" && this.entries("pool").length === 0)
+    if (token === "" && this.#tables.get("pool")?.size === 0)
       throw new AppError("unprocessable", "host.not-xapi", `${this.#session.name} tells of no pool.`);
-    return token === "" ? { all: true } : { all: false, changed };
+    return token === "" ? { all: true } : { all: false, changed: [...changed.values()] };
   }
 }

@@ -15,6 +15,11 @@ const CALL_MS = 60_000;
 /** A master that names another master that names another … */
 const MOST_HOPS = 3;
 const NO_SESSION = "OpaqueRef:NULL";
+/** Each is asked for its certificate. A pool has 64 members at most. */
+const MOST_MEMBERS = 1024;
+const Hosts = z
+  .record(z.string(), z.object({ address: z.string() }))
+  .refine((hosts) => Object.keys(hosts).length <= MOST_MEMBERS);
 
 export class XapiSession implements AsyncDisposable {
   readonly #connection: XapiConnection;
@@ -81,7 +86,7 @@ export class XapiSession implements AsyncDisposable {
           CALL_MS,
           signal,
         );
-        this.#id = z.string().parse(id);
+        this.#id = this.#checked("session.login_with_password", z.string(), id);
         this.#entered += 1;
         await this.#learnMembers(signal);
         return;
@@ -116,8 +121,8 @@ export class XapiSession implements AsyncDisposable {
 
   /** The members vouch for one another over this connection, so that a redirect or a new master is no unknown peer. */
   async #learnMembers(signal: AbortSignal | undefined): Promise<void> {
-    const Hosts = z.record(z.string(), z.object({ address: z.string() }));
-    const hosts = Hosts.parse(await this.#endpoint.call("host.get_all_records", [this.#id], CALL_MS, signal));
+    const method = "host.get_all_records";
+    const hosts = this.#checked(method, Hosts, await this.#endpoint.call(method, [this.#id], CALL_MS, signal));
     this.#known.clear();
     await Promise.all(
       Object.entries(hosts).map(async ([ref, { address }]) => {
@@ -144,12 +149,25 @@ export class XapiSession implements AsyncDisposable {
     for (let attempt = 0; ; attempt += 1) {
       const id = this.#id;
       try {
-        return result.parse(await this.#endpoint.call(method, [id, ...params], ms, signal));
+        return this.#checked(method, result, await this.#endpoint.call(method, [id, ...params], ms, signal));
       } catch (error) {
         if (!isFailure(error, "SESSION_INVALID", "HOST_IS_SLAVE") || attempt >= 2) throw asLost(error, this.name);
         await this.#again(id, isFailure(error, "HOST_IS_SLAVE") ? (error.params[0] ?? "") : null, signal);
       }
     }
+  }
+
+  #checked<T>(method: string, result: z.ZodType<T>, given: unknown): T {
+    const checked = result.safeParse(given);
+    if (checked.success) return checked.data;
+    throw new AppError(
+      "unavailable",
+      "host.protocol",
+      `${this.name} answers ${method} otherwise than the XenAPI does.`,
+      {
+        hint: "Is it a XenServer ≥ 7.3 or an XCP-ng?",
+      },
+    );
   }
 
   /** Many calls may find the session gone; one of them opens the next. */

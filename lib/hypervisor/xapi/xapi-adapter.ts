@@ -7,6 +7,7 @@ import type { PowerAction } from "#lib/domain/hardware.ts";
 import type { InventoryChange, InventoryItem, Vm, VmDisk } from "#lib/domain/inventory.ts";
 import { canPower } from "#lib/domain/vm-rules.ts";
 import { AppError } from "#lib/errors.ts";
+import { inSlices } from "#lib/wire/slices.ts";
 import type {
   CapturePlan,
   CreatedDisk,
@@ -91,21 +92,30 @@ export class XapiAdapter implements HypervisorAdapter {
 
   /** The mirror as the pool is now. */
   async #fresh(signal?: AbortSignal): Promise<Mirror> {
+    return this.#whileFresh((mirror) => Promise.resolve(mirror), signal);
+  }
+
+  /** Nothing changes in the mirror until `look` is done. */
+  async #whileFresh<T>(look: (mirror: Mirror) => Promise<T>, signal?: AbortSignal): Promise<T> {
     const turn = this.#turn.then(async () => {
       signal?.throwIfAborted();
       await this.#mirror.refresh(0, signal);
+      return look(this.#mirror);
     });
     this.#turn = turn.catch(() => undefined);
     try {
-      await turn;
+      return await turn;
     } catch (error) {
       throw asAppError(error, "Reading the pool");
     }
-    return this.#mirror;
   }
 
   async *inventory(signal?: AbortSignal): AsyncIterable<InventoryItem> {
-    yield* [...inventoryOf(await this.#fresh(signal))];
+    yield* await this.#whileFresh(async (mirror) => {
+      const items: InventoryItem[] = [];
+      for await (const item of inSlices(inventoryOf(mirror), signal)) items.push(item);
+      return items;
+    }, signal);
   }
 
   /** With a mirror of its own, so that its long waits hold up nobody. */
@@ -113,7 +123,7 @@ export class XapiAdapter implements HypervisorAdapter {
     const mirror = new Mirror(this.#session);
     const feed = new ChangeFeed(mirror);
     try {
-      while (!signal.aborted) yield* [...feed.take(await mirror.refresh(EVENTS_S, signal))];
+      while (!signal.aborted) yield* inSlices(feed.take(await mirror.refresh(EVENTS_S, signal)), signal);
     } catch (error) {
       if (!signal.aborted) throw asAppError(error, "Following the pool's changes");
     }

@@ -9,12 +9,15 @@ export interface JsonLimits {
   readonly depth: number;
   /** Values in all: objects, lists, texts, numbers. */
   readonly values: number;
+  /** Names in one object. Whoever looks through an object does so at once. */
+  readonly names: number;
 }
 
-export const JSON_LIMITS: JsonLimits = { depth: 64, values: 4_000_000 };
+export const JSON_LIMITS: JsonLimits = { depth: 64, values: 4_000_000, names: 65_536 };
 
 interface OpenObject {
   readonly object: Record<string, unknown>;
+  names: number;
   /** Null: a name comes next. */
   key: string | null;
 }
@@ -77,7 +80,7 @@ export class JsonReader {
     if (code === QUOTE && (value || expect === "name" || expect === "firstName")) {
       this.#inside = "text";
       this.#escaped = false;
-    } else if (code === 0x7b && value) this.#open({ object: {}, key: null }, "firstName");
+    } else if (code === 0x7b && value) this.#open({ object: {}, names: 0, key: null }, "firstName");
     else if (code === 0x5b && value) this.#open({ list: [] }, "first");
     else if (code === 0x7d && (expect === "firstName" || expect === "more")) this.#close("object");
     else if (code === 0x5d && (expect === "first" || expect === "more")) this.#close("list");
@@ -169,7 +172,10 @@ export class JsonReader {
 
   #take(value: unknown, text: boolean): void {
     if (text && (this.#expect === "name" || this.#expect === "firstName")) {
-      (this.#top() as OpenObject).key = value as string;
+      const object = this.#top() as OpenObject;
+      object.names += 1;
+      if (object.names > this.#limits.names) throw malformed(`an object has more than ${this.#limits.names} names`);
+      object.key = value as string;
       this.#expect = "colon";
       return;
     }

@@ -54,6 +54,14 @@ export function negotiateMessage(): Buffer {
   return bytes;
 }
 
+/** Bytes that a host tells of itself; its names and its time are some hundred. What is sent back must fit 16 bits. */
+const MOST_TARGET = 16 * 1024;
+/** Those of its facts that are read have one length. */
+const LENGTHS: ReadonlyMap<number, number> = new Map([
+  [AV.flags, 4],
+  [AV.timestamp, 8],
+]);
+
 function malformed(why: string): AppError {
   return new AppError("unavailable", "host.protocol", `The host's NTLM challenge cannot be understood: ${why}.`);
 }
@@ -67,6 +75,7 @@ export function readChallenge(bytes: Buffer): Challenge {
   const length = bytes.readUInt16LE(40);
   const offset = bytes.readUInt32LE(44);
   if (offset + length > bytes.length) throw malformed("it is cut");
+  if (length > MOST_TARGET) throw malformed("it says too much of the host");
   return { flags, nonce: bytes.subarray(24, 32), target: readPairs(bytes.subarray(offset, offset + length)), bytes };
 }
 
@@ -78,6 +87,7 @@ function readPairs(bytes: Buffer): AvPair[] {
     const length = bytes.readUInt16LE(at + 2);
     if (id === AV.end) return pairs;
     if (at + 4 + length > bytes.length) throw malformed("its list is cut");
+    if ((LENGTHS.get(id) ?? length) !== length) throw malformed("a fact in it has a wrong length");
     pairs.push({ id, value: bytes.subarray(at + 4, at + 4 + length) });
     at += 4 + length;
   }

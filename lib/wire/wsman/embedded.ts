@@ -1,5 +1,6 @@
 /** An instance inside a text, as WMI methods take their settings. Source: DSP0201 (CIM-XML), elements INSTANCE and PROPERTY. */
 import { all, at, type Element } from "../soap/element.ts";
+import { malformed } from "../soap/xml-error.ts";
 import { parseXml } from "../soap/xml-reader.ts";
 import { NOT_IN_XML, xml, XmlText } from "../soap/xml-text.ts";
 
@@ -33,8 +34,12 @@ export function embeddedInstance(
   return xml`<INSTANCE CLASSNAME="${className}">${parts}</INSTANCE>`.text;
 }
 
-/** Throws `host.protocol` when it is no XML; null when it is no instance. */
+/** Characters of one that is read. Real ones have a few thousand; what is longer would hold up everything else. */
+const MOST_EMBEDDED = 256 * 1024;
+
+/** Throws `host.protocol` when it is no XML or too long; null when it is no instance. */
 export function readEmbedded(text: string): EmbeddedInstance | null {
+  if (text.length > MOST_EMBEDDED) throw malformed(`an embedded instance has more than ${MOST_EMBEDDED} characters`);
   const root = parseXml(text);
   if (root.name !== "INSTANCE") return null;
   const values = new Map<string, readonly string[]>();

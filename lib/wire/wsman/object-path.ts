@@ -11,8 +11,12 @@ export function objectPath(host: string, { namespace, className, keys }: CimRef)
   return `\\\\${host}\\${namespace.replaceAll("/", "\\")}:${className}.${named.join(",")}`;
 }
 
+/** Windows' own limit for a path; WMI's stay far below. */
+const LONGEST = 32_768;
+
 /** Null: it is no path of an instance. */
 export function readObjectPath(path: string): CimRef | null {
+  if (path.length > LONGEST) return null;
   const head = /^(?:\\\\[^\\]*\\)?(?:([^:]*):)?([A-Za-z_]\w*)\./.exec(path);
   if (head === null) return null;
   const keys: Record<string, string> = {};

@@ -1,5 +1,6 @@
 /** The operations of WS-Management on CIM classes: Enumerate with Pull, Get, Put, Invoke. Source: DSP0226 7, 8, 9. */
 import { AppError } from "#lib/errors.ts";
+import { inSlices } from "../slices.ts";
 import { at, type Element, textAt } from "../soap/element.ts";
 import { xml, type XmlText } from "../soap/xml-text.ts";
 import { type CimInstance, type CimRef, readInstance, referenceText, resourceUri } from "./cim.ts";
@@ -12,6 +13,10 @@ const WQL = "http://schemas.microsoft.com/wbem/wsman/1/WQL";
 const PAGE = 32;
 /** So many answers of "not yet" are waited for. */
 const PATIENCE = 20;
+/** Instances that one question finds: a host with a thousand VMs has some ten thousand of a class. */
+const MOST_INSTANCES = 500_000;
+/** Characters of all answers to one question. */
+const MOST_CHARACTERS = 256 * 1024 ** 2;
 
 /** What a method takes: texts and numbers, embedded instances among them, references, and lists of these. */
 export type MethodInput = Readonly<
@@ -34,6 +39,13 @@ export class WsmanClient implements AsyncDisposable {
 
   /** The body of the answer. Throws WsmanFault, and what the connection throws. */
   async send(request: Request, signal?: AbortSignal): Promise<Element> {
+    return (await this.#exchange(request, signal)).body;
+  }
+
+  async #exchange(
+    request: Request,
+    signal: AbortSignal | undefined,
+  ): Promise<{ readonly body: Element; readonly length: number }> {
     const { status, text } = await this.#connection.post(requestText(this.#address, request), signal);
     if (text === "") {
       throw new AppError("unavailable", "host.protocol", `The host answered ${status} and said nothing.`);
@@ -41,7 +53,7 @@ export class WsmanClient implements AsyncDisposable {
     const body = await readBody(text, signal);
     const fault = readFault(body);
     if (fault !== null) throw fault;
-    return body;
+    return { body, length: text.length };
   }
 
   /** Every instance that a WQL query finds. Throws WsmanFault. */
@@ -51,7 +63,7 @@ export class WsmanClient implements AsyncDisposable {
   }
 
   async *#enumerate(resource: string, filter: XmlText, signal: AbortSignal | undefined): AsyncIterable<CimInstance> {
-    const begun = await this.send(
+    const begun = await this.#exchange(
       {
         action: `${NS.enumeration}/Enumerate`,
         resource,
@@ -59,15 +71,21 @@ export class WsmanClient implements AsyncDisposable {
       },
       signal,
     );
-    let answer = at(begun, "EnumerateResponse");
+    let answer = at(begun.body, "EnumerateResponse");
     let waited = 0;
+    let instances = 0;
+    let characters = begun.length;
     for (;;) {
-      for (const item of at(answer, "Items")?.children ?? []) yield readInstance(item);
+      const items = at(answer, "Items")?.children ?? [];
+      instances += items.length;
+      if (instances > MOST_INSTANCES || characters > MOST_CHARACTERS)
+        throw new AppError("unavailable", "host.protocol", "The host's list of instances does not end.");
+      for await (const instance of inSlices(instancesOf(items), signal)) yield instance;
       if (at(answer, "EndOfSequence") !== undefined) return;
       const context = textAt(answer, "EnumerationContext");
       if (context === null || context === "") return;
       try {
-        const body = await this.send(
+        const pulled = await this.#exchange(
           {
             action: `${NS.enumeration}/Pull`,
             resource,
@@ -75,7 +93,8 @@ export class WsmanClient implements AsyncDisposable {
           },
           signal,
         );
-        answer = at(body, "PullResponse");
+        answer = at(pulled.body, "PullResponse");
+        characters += pulled.length;
         waited = 0;
       } catch (error) {
         waited += 1;
@@ -128,6 +147,10 @@ export class WsmanClient implements AsyncDisposable {
   [Symbol.asyncDispose](): Promise<void> {
     return this.#connection[Symbol.asyncDispose]();
   }
+}
+
+function* instancesOf(items: readonly Element[]): Generator<CimInstance> {
+  for (const item of items) yield readInstance(item);
 }
 
 /** Names of methods and parameters are the host's own identifiers, written here and nowhere typed by a person. */
