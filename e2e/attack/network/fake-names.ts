@@ -5,6 +5,7 @@
  */
 import dns, { type LookupAddress } from "node:dns";
 import { syncBuiltinESMExports } from "node:module";
+import threads, { type WorkerOptions } from "node:worker_threads";
 
 const SUFFIX = ".attack.invalid";
 const real = dns.lookup;
@@ -46,4 +47,11 @@ const lookupPromise = (name: string, options?: unknown): Promise<unknown> =>
     });
   });
 dns.promises.lookup = lookupPromise as typeof dns.promises.lookup;
+
+/** Threads that are started without the process's own arguments, as the console's are, know the names all the same. */
+threads.Worker = class extends threads.Worker {
+  constructor(file: string | URL, options: WorkerOptions = {}) {
+    super(file, { ...options, execArgv: [...(options.execArgv ?? process.execArgv), `--import=${import.meta.url}`] });
+  }
+};
 syncBuiltinESMExports();

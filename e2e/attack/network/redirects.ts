@@ -65,13 +65,17 @@ export async function redirects(bench: Bench): Promise<void> {
       `http://r-127-0-0-1-${dashed(own)}.attack.invalid:${inside.port}/x.raw`,
       `http://a-127-0-0-1-${dashed(own)}.attack.invalid:${inside.port}/x.raw`,
     ];
-    for (const url of urls) {
+    // Some are tried again until they are given up here: four at a time.
+    for (let at = 0; at < urls.length; at += 4) {
+      const group = urls.slice(at, at + 4);
       const before = inside.count();
-      const { code, state } = await importUrl(bench, url, SHA256, PATIENCE_MS);
-      row.check(
-        inside.count() === before && state !== "ready",
-        `${url}: ${code ?? state}${inside.count() > before ? ", and it connected" : ""}`,
+      await Promise.all(
+        group.map(async (url) => {
+          const { code, state } = await importUrl(bench, url, SHA256, PATIENCE_MS);
+          row.check(state !== "ready", `${url}: ${code ?? state}`);
+        }),
       );
+      row.check(inside.count() === before, `one of these connected: ${group.join(" ")}`);
     }
     for (const url of [
       `${base}/x.raw`,
