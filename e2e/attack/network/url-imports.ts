@@ -42,11 +42,11 @@ const NAMES = [
   "LOCALHOST",
   "ip6-localhost",
   "x.localhost",
-  "a-127-0-0-1.attack.invalid",
-  "a-127-0-0-1.attack.invalid.",
-  "A-127-0-0-1.ATTACK.INVALID",
-  "a-127-0-0-1-127-0-0-2.attack.invalid",
-  "r-127-0-0-2-127-0-0-1.attack.invalid",
+  "a-127-0-0-1.attack.example",
+  "a-127-0-0-1.attack.example.",
+  "A-127-0-0-1.ATTACK.EXAMPLE",
+  "a-127-0-0-1-127-0-0-2.attack.example",
+  "r-127-0-0-2-127-0-0-1.attack.example",
 ];
 const PRIVATE = [
   "0.0.0.0",
