@@ -70,6 +70,29 @@ describe("the program", () => {
   });
 });
 
+describe.each(named(all))("what %s says of words that it does not know", (_name, { path, command }) => {
+  it("is text, whatever they hold", async () => {
+    const program = makeProgram();
+    let said = "";
+    const hear = (each: Command): void => {
+      each.configureOutput({ writeOut: (text) => (said += text), writeErr: (text) => (said += text) });
+      for (const child of each.commands) hear(child);
+    };
+    hear(program);
+    for (const each of commandsOf(program, []))
+      if (each.command.commands.length === 0) each.command.action(() => undefined);
+    const words = ["--\u001b]0;x\u0007", "\u009b31mx", "\u001b[2J", "\u202ex"];
+    for (const word of words) {
+      await program.parseAsync([word], { from: "user" }).catch(() => undefined);
+      await program
+        .parseAsync([...complete({ path, command }), word, word], { from: "user" })
+        .catch((error: unknown) => expect(error).toBeInstanceOf(CommanderError));
+    }
+    expect(said).toMatch(/unknown|too many/);
+    expect(said.replaceAll("\n", "")).not.toMatch(/[\p{Cc}\p{Bidi_Control}]/u);
+  });
+});
+
 describe.each(named(leaves))("%s", (_name, found) => {
   const own = new Set(found.command.options.flatMap((option) => [option.long, option.short]));
 

@@ -13,6 +13,7 @@ import { registerServe } from "./commands/serve.ts";
 import { registerStart } from "./commands/start.ts";
 import { registerWorker } from "./commands/worker.ts";
 import { productVersion } from "#lib/version.ts";
+import { printable } from "./terminal/printable.ts";
 
 export function makeProgram(): Command {
   const program = new Command("supravisor")
@@ -39,6 +40,11 @@ export function makeProgram(): Command {
 
 /** Sub-commands do not inherit exitOverride; without it commander exits with 1 on bad usage. */
 function settle(command: Command): void {
-  command.exitOverride().allowExcessArguments(false);
+  command.exitOverride().allowExcessArguments(false).configureOutput({ outputError });
   for (const child of command.commands) settle(child);
+}
+
+/** What is not understood comes back in the message, and may be the name of anything. */
+function outputError(text: string, write: (text: string) => void): void {
+  write(text.split("\n").map(printable).join("\n"));
 }

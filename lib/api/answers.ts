@@ -4,7 +4,11 @@ import { ErrorView } from "#lib/domain/host.ts";
 
 const json = <T extends z.ZodType>(schema: T) => ({ "application/json": { schema } });
 
-const refused = { description: "What went wrong, with a stable code", content: json(z.object({ error: ErrorView })) };
+/** The errors that any route may answer; for those whose success is no JSON. */
+export const refused = {
+  description: "What went wrong, with a stable code",
+  content: json(z.object({ error: ErrorView })),
+};
 
 /** `200` (or another success) with this body, and the errors that any route may answer. */
 export const answers = <T extends z.ZodType>(schema: T, description: string) => ({

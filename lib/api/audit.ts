@@ -4,7 +4,7 @@ import { AuditEntry, AuditVerdict } from "#lib/domain/audit.ts";
 import { pageOf } from "#lib/domain/page.ts";
 import { presentAudit } from "#lib/presenters/audit.ts";
 import { checkAudit, exportAudit, listAudit, signedHead } from "#lib/services/audit/audit.ts";
-import { answers, paging } from "./answers.ts";
+import { answers, paging, refused } from "./answers.ts";
 import { auditFile } from "./audit-export.ts";
 import { streamed } from "./streamed.ts";
 import type { Api } from "./types.ts";
@@ -52,7 +52,7 @@ const routes = {
     description:
       "The file ends with a record that says `complete`, with the number of entries, the last hash and a signed head. One without that record broke off. The export itself is an entry.",
     request: { query: z.object({ ...filter, format: z.enum(["csv", "json"]) }) },
-    responses: { 200: { description: "CSV (RFC 4180) or a JSON object" } },
+    responses: { 200: { description: "CSV (RFC 4180) or a JSON object" }, default: refused },
   }),
 };
 

@@ -5,6 +5,7 @@ import type { Services } from "#lib/services/context.ts";
 import { productVersion } from "#lib/version.ts";
 import type { AuthSettings } from "#lib/auth/authenticate.ts";
 import { OpenStreams } from "./open-streams.ts";
+import { refused } from "./answers.ts";
 import type { Api } from "./types.ts";
 
 const route = createRoute({
@@ -14,7 +15,7 @@ const route = createRoute({
   summary: "What changes, as server-sent events",
   description:
     "`hello` comes first; then one event per change, named by its type. `gap` says that events were lost: read again what you show. When the session or token that opened the stream ends, `ended` comes last and the stream closes.",
-  responses: { 200: { description: "text/event-stream" } },
+  responses: { 200: { description: "text/event-stream" }, default: refused },
 });
 
 const PING_MS = 15_000;

@@ -23,7 +23,7 @@ import { openDiskFile } from "#lib/services/image/open-disk-file.ts";
 import { readVersionAgain } from "#lib/services/image/read-again.ts";
 import { removeImage, removeVersion } from "#lib/services/image/remove-versions.ts";
 import type { Ctx, Services } from "#lib/services/context.ts";
-import { answers, answers202, answers204, body, paging } from "./answers.ts";
+import { answers, answers202, answers204, body, paging, refused } from "./answers.ts";
 import { parseRange } from "#lib/serve/byte-range.ts";
 import { fileBytes } from "./file-bytes.ts";
 import { streamed } from "./streamed.ts";
@@ -138,6 +138,7 @@ const routes = {
       200: { description: "The file" },
       206: { description: "The asked range of it" },
       416: { description: "The range lies behind the end" },
+      default: refused,
     },
   }),
 };
@@ -252,7 +253,7 @@ function describeUploads(api: Api): void {
     summary: "Begin an upload (tus 1.0.0)",
     description:
       "Headers: `Tus-Resumable: 1.0.0`, `Upload-Length`, and `Upload-Metadata` with `filename` and, as wanted, `imageId` or `name`, `from` (a format, for raw), and `set` with `setSize` for the files of one disk that come apart. When all bytes are there, the answer's header `Supravisor-Image` names the image.",
-    responses: { 201: { description: "`Location` is where the bytes go" } },
+    responses: { 201: { description: "`Location` is where the bytes go" }, default: refused },
   });
   registry.registerPath({
     method: "head",
@@ -260,7 +261,7 @@ function describeUploads(api: Api): void {
     tags: upload,
     summary: "How much is there (tus 1.0.0)",
     request: { params: id },
-    responses: { 200: { description: "`Upload-Offset` and `Upload-Length`" } },
+    responses: { 200: { description: "`Upload-Offset` and `Upload-Length`" }, default: refused },
   });
   registry.registerPath({
     method: "patch",
@@ -268,7 +269,7 @@ function describeUploads(api: Api): void {
     tags: upload,
     summary: "Send bytes (tus 1.0.0)",
     request: { params: id },
-    responses: { 204: { description: "`Upload-Offset` is where to go on" } },
+    responses: { 204: { description: "`Upload-Offset` is where to go on" }, default: refused },
   });
   registry.registerPath({
     method: "delete",
@@ -276,6 +277,6 @@ function describeUploads(api: Api): void {
     tags: upload,
     summary: "Give an upload up (tus 1.0.0)",
     request: { params: id },
-    responses: { 204: { description: "Gone" } },
+    responses: { 204: { description: "Gone" }, default: refused },
   });
 }

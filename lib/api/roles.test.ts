@@ -153,6 +153,17 @@ describe("the API under every role", () => {
     expect(described.map((route) => route.replace(" /api/v1", " ")).sort()).toEqual(Object.keys(TABLE).sort());
   });
 
+  it("describes for every route, uploads and files too, what it answers when something went wrong", async () => {
+    const { json } = await served.ask("GET", "/openapi.json");
+    const { paths } = json as { paths: Record<string, Record<string, { responses: Record<string, unknown> }>> };
+    const silent = Object.entries(paths).flatMap(([path, methods]) =>
+      Object.entries(methods)
+        .filter(([, { responses }]) => responses["default"] === undefined)
+        .map(([method]) => `${method} ${path}`),
+    );
+    expect(silent).toEqual([]);
+  });
+
   it("lets nobody in without a name but where it says so", async () => {
     for (const [route, { needs }] of Object.entries(TABLE)) {
       const answer = await ask(route, null);

@@ -9,7 +9,7 @@ import { STILL_ALIVE_EVERY_MS } from "#lib/auth/sessions.ts";
 import { Offers, type Offer } from "#lib/serve/offers.ts";
 import type { Services } from "#lib/services/context.ts";
 import { listOwnTransfers, offerDisk, revokeTransfers, withdrawTransfer } from "#lib/services/transfer/transfers.ts";
-import { answers, answers201, answers204, body } from "./answers.ts";
+import { answers, answers201, answers204, body, refused } from "./answers.ts";
 import { addressOfClient } from "#lib/edge/admit.ts";
 import type { Api } from "./types.ts";
 
@@ -51,7 +51,7 @@ const routes = {
     summary: "The file itself",
     description: "HEAD, one Range, If-Range and If-None-Match are understood. The transfer's token is the only key.",
     request: { params: file, query: z.object({ token: z.string().max(200).optional() }) },
-    responses: { 200: { description: "The bytes" }, 206: { description: "The range" } },
+    responses: { 200: { description: "The bytes" }, 206: { description: "The range" }, default: refused },
   }),
 };
 

@@ -93,7 +93,10 @@ export const PEER_PARSERS: Readonly<Record<string, PeerParser>> = {
     read: (bytes) => new XdrReader(bytes, LIMITS).array(readDomain),
   },
   "libvirt's errors": {
-    good: Buffer.from("0000002a0000000a00000001000000026e6f000000000002000000000000000000000000000000000000000000000000000000000000000000000000", "hex"),
+    good: Buffer.from(
+      "0000002a0000000a00000001000000026e6f000000000002000000000000000000000000000000000000000000000000000000000000000000000000",
+      "hex",
+    ),
     read: (bytes) => readError(new XdrReader(bytes, LIMITS)),
   },
   "libvirt's XML": text(

@@ -220,7 +220,7 @@ export interface SettledImage {
   };
 }
 
-/** Loopback only, everything logged, and names of `.attack.invalid` answered by the suite itself. */
+/** Loopback only, everything logged, and names of `.attack.example` answered by the suite itself. */
 export function consoleEnvironment(): Record<string, string> {
   return { HOSTNAME_BIND: "127.0.0.1", SUPRAVISOR_LOG: "trace", NODE_OPTIONS: `--import=${fakeNames}` };
 }

@@ -49,7 +49,7 @@ export async function fuzzOperations(bench: Bench): Promise<void> {
   const operations = (await readOperations(bench.url)).filter(({ name }) => name !== "GET /events");
   const seed = 20261130;
   const random = seeded(seed);
-  const rounds = bench.short ? 4 : 40;
+  const rounds = bench.short ? 3 : 40;
   const person = await bench.newPerson("administrator");
   let token = person.token;
   const victims = await makeVictims(bench);

@@ -70,6 +70,9 @@ export async function everydayNames(bench: Bench): Promise<void> {
   }
 }
 
+/** For answers that must come, and after which the console closes. */
+const PATIENCE_MS = 60_000;
+
 export async function everydayPaths(bench: Bench): Promise<void> {
   const row = bench.tally.row("legitimate", "paths and queries with odd signs");
   const queries = [
@@ -102,10 +105,12 @@ export async function everydayPaths(bench: Bench): Promise<void> {
     );
   }
   const { host } = new URL(bench.url);
-  const line = (path: string) => `GET ${path} HTTP/1.1\r\nHost: ${host}\r\n\r\n`;
-  const pipelined = await exchange(bench.url, [
-    line("/api/v1/health") + line("/api/v1/setup") + line("/api/v1/health"),
-  ]);
+  const line = (path: string, more = "") => `GET ${path} HTTP/1.1\r\nHost: ${host}\r\n${more}\r\n`;
+  const pipelined = await exchange(
+    bench.url,
+    [line("/api/v1/health") + line("/api/v1/setup") + line("/api/v1/health", "Connection: close\r\n")],
+    { quietMs: PATIENCE_MS },
+  );
   row.check(
     pipelined.statuses.join() === "200,200,200",
     `three requests in one packet: ${pipelined.statuses.join(", ")}`,
@@ -113,10 +118,10 @@ export async function everydayPaths(bench: Bench): Promise<void> {
   const waiting = await exchange(
     bench.url,
     [
-      `POST /api/v1/login HTTP/1.1\r\nHost: ${host}\r\nExpect: 100-continue\r\nContent-Type: application/json\r\nContent-Length: 2\r\n\r\n`,
+      `POST /api/v1/login HTTP/1.1\r\nHost: ${host}\r\nConnection: close\r\nExpect: 100-continue\r\nContent-Type: application/json\r\nContent-Length: 2\r\n\r\n`,
       "{}",
     ],
-    { gapMs: 300, from: bench.address() },
+    { gapMs: 300, quietMs: PATIENCE_MS, from: bench.address() },
   );
   row.check(
     waiting.statuses[0] === 100 && waiting.statuses[1] === 400,

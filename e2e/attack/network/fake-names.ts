@@ -1,12 +1,13 @@
 /**
- * Loaded into the console before its own code: names below `.attack.invalid` stand for what the label says, so that
- * no real name server is asked. `a-127-0-0-1.attack.invalid` is that address; `r-127-0-0-2-127-0-0-1.attack.invalid`
+ * Loaded into the console before its own code: names below `.attack.example` stand for what the label says, so that
+ * no real name server is asked. `a-127-0-0-1.attack.example` is that address; `r-127-0-0-2-127-0-0-1.attack.example`
  * is the first one when it is first asked for and the second one from then on.
  */
 import dns, { type LookupAddress } from "node:dns";
 import { syncBuiltinESMExports } from "node:module";
+import threads, { type WorkerOptions } from "node:worker_threads";
 
-const SUFFIX = ".attack.invalid";
+const SUFFIX = ".attack.example";
 const real = dns.lookup;
 const asked = new Set<string>();
 
@@ -46,4 +47,11 @@ const lookupPromise = (name: string, options?: unknown): Promise<unknown> =>
     });
   });
 dns.promises.lookup = lookupPromise as typeof dns.promises.lookup;
+
+/** Threads that are started without the process's own arguments, as the console's are, know the names all the same. */
+threads.Worker = class extends threads.Worker {
+  constructor(file: string | URL, options: WorkerOptions = {}) {
+    super(file, { ...options, execArgv: [...(options.execArgv ?? process.execArgv), `--import=${import.meta.url}`] });
+  }
+};
 syncBuiltinESMExports();

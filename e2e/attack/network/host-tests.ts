@@ -89,8 +89,9 @@ export async function ownPrograms(bench: Bench): Promise<void> {
     `/proc/self/root${places[0]!}`,
     `/usr/bin/../..${places[0]!}`,
   ];
-  for (const program of spelled)
-    for (const person of [bench.admin, bench.operator, bench.requester, bench.auditor])
+  const people = [bench.admin, bench.operator, bench.requester, bench.auditor];
+  for (const program of bench.short ? spelled.filter((_, n) => n % 4 === 0) : spelled)
+    for (const person of bench.short ? people.slice(0, 2) : people)
       for (const path of ["/hosts/test", "/hosts"]) {
         rmSync(mark, { force: true });
         const answer = await bench.api("POST", path, {

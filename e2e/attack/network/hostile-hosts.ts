@@ -130,7 +130,10 @@ export async function hostileHosts(bench: Bench): Promise<void> {
     const bound = 12 * Math.max(calm, 100);
     for (const [name, text] of worst.slice(1).filter((_, n) => !bench.short || n % 4 === 0)) {
       answer = text;
-      const delay = await slowest(bench, test(target(served.port)));
+      // What the bytes cause comes every time they do; what the machine causes does not.
+      let delay = Infinity;
+      for (let tries = 0; tries < 3 && delay > bound; tries += 1)
+        delay = Math.min(delay, await slowest(bench, test(target(served.port))));
       row.check(
         delay <= bound,
         `${driver}, ${name}, ${size / 1024} KiB: others waited ${(delay / calm).toFixed(0)} times as long as with harmless bytes`,

@@ -49,7 +49,7 @@ export async function redirects(bench: Bench): Promise<void> {
       "localhost",
       "2130706433",
       "[::ffff:127.0.0.1]",
-      "a-127-0-0-1.attack.invalid",
+      "a-127-0-0-1.attack.example",
       "127.1",
       "0",
     ].map(at);
@@ -61,22 +61,26 @@ export async function redirects(bench: Bench): Promise<void> {
       to("file:///etc/passwd"),
       to(`ftp://127.0.0.1:${inside.port}/x`),
       to(`\t${at("127.0.0.1")}`),
-      `http://r-${dashed(own)}-127-0-0-1.attack.invalid:${outside.port}/half/x.raw`,
-      `http://r-127-0-0-1-${dashed(own)}.attack.invalid:${inside.port}/x.raw`,
-      `http://a-127-0-0-1-${dashed(own)}.attack.invalid:${inside.port}/x.raw`,
+      `http://r-${dashed(own)}-127-0-0-1.attack.example:${outside.port}/half/x.raw`,
+      `http://r-127-0-0-1-${dashed(own)}.attack.example:${inside.port}/x.raw`,
+      `http://a-127-0-0-1-${dashed(own)}.attack.example:${inside.port}/x.raw`,
     ];
-    for (const url of urls) {
+    // Some are tried again until they are given up here: four at a time.
+    for (let at = 0; at < urls.length; at += 4) {
+      const group = urls.slice(at, at + 4);
       const before = inside.count();
-      const { code, state } = await importUrl(bench, url, SHA256, PATIENCE_MS);
-      row.check(
-        inside.count() === before && state !== "ready",
-        `${url}: ${code ?? state}${inside.count() > before ? ", and it connected" : ""}`,
+      await Promise.all(
+        group.map(async (url) => {
+          const { code, state } = await importUrl(bench, url, SHA256, PATIENCE_MS);
+          row.check(state !== "ready", `${url}: ${code ?? state}`);
+        }),
       );
+      row.check(inside.count() === before, `one of these connected: ${group.join(" ")}`);
     }
     for (const url of [
       `${base}/x.raw`,
       to(`${base}/x.raw`),
-      `http://a-${dashed(own)}.attack.invalid:${outside.port}/x.raw`,
+      `http://a-${dashed(own)}.attack.example:${outside.port}/x.raw`,
     ]) {
       const { code, state, message } = await importUrl(bench, url, SHA256, 60_000);
       allowed.check(state === "ready", `${url}: ${code ?? state} ${message}`);

@@ -42,11 +42,11 @@ const NAMES = [
   "LOCALHOST",
   "ip6-localhost",
   "x.localhost",
-  "a-127-0-0-1.attack.invalid",
-  "a-127-0-0-1.attack.invalid.",
-  "A-127-0-0-1.ATTACK.INVALID",
-  "a-127-0-0-1-127-0-0-2.attack.invalid",
-  "r-127-0-0-2-127-0-0-1.attack.invalid",
+  "a-127-0-0-1.attack.example",
+  "a-127-0-0-1.attack.example.",
+  "A-127-0-0-1.ATTACK.EXAMPLE",
+  "a-127-0-0-1-127-0-0-2.attack.example",
+  "r-127-0-0-2-127-0-0-1.attack.example",
 ];
 const PRIVATE = [
   "0.0.0.0",
@@ -83,8 +83,9 @@ interface Outcome {
   readonly message: string;
 }
 
-/** An address is refused at once; a name that leads nowhere may be tried for a while, and is then given up here. */
-const PATIENCE_MS = 10_000;
+/** An address is refused as soon as its turn comes; a name that leads nowhere may be tried for a while, and is then given up here. */
+const NAME_PATIENCE_MS = 10_000;
+const ADDRESS_PATIENCE_MS = 120_000;
 
 export async function importUrl(bench: Bench, url: string, sha256: string, patienceMs: number): Promise<Outcome> {
   const begun = await bench.api("POST", "/images/import-url", {
@@ -138,10 +139,11 @@ export async function urlImports(bench: Bench): Promise<void> {
   const left = tried.values();
   const one = async (): Promise<void> => {
     for (const url of left) {
-      const { code, message, state } = await importUrl(bench, url, SHA256, PATIENCE_MS);
+      const literal = isIP(URL.parse(url)?.hostname.replace(/^\[|\]$/g, "") ?? "") !== 0;
+      const patience = literal ? ADDRESS_PATIENCE_MS : NAME_PATIENCE_MS;
+      const { code, message, state } = await importUrl(bench, url, SHA256, patience);
       const path = /\/([\w.]+)$/.exec(url)?.[1] ?? "?";
       const reached = listener.heard.some((first) => first.includes(`/${path} `));
-      const literal = isIP(URL.parse(url)?.hostname.replace(/^\[|\]$/g, "") ?? "") !== 0;
       const ended = state === "refused" || (code !== null && REFUSED.has(code));
       row.check(
         !reached && state !== "ready" && (ended || !literal),

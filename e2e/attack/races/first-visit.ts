@@ -1,7 +1,7 @@
 /** A fresh console: who becomes its first administrator, and who may open its data folder beside it. */
 import { spawn } from "node:child_process";
 import { randomUUID } from "node:crypto";
-import { readFileSync } from "node:fs";
+import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { startConsole, type ConsoleUnderTest } from "#e2e/helpers/console.ts";
 import { ask } from "../bench/ask.ts";
@@ -10,9 +10,10 @@ import { behindProxies } from "../legitimate/behind-proxies.ts";
 
 const root = join(import.meta.dirname, "..", "..", "..");
 
-/** The one-time code that the console printed at its start; null when it printed none. */
-export function setupCode(target: ConsoleUnderTest): string | null {
-  return /\/setup\?code=([\w-]+)/.exec(readFileSync(target.logFile, "utf8"))?.[1] ?? null;
+/** The one-time code that the console keeps in its data folder; null without one. */
+function setupCode(target: ConsoleUnderTest): string | null {
+  const path = join(target.dataDir, "setup-code");
+  return existsSync(path) ? readFileSync(path, "utf8").trim() : null;
 }
 
 export async function firstVisit(bench: Bench): Promise<void> {

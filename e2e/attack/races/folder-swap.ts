@@ -20,11 +20,11 @@ export async function folderSwap(bench: Bench): Promise<void> {
   const swapper = spawn(process.execPath, [join(import.meta.dirname, "swap.ts"), inside, outside, place], {
     stdio: "ignore",
   });
-  const deadline = Date.now() + (bench.short ? 5_000 : 25_000);
+  const deadline = Date.now() + (bench.short ? 3_000 : 25_000);
   let tries = 0;
   let taken = 0;
   try {
-    while (Date.now() < deadline || tries < 8) {
+    while (Date.now() < deadline || tries < (bench.short ? 4 : 8)) {
       const begun = await Promise.all(
         Array.from({ length: 4 }, () =>
           bench.api("POST", "/images/import-folder", {
