@@ -406,16 +406,29 @@ describe("a host that does not do what it was told", () => {
 });
 
 describe("clicks that come twice", () => {
-  it("two approvals and a denial at once: one counts, one job runs, one VM is made", async () => {
-    const name = "two-clicks";
-    const request = await bench.submit(await bench.choice("kvm", name));
+  it("two approvals and a denial at once: one counts, whichever comes first", async () => {
+    const request = await bench.submit(await bench.choice("kvm", "three-clicks"));
     const decision = { planHash: request.planHash, reason: "fine" };
     const codes = await Promise.all([
       codeOf(approveRequest(bench.operator, request.id, decision)),
       codeOf(approveRequest(bench.operator, request.id, decision)),
       codeOf(denyRequest(bench.operator, request.id, decision)),
     ]);
-    expect(codes.sort()).toEqual(["no error", "request.already-decided", "request.already-decided"]);
+    expect(codes.toSorted()).toEqual(["no error", "request.already-decided", "request.already-decided"]);
+    const made = await bench.services.db.select().from(jobs).where(eq(jobs.subjectId, request.id));
+    expect(made).toHaveLength(codes[2] === "no error" ? 0 : 1);
+    if (made.length > 0) await bench.ended(request);
+  });
+
+  it("two approvals at once: one counts, one job runs, one VM is made", async () => {
+    const name = "two-clicks";
+    const request = await bench.submit(await bench.choice("kvm", name));
+    const decision = { planHash: request.planHash, reason: "fine" };
+    const codes = await Promise.all([
+      codeOf(approveRequest(bench.operator, request.id, decision)),
+      codeOf(approveRequest(bench.operator, request.id, decision)),
+    ]);
+    expect(codes.sort()).toEqual(["no error", "request.already-decided"]);
     const outcome = await bench.ended(request);
     expect(await codeOf(denyRequest(bench.operator, request.id, decision))).toBe("request.already-decided");
     const made = await bench.services.db.select().from(jobs).where(eq(jobs.subjectId, request.id));
