@@ -53,7 +53,7 @@ describe.skipIf(missing.length > 0)(
           rows.set(vendor, row);
         }),
       );
-    }, 120_000);
+    }, 240_000);
     afterAll(async () => {
       await bench.close();
       for (const lab of labs.values()) await lab.stop();

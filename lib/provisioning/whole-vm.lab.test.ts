@@ -65,7 +65,7 @@ describe.skipIf(missing.length > 0)(
         }),
       );
       vmRef = await withHost(bench.services, rows.get("vmware")!.id, makeMachine);
-    }, 120_000);
+    }, 240_000);
     afterAll(async () => {
       await bench.close();
       for (const lab of labs.values()) await lab.stop();

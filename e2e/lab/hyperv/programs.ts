@@ -47,11 +47,12 @@ export class HostPrograms {
     this.#jail = jail;
   }
 
-  /** One after another; what fails does not keep the next from being run. */
-  async run(line: string, running: Running): Promise<number> {
+  /** One after another; what fails does not keep the next from being run. Variables are put in by cmd, after the line was seen. */
+  async run(line: string, running: Running, environment: ReadonlyMap<string, string> = new Map()): Promise<number> {
     this.ran.push(line);
+    if (/Bearer (?!%)/.test(line)) throw new Error("a token stands in a command line, where every log has it");
     let code = 0;
-    for (const each of inTurn(line)) {
+    for (const each of inTurn(withVariables(line, environment))) {
       code = await this.#run(each, running).catch((error: unknown) => {
         running.stderr.push(Buffer.from(`${error instanceof Error ? error.message : String(error)}\r\n`));
         return 1;
@@ -274,6 +275,11 @@ function split(line: string): string[] {
 }
 
 /** The one variable that clients use. */
+/** As cmd does outside of batch files: what has no value stays as it stands. */
+function withVariables(line: string, environment: ReadonlyMap<string, string>): string {
+  return line.replaceAll(/%(\w+)%/g, (whole, name: string) => environment.get(name.toUpperCase()) ?? whole);
+}
+
 function expand(path: string): string {
   return path.replaceAll(/%TEMP%|\$env:TEMP/gi, "C:\\Windows\\Temp");
 }

@@ -1,7 +1,7 @@
 /** WinRS: shells and the commands in them. Source: [MS-WSMV] 3.1.4.5 to 3.1.4.11. */
 import type { ChildProcess } from "node:child_process";
 import { randomUUID } from "node:crypto";
-import { at, textAt } from "#lib/wire/soap/element.ts";
+import { all, at, textAt } from "#lib/wire/soap/element.ts";
 import { xml } from "#lib/wire/soap/xml-text.ts";
 import { NS } from "#lib/wire/wsman/message.ts";
 import type { HostPrograms, Running } from "./programs.ts";
@@ -9,6 +9,8 @@ import { Fault, type WsmanCall, type WsmanReply } from "./wsman-server.ts";
 
 interface Shell {
   readonly commands: Map<string, Running>;
+  /** By names in capitals. */
+  readonly environment: ReadonlyMap<string, string>;
 }
 
 const CMD = `${NS.shell}/cmd`;
@@ -52,7 +54,7 @@ export class RemoteShells {
   async handle(call: WsmanCall): Promise<WsmanReply | null> {
     if (call.resource.toLowerCase() !== CMD.toLowerCase()) return null;
     const response = { action: `${call.action}Response` };
-    if (call.action === `${NS.transfer}/Create`) return { ...response, body: this.#create() };
+    if (call.action === `${NS.transfer}/Create`) return { ...response, body: this.#create(call) };
     const shell = this.#shells.get((call.selectors["ShellId"] ?? "").toUpperCase());
     if (shell === undefined) {
       throw new Fault(
@@ -82,7 +84,7 @@ export class RemoteShells {
     }
   }
 
-  #create() {
+  #create(call: WsmanCall) {
     if (this.#shells.size >= this.most) {
       throw new Fault(
         "QuotaLimit",
@@ -91,7 +93,13 @@ export class RemoteShells {
       );
     }
     const id = randomUUID().toUpperCase();
-    this.#shells.set(id, { commands: new Map() });
+    const environment = new Map(
+      all(at(call.body, "Environment"), "Variable").map(({ attributes, text }) => [
+        (attributes?.["Name"] ?? "").toUpperCase(),
+        text,
+      ]),
+    );
+    this.#shells.set(id, { commands: new Map(), environment });
     return xml`<x:ResourceCreated xmlns:x="${NS.transfer}"><a:Address>${NS.addressing}/role/anonymous</a:Address><a:ReferenceParameters><w:ResourceURI>${CMD}</w:ResourceURI><w:SelectorSet><w:Selector Name="ShellId">${id}</w:Selector></w:SelectorSet></a:ReferenceParameters></x:ResourceCreated><r:Shell xmlns:r="${NS.shell}"><r:ShellId>${id}</r:ShellId><r:ResourceUri>${CMD}</r:ResourceUri><r:Owner>LAB</r:Owner><r:InputStreams>stdin</r:InputStreams><r:OutputStreams>stdout stderr</r:OutputStreams></r:Shell>`;
   }
 
@@ -102,7 +110,7 @@ export class RemoteShells {
     const running: Running = { stdout: [], stderr: [], exitCode: null, child: null, wake: () => undefined };
     shell.commands.set(id, running);
     void this.#programs
-      .run(line.trim(), running)
+      .run(line.trim(), running, shell.environment)
       .catch((error: unknown) => {
         running.stderr.push(Buffer.from(`${error instanceof Error ? error.message : String(error)}\r\n`));
         return 1;

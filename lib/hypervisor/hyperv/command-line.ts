@@ -14,8 +14,11 @@ export function quoted(path: string): string {
   return `"${path}"`;
 }
 
+/** A variable of the shell (`ShellEnvironment`), as cmd puts it in. */
+export const variable = (name: string): string => `%${name}%`;
+
 const echoed = (line: string): string => {
-  if (!/^[\w +/=:.-]+$/.test(line))
+  if (!/^[\w +/=:.-]+$/.test(line.replaceAll(/%[A-Z_]+%/g, "x")))
     throw new AppError("internal", "host.bad-path", "A line cannot be written by echo.");
   return `echo ${line}`;
 };

@@ -17,6 +17,8 @@ const TRANSFER_MS = 7 * 24 * 3600_000;
 const ATTEMPTS_WITHOUT_PROGRESS = 5;
 /** Twice as long each time nothing moved. */
 const RETRY_MS = 250;
+/** Variable of the shell that holds the one-time token. */
+const TOKEN = "SUPRAVISOR_TOKEN";
 /** cmd.exe: no such program. */
 const NO_PROGRAM = 9009;
 /** curl: an option that it does not know, or that it was not built with (7.55 on Server 2019 takes no CA file). */
@@ -65,9 +67,12 @@ export class FileTransfer {
     const commands = [
       ...first,
       command.writeLines(files.certificate, certificate.trim().split(/\r?\n/)),
-      command.writeLines(files.header, [`Authorization: Bearer ${address.token}`]),
+      // cmd puts the token in itself: the command line, which is logged, has the variable's name.
+      command.writeLines(files.header, [`Authorization: Bearer ${command.variable(TOKEN)}`]),
     ];
-    const outcome = await this.#files.repeat(command.inTurn(...commands), doing, signal);
+    const outcome = await this.#files.repeat(command.inTurn(...commands), doing, signal, undefined, {
+      [TOKEN]: address.token,
+    });
     if (outcome.exitCode !== 0) throw refused(doing, outcome);
     return {
       transfer: { url: address.url, ...files },

@@ -3,7 +3,7 @@ import { setTimeout as delay } from "node:timers/promises";
 import { AppError } from "#lib/errors.ts";
 import { abortable } from "#lib/wire/abortable.ts";
 import { asAppError, WsmanFault } from "#lib/wire/wsman/fault.ts";
-import { type ProgramOutcome, runProgram } from "#lib/wire/wsman/remote-shell.ts";
+import { type ProgramOutcome, runProgram, type ShellEnvironment } from "#lib/wire/wsman/remote-shell.ts";
 import * as command from "./command-line.ts";
 import type { HypervSession } from "./session.ts";
 
@@ -48,11 +48,13 @@ export class HostFiles {
     doing: string,
     signal?: AbortSignal,
     milliseconds = SHORT_MS,
+    environment?: ShellEnvironment,
   ): Promise<ProgramOutcome> {
     const timeout = AbortSignal.timeout(milliseconds);
     await using client = this.#session.another();
     try {
-      return await runProgram(client, commandLine, signal === undefined ? timeout : AbortSignal.any([signal, timeout]));
+      const stop = signal === undefined ? timeout : AbortSignal.any([signal, timeout]);
+      return await runProgram(client, commandLine, stop, { environment });
     } catch (error) {
       signal?.throwIfAborted();
       if (timeout.aborted)
@@ -72,10 +74,11 @@ export class HostFiles {
     doing: string,
     signal?: AbortSignal,
     milliseconds?: number,
+    environment?: ShellEnvironment,
   ): Promise<ProgramOutcome> {
     for (let attempt = 1; ; attempt++) {
       try {
-        return await this.run(commandLine, doing, signal, milliseconds);
+        return await this.run(commandLine, doing, signal, milliseconds, environment);
       } catch (error) {
         if (attempt === ATTEMPTS || !isCut(error)) throw error;
         await pause(RETRY_MS * 2 ** attempt, signal);

@@ -24,17 +24,26 @@ export interface ProgramOutcome {
   readonly stderr: string;
 }
 
+/** Variables of the shell alone, for what may stand in no command line: those are logged, and shown to other accounts. */
+export type ShellEnvironment = Readonly<Record<string, string>>;
+
+export interface RunOptions {
+  readonly environment?: ShellEnvironment | undefined;
+  /** Sees what the program writes as it comes. */
+  readonly onOutput?: (text: string) => void;
+}
+
 /**
- * Runs one command line (of cmd.exe) to its end. An abort ends the program on the host too.
- * `onOutput` sees what it writes as it comes. Throws WsmanFault, `host.*`, and the signal's reason.
+ * Runs one command line (of cmd.exe) to its end. An abort ends the program on the host too. Throws WsmanFault, `host.*`,
+ * and the signal's reason.
  */
 export async function runProgram(
   client: WsmanClient,
   commandLine: string,
   signal: AbortSignal,
-  onOutput: (text: string) => void = () => undefined,
+  { environment = {}, onOutput = () => undefined }: RunOptions = {},
 ): Promise<ProgramOutcome> {
-  const shellId = await openShell(client, signal);
+  const shellId = await openShell(client, environment, signal);
   const selectors = { ShellId: shellId };
   try {
     const started = await client.send(
@@ -62,13 +71,17 @@ export async function runProgram(
 
 const closing = (signal: AbortSignal): AbortSignal => AbortSignal.timeout(signal.aborted ? QUICK_CLOSE_MS : CLOSE_MS);
 
-async function openShell(client: WsmanClient, signal: AbortSignal): Promise<string> {
+async function openShell(client: WsmanClient, environment: ShellEnvironment, signal: AbortSignal): Promise<string> {
+  const variables = Object.entries(environment).map(
+    ([name, value]) => xml`<r:Variable Name="${name}">${value}</r:Variable>`,
+  );
+  const given = variables.length === 0 ? null : xml`<r:Environment>${variables}</r:Environment>`;
   const body = await client.send(
     {
       action: `${NS.transfer}/Create`,
       resource: CMD,
       options: { WINRS_NOPROFILE: "TRUE", WINRS_CODEPAGE: "65001" },
-      body: xml`<r:Shell xmlns:r="${NS.shell}"><r:InputStreams>stdin</r:InputStreams><r:OutputStreams>stdout stderr</r:OutputStreams></r:Shell>`,
+      body: xml`<r:Shell xmlns:r="${NS.shell}">${given}<r:InputStreams>stdin</r:InputStreams><r:OutputStreams>stdout stderr</r:OutputStreams></r:Shell>`,
     },
     signal,
   );
