@@ -44,7 +44,7 @@ export async function signInByApi(url: string, email: string, password: string):
 
 export const PEOPLE = {
   operator: { email: "olga@example.test", name: "Olga Operator", role: "operator", password: "operators are calm" },
-  requester: { email: "rob@example.test", name: "Rob Requester", role: "requester", password: "requesters are many" },
+  requester: { email: "rob@example.test", name: "Rob Requester", role: "requester", password: "thistle ferry lantern" },
   auditor: { email: "uma@example.test", name: "Uma Auditor", role: "auditor", password: "auditors see it all" },
 } as const;
 
