@@ -5,6 +5,7 @@ import { auditEntries } from "#lib/db/schema.ts";
 import type { AuditAction, AuditSubject } from "#lib/domain/audit-actions.ts";
 import { GENESIS, hashEntry, storable, storableDetails, type HashedEntry } from "./entry.ts";
 import { auditKeysOf } from "./keys.ts";
+import { ADVISORY_LOCKS } from "#lib/db/advisory-locks.ts";
 
 export { GENESIS, hashEntry } from "./entry.ts";
 
@@ -24,9 +25,6 @@ export interface AuditFact {
   readonly details?: Record<string, unknown>;
 }
 
-/** Entries are chained, so they are written one at a time whatever runs beside. */
-const AUDIT_LOCK = 7_245_002;
-
 /** The end of the chain and the database's own time, which is one for all consoles on it. Milliseconds, as they are hashed. */
 async function chainEnd(tx: Tx): Promise<{ seq: number; hash: string; at: Date }> {
   const { rows } = (await tx.execute(sql`
@@ -43,7 +41,7 @@ async function chainEnd(tx: Tx): Promise<{ seq: number; hash: string; at: Date }
 
 export async function appendAudit(tx: Tx, actor: AuditActor, fact: AuditFact): Promise<void> {
   const keys = auditKeysOf(tx);
-  await tx.execute(sql`select pg_advisory_xact_lock(${AUDIT_LOCK})`);
+  await tx.execute(sql`select pg_advisory_xact_lock(${ADVISORY_LOCKS.audit})`);
   const last = await chainEnd(tx);
   const orNull = (text: string | null): string | null => (text === null ? null : storable(text));
   const entry: HashedEntry = {

@@ -2,12 +2,11 @@
 import { and, eq, ne, sql } from "drizzle-orm";
 import type { Tx } from "#lib/db/client.ts";
 import { users } from "#lib/db/schema.ts";
-
-const ADMINISTRATORS_LOCK = 7_245_004;
+import { ADVISORY_LOCKS } from "#lib/db/advisory-locks.ts";
 
 /** Two administrators who demote each other at the same time must not both succeed: to the end of the transaction. */
 export async function lockAdministrators(tx: Tx): Promise<void> {
-  await tx.execute(sql`select pg_advisory_xact_lock(${ADMINISTRATORS_LOCK})`);
+  await tx.execute(sql`select pg_advisory_xact_lock(${ADVISORY_LOCKS.administrators})`);
 }
 
 /** Is this one an administrator, and the only one who can sign in? Under the lock. */

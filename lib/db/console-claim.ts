@@ -9,6 +9,7 @@ import pg from "pg";
 import type { Logger } from "pino";
 import { AppError } from "#lib/errors.ts";
 import { backoffMs } from "./backoff.ts";
+import { ADVISORY_LOCKS } from "./advisory-locks.ts";
 
 export interface ConsoleClaim {
   /** held; lost: the connection broke and it is being taken again; taken: another console has it, for good. */
@@ -24,7 +25,6 @@ export interface ClaimOptions {
   readonly waitMs?: number;
 }
 
-const CLAIM_LOCK = 7_245_003;
 const NAME = "supravisor console ";
 const CONNECT_MS = 10_000;
 const PROBE_MS = 10_000;
@@ -134,14 +134,16 @@ async function connect(url: string, name: string): Promise<pg.Client> {
 
 /** Null: it is ours. */
 async function take(client: pg.Client, name: string): Promise<Holder | null> {
-  const { rows } = await client.query<{ ours: boolean }>("select pg_try_advisory_lock($1) as ours", [CLAIM_LOCK]);
+  const { rows } = await client.query<{ ours: boolean }>("select pg_try_advisory_lock($1) as ours", [
+    ADVISORY_LOCKS.console,
+  ]);
   if (rows[0]?.ours === true) return null;
   const { rows: holders } = await client.query<{ pid: number; name: string; since: Date }>(
     `select a.pid, a.application_name as name, a.backend_start as since
      from pg_locks l join pg_stat_activity a on a.pid = l.pid
      where l.locktype = 'advisory' and l.granted and l.database = (select oid from pg_database where datname = current_database())
        and l.classid = 0 and l.objid = $1 and l.objsubid = 1`,
-    [CLAIM_LOCK],
+    [ADVISORY_LOCKS.console],
   );
   const holder = holders[0];
   if (holder === undefined) return { pid: 0, name: "", words: "another process" };

@@ -11,9 +11,7 @@ import { refuseEmpty, traceOf } from "./installation.ts";
 import { migrationsFolder, refuseOtherSchema, schemaState } from "./migrations.ts";
 import { isTransient } from "./problem.ts";
 import * as schema from "./schema.ts";
-
-/** Any constant: servers that start together migrate one after another. */
-const MIGRATION_LOCK = 7_245_001;
+import { ADVISORY_LOCKS } from "./advisory-locks.ts";
 
 export interface Preparation {
   readonly dataDir: string | null;
@@ -48,7 +46,7 @@ async function prepare(pool: pg.Pool, options: Preparation): Promise<{ made: boo
   const client = await pool.connect();
   let sound = false;
   try {
-    await client.query("select pg_advisory_lock($1)", [MIGRATION_LOCK]);
+    await client.query("select pg_advisory_lock($1)", [ADVISORY_LOCKS.migration]);
     try {
       const db = drizzle(client, { schema });
       const state = await schemaState(db as unknown as Db);
@@ -62,7 +60,7 @@ async function prepare(pool: pg.Pool, options: Preparation): Promise<{ made: boo
       if (!options.joins) await migrate(db, { migrationsFolder });
       return { made: state.empty };
     } finally {
-      sound = await client.query("select pg_advisory_unlock($1)", [MIGRATION_LOCK]).then(
+      sound = await client.query("select pg_advisory_unlock($1)", [ADVISORY_LOCKS.migration]).then(
         () => true,
         () => false,
       );

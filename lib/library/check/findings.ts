@@ -5,9 +5,9 @@ import { images, imageVersions, libraryFindings, settings } from "#lib/db/schema
 import { BREAKS_VERSION, type LibraryCheck } from "#lib/domain/library-check.ts";
 import { type Comparison, compareLibrary } from "./compare.ts";
 import { type Fault, faultWords } from "./fault-words.ts";
+import { ADVISORY_LOCKS } from "#lib/db/advisory-locks.ts";
 
 const KEY = "library-check";
-const CHECK_LOCK = 7_245_011;
 
 interface LastCheck {
   readonly checkedAt: string;
@@ -26,7 +26,7 @@ export async function checkLibrary(services: { readonly db: Db; readonly dataDir
   const found = await compareLibrary(services);
   await services.db.transaction(async (tx) => {
     // Two that compare at once end one after the other.
-    await tx.execute(sql`select pg_advisory_xact_lock(${CHECK_LOCK})`);
+    await tx.execute(sql`select pg_advisory_xact_lock(${ADVISORY_LOCKS.libraryCheck})`);
     await keep(tx, found, new Date());
   });
 }

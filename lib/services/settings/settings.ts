@@ -8,9 +8,9 @@ import { requireListable } from "#lib/library/url/listable.ts";
 import { authorise } from "../authorise.ts";
 import type { Ctx } from "../context.ts";
 import { importFolderNotices, requireAllowableFolders } from "./import-folders.ts";
+import { ADVISORY_LOCKS } from "#lib/db/advisory-locks.ts";
 
 const KEY = "settings";
-const SETTINGS_LOCK = 7_245_005;
 
 /** For services that go by a policy; no role is asked. */
 export async function loadSettings(db: Db): Promise<Settings> {
@@ -35,7 +35,7 @@ export async function changeSettings(ctx: Ctx, change: Partial<Settings>): Promi
   if (change.importNetworks !== undefined) requireListable(change.importNetworks);
   await requireAllowableFolders(change.importFolders ?? [], ctx.dataDir);
   const next = await ctx.db.transaction(async (tx) => {
-    await tx.execute(sql`select pg_advisory_xact_lock(${SETTINGS_LOCK})`);
+    await tx.execute(sql`select pg_advisory_xact_lock(${ADVISORY_LOCKS.settings})`);
     const old = await loadSettings(tx);
     const value = Settings.parse({ ...old, ...change });
     await tx.insert(settings).values({ key: KEY, value }).onConflictDoUpdate({ target: settings.key, set: { value } });

@@ -8,8 +8,7 @@ import type { NewUser } from "#lib/domain/user.ts";
 import { AppError } from "#lib/errors.ts";
 import type { Services } from "../context.ts";
 import { forgetSetupCode, requireSetupCode } from "./setup-code.ts";
-
-const SETUP_LOCK = 7_245_003;
+import { ADVISORY_LOCKS } from "#lib/db/advisory-locks.ts";
 
 export async function setupNeeded(services: Services): Promise<boolean> {
   const [any] = await services.db.select({ id: users.id }).from(users).limit(1);
@@ -36,7 +35,7 @@ export async function createFirstAdministrator(
   requireStrongPassword(input.password, [input.email, input.name]);
   const passwordHash = await hashPassword(input.password);
   const made = await services.db.transaction(async (tx) => {
-    await tx.execute(sql`select pg_advisory_xact_lock(${SETUP_LOCK})`);
+    await tx.execute(sql`select pg_advisory_xact_lock(${ADVISORY_LOCKS.setup})`);
     const [any] = await tx.select({ id: users.id }).from(users).limit(1);
     if (any !== undefined) throw done();
     const [user] = await tx
