@@ -44,8 +44,14 @@ test("an operator drags an image in and the page tells what it is", async ({ pag
   await expect(page.getByRole("img", { name: /GPT with 2 partitions/ })).toBeVisible();
 });
 
-test("whoever may read an image takes its disk along in another format", async ({ page }) => {
+test("an auditor may not take a disk out of the library", async ({ page }) => {
   await signIn(page, stage.console.url, PEOPLE.auditor);
+  await page.goto(`${stage.console.url}/images/${image.id}`);
+  await expect(page.getByRole("button", { name: "Download as" })).toBeDisabled();
+});
+
+test("an operator takes a disk along in another format", async ({ page }) => {
+  await signIn(page, stage.console.url, PEOPLE.operator);
   await page.goto(`${stage.console.url}/images/${image.id}`);
   await page.getByRole("button", { name: "Download as" }).click();
   const downloading = page.waitForEvent("download");

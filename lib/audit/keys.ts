@@ -4,6 +4,7 @@
  */
 import { createHash, createHmac, createPrivateKey, createPublicKey, sign, timingSafeEqual, verify } from "node:crypto";
 import type { Db } from "#lib/db/client.ts";
+import { identityOf } from "#lib/db/identity.ts";
 import { AppError } from "#lib/errors.ts";
 import type { SecretBox } from "#lib/secrets/box.ts";
 
@@ -59,14 +60,7 @@ export function signatureFits(keyId: string, publicKey: string, text: string, si
   return verify(null, Buffer.from(`${HEAD_LABEL}\n${text}`), key, Buffer.from(signature, "base64"));
 }
 
-/** A database and its transactions share their schema object, and two databases never do. */
 const bound = new WeakMap<object, AuditKeys>();
-
-function identityOf(db: Db): object {
-  const { schema } = db._;
-  if (schema === undefined) throw new AppError("internal", "audit.no-key", "The database was opened without a schema.");
-  return schema;
-}
 
 /** Whatever is written to the trail of this database from now on carries the MAC of these keys. */
 export function bindAuditKeys(db: Db, keys: AuditKeys): void {

@@ -1,6 +1,8 @@
 /** The connections to Postgres. One that breaks is thrown away, wherever it breaks; nothing of it ends the process or stays taken. */
 import { drizzle, type NodePgDatabase } from "drizzle-orm/node-postgres";
 import pg from "pg";
+import type { Db } from "./client.ts";
+import { belongsTo } from "./identity.ts";
 import * as schema from "./schema.ts";
 
 const MOST_CONNECTIONS = 12;
@@ -31,7 +33,9 @@ export function drizzleOn(pool: pg.Pool): NodePgDatabase<typeof schema> {
   db.transaction = async (work, config) => {
     const client = await pool.connect();
     try {
-      return await drizzle(client, { schema }).transaction(work, config);
+      const own = drizzle(client, { schema });
+      belongsTo(own as unknown as Db, db as unknown as Db);
+      return await own.transaction(work, config);
     } finally {
       // Anything but idle: the transaction's end did not get through, and nobody else may continue it.
       client.release(client.getTransactionStatus() !== "I");
