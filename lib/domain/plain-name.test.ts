@@ -20,7 +20,7 @@ const HURTFUL = [
   ".",
   "..",
 ];
-const FINE = ["web01", "Wëb 東京 🙂", "a.b", "…", "-x", "CON"];
+const FINE = ["web01", "Wëb 東京 🙂", "a.b", "…", "-x", "CON-1"];
 const NAMES = [
   ["VM", VmName],
   ["image", ImageName],
