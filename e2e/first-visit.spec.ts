@@ -30,7 +30,8 @@ test("a newcomer makes the first administrator and explores with simulated hosts
   await page.getByRole("button", { name: /create/i }).click();
   await expect(page.getByRole("button", { name: /simulated hosts/i })).toBeVisible();
   await page.getByRole("button", { name: /simulated hosts/i }).click();
-  await page.goto(`${console_.url}/hosts`);
+  // Under the name that was printed: the session's cookie belongs to it.
+  await page.goto(new URL("/hosts", printed).href);
   for (const vendor of ["VMware", "Hyper-V", "Xen", "KVM", "VirtualBox"]) {
     await expect(page.getByText(vendor, { exact: false }).first()).toBeVisible();
   }

@@ -100,7 +100,7 @@ describe("a body", () => {
     const folder = await mkdtemp(join(tmpdir(), "supravisor-slow-"));
     try {
       const path = join(folder, "upload");
-      const pace = { silenceMs: 600, windowMs: 400, bytesPerWindow: 100 };
+      const pace = { silenceMs: 2000, windowMs: 3000, bytesPerWindow: 100 };
       const feed = async (bytes: number, everyMs: number, count: number) => {
         await writeFile(path, "");
         const body = new PassThrough();
@@ -116,7 +116,7 @@ describe("a body", () => {
         return done;
       };
       // Several windows long, and fast enough.
-      expect(await feed(200, 50, 30)).toBe("6000");
+      expect(await feed(200, 50, 100)).toBe("20000");
       expect(await feed(1, 50, 100)).toBe("upload.too-slow");
       expect(await feed(1, 10_000, 0)).toBe("upload.interrupted");
       // What came is kept, and it goes on from there.
