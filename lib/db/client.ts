@@ -123,7 +123,7 @@ async function openEmbedded({ dataDir, newDatabase, snapshot }: OpenDatabaseOpti
 }
 
 async function openPostgres(options: OpenDatabaseOptions, url: string): Promise<Opened> {
-  const pool = openPool(url);
+  const { pool, close } = openPool(url);
   const db = drizzleOn(pool);
   let made: boolean;
   try {
@@ -137,7 +137,7 @@ async function openPostgres(options: OpenDatabaseOptions, url: string): Promise<
       beforeChange: options.beforeChange ?? (async () => undefined),
     }));
   } catch (error) {
-    await pool.end();
+    await close();
     throw error;
   }
   const database: Database = {
@@ -152,7 +152,7 @@ async function openPostgres(options: OpenDatabaseOptions, url: string): Promise<
     async ping() {
       await db.execute(sql`select 1`);
     },
-    close: () => pool.end(),
+    close,
   };
   return { database, made };
 }

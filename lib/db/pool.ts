@@ -2,28 +2,34 @@
 import { drizzle, type NodePgDatabase } from "drizzle-orm/node-postgres";
 import pg from "pg";
 import type { Db } from "./client.ts";
+import { connectionRules, QUERY_MS } from "./connection-rules.ts";
 import { belongsTo } from "./identity.ts";
 import * as schema from "./schema.ts";
 
 const MOST_CONNECTIONS = 12;
 
-export function openPool(url: string): pg.Pool {
+export interface OpenPool {
+  readonly pool: pg.Pool;
+  /** Ends in any case. */
+  close(): Promise<void>;
+}
+
+export function openPool(url: string): OpenPool {
+  const rules = connectionRules();
   const pool = new pg.Pool({
     connectionString: url,
     max: MOST_CONNECTIONS,
-    connectionTimeoutMillis: 10_000,
     application_name: "supravisor",
-    keepAlive: true,
-    // A network that swallows packets must not keep anybody waiting for ever, nor a process that hangs the audit's lock.
-    statement_timeout: 120_000,
-    query_timeout: 130_000,
+    ...rules.options,
+    // A process that hangs must not keep the audit's lock for ever. Less than what we wait for, so that the server says why.
+    statement_timeout: QUERY_MS - 10_000,
     idle_in_transaction_session_timeout: 60_000,
   });
   // A connection that dies while idle must not end the process; the next query gets another one.
   pool.on("error", () => undefined);
   // Nor one that dies in a transaction between two statements, when the pool does not listen to it: the next statement fails.
   pool.on("connect", (client) => client.on("error", () => undefined));
-  return pool;
+  return { pool, close: () => rules.endWith(() => pool.end()) };
 }
 
 /** Drizzle on the pool, with transactions that always give their connection back. */

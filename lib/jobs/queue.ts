@@ -3,6 +3,7 @@ import { randomUUID } from "node:crypto";
 import { and, eq, inArray, notExists, or, sql, type SQL } from "drizzle-orm";
 import { fromDrizzle, fromPglite, PgBoss } from "pg-boss";
 import type { Database, Db, Tx } from "#lib/db/client.ts";
+import { connectionRules } from "#lib/db/connection-rules.ts";
 import { jobs, ledger } from "#lib/db/schema.ts";
 import { ACTIVE_JOB_STATES, JOB_KINDS, type Job, type JobKind } from "#lib/domain/job.ts";
 import { closedStages } from "./closed-stages.ts";
@@ -62,9 +63,11 @@ const LONGEST_JOB = 23 * 3600;
 const RETRIES = 1000;
 
 export async function openJobQueue(database: Database): Promise<OpenJobQueue> {
+  const rules = connectionRules();
   const boss = new PgBoss({
+    // It hands what it does not know on to pg.
     ...(database.pglite === null
-      ? { connectionString: database.url ?? "", max: 4, application_name: "supravisor jobs" }
+      ? { connectionString: database.url ?? "", max: 4, application_name: "supravisor jobs", ...rules.options }
       : { db: fromPglite(database.pglite), backend: "pglite" as const }),
     schema: "pgboss",
     monitorIntervalSeconds: 2,
@@ -74,7 +77,7 @@ export async function openJobQueue(database: Database): Promise<OpenJobQueue> {
   // Without a listener an error event would end the process; what matters of it comes back from the calls themselves.
   boss.on("error", () => undefined);
   await boss.start();
-  const rules = {
+  const queueRules = {
     retryLimit: RETRIES,
     retryDelay: 1,
     expireInSeconds: LONGEST_JOB,
@@ -82,9 +85,9 @@ export async function openJobQueue(database: Database): Promise<OpenJobQueue> {
     retentionSeconds: 14 * 24 * 3600,
   };
   for (const kind of JOB_KINDS) {
-    await boss.createQueue(kind, rules);
+    await boss.createQueue(kind, queueRules);
     // A queue that an older version made keeps its rules until told otherwise.
-    await boss.updateQueue(kind, rules);
+    await boss.updateQueue(kind, queueRules);
   }
   return {
     boss,
@@ -134,6 +137,6 @@ export async function openJobQueue(database: Database): Promise<OpenJobQueue> {
       if (running !== undefined) await putBack(tx, running.kind, running.id);
       return running !== undefined;
     },
-    close: () => boss.stop({ graceful: false, close: true }),
+    close: () => rules.endWith(() => boss.stop({ graceful: false, close: true })),
   };
 }

@@ -37,7 +37,7 @@ describe.skipIf(missing.length > 0)(
 
     beforeAll(async () => {
       bench = await deployBench();
-      golden = join(bench.services.dataDir, "golden.img");
+      golden = bench.golden;
       library = await libraryNow();
       const administrator = await testPerson(bench.services, "administrator");
       await Promise.all(

@@ -1,5 +1,4 @@
 /** A XenServer pool and a Hyper-V host through the whole console: added, deployed to, started, captured while they run. */
-import { join } from "node:path";
 import { and, eq, ne } from "drizzle-orm";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { compareByQemu, type EstateHost, START, WHY_NOT } from "#e2e/lab/estate.ts";
@@ -52,7 +51,7 @@ for (const vendor of ["xen", "hyperv"] as const) {
           ["vm", "kept"],
         ]);
         vmRef = outcome.target.vmRef ?? "";
-        const golden = join(bench.services.dataDir, "golden.img");
+        const golden = bench.golden;
         const disk = outcome.ledger[0]!;
         compareByQemu(golden, await lab.file({ kind: "disk", ref: disk.ref, label: disk.label }));
       },

@@ -1,7 +1,6 @@
 /** The whole way onto a Hyper-V host and back by SFTP: request, approval, job, receipt, capture; no program is run on it. */
 import { execFileSync } from "node:child_process";
 import { readdirSync } from "node:fs";
-import { join } from "node:path";
 import { eq } from "drizzle-orm";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { DISKS } from "#e2e/lab/hyperv/seed.ts";
@@ -50,7 +49,7 @@ describe.skipIf(reason !== null)(`a deploy by SFTP${reason === null ? "" : ` (sk
     expect(done.target.error).toBeNull();
     expect(done.target.receipt).toMatchObject({ equal: true, format: "vhdx" });
     const file = simulated.jail.local(done.target.receipt?.diskRef ?? "") ?? "";
-    const golden = join(bench.services.dataDir, "golden.img");
+    const golden = bench.golden;
     execFileSync("qemu-img", ["compare", "-q", "-f", "raw", "-F", "vhdx", golden, file]);
 
     const vmRef = done.target.receipt?.vmRef ?? "";

@@ -135,7 +135,7 @@ test("an OVA whose manifest is of another file is refused", async () => {
 });
 
 test("a descriptor is imported from a folder with all files of its package, an XVA with its blocks", async () => {
-  const folder = bench.services.dataDir;
+  const folder = bench.incoming;
   for (const name of ["web.ovf", "web.mf", "one.vmdk", "two.qcow2"]) {
     writeFileSync(`${folder}/${name}`, readFileSync(scratch.path(name)));
   }

@@ -53,6 +53,10 @@ export interface Bench {
   readonly requester: Ctx;
   readonly operator: Ctx;
   readonly versionId: string;
+  /** The one folder that may be imported from. */
+  readonly incoming: string;
+  /** The file that `versionId` was imported from. */
+  readonly golden: string;
   host(vendor: Vendor): HostRow;
   /** By the name of the VM. */
   readonly interfere: Map<string, Interference>;
@@ -177,6 +181,8 @@ export async function deployBench({ wait = {}, perHost, ...options }: BenchOptio
     operator,
     requester,
     versionId,
+    incoming,
+    golden: join(incoming, "golden.img"),
     host,
     interfere,
     addImage,

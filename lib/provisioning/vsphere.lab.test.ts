@@ -129,7 +129,8 @@ describe.skipIf(reason !== null)(`a vCenter in the console${reason === null ? ""
     await lab.proxy.backend.task("PowerOffVM_Task", { type: "VirtualMachine", id: vmRef }, xml``);
     up();
     await online();
-    expect((await state()).staleSince).toBeNull();
+    // It is online as soon as it answers, and stale until its inventory has been read again.
+    await until("an inventory that is current", async () => ((await state()).staleSince === null ? true : null));
     await until("what was missed", async () => ((await vmRow(vmRef))?.state === "stopped" ? true : null));
   });
 

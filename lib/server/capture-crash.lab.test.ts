@@ -131,7 +131,7 @@ describe.skipIf(reason !== null)(`a capture whose worker dies${reason === null ?
     expect(version?.error).toBeNull();
     expect(version?.state).toBe("ready");
     const [job] = await base.services.db.select().from(jobs);
-    expect(job).toMatchObject({ state: "succeeded", attempt: 2, crashes: 1 });
+    expect(job).toMatchObject({ state: "succeeded", attempt: 2, crashes: 0, crashStage: null });
     const captured = join(dataDir, "library", version?.folder ?? "", "disk.qcow2");
     execFileSync("qemu-img", ["compare", "-q", "-f", "raw", "-F", "qcow2", raw, captured]);
     const left = await base.services.db.select().from(ledger).where(eq(ledger.hostId, host.id));

@@ -135,7 +135,7 @@ describe.skipIf(reason !== null)(
       base = await openBase();
       closers.push(() => base.close());
       const [job] = await base.services.db.select().from(jobs);
-      expect(job).toMatchObject({ state: "succeeded", attempt: 2, crashes: 1 });
+      expect(job).toMatchObject({ state: "succeeded", attempt: 2, crashes: 0, crashStage: null });
       const [done] = await base.services.db
         .select()
         .from(requestTargets)
