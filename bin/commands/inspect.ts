@@ -4,7 +4,7 @@ import { openContainer } from "#lib/disk/containers/open.ts";
 import { openImageFile } from "#lib/disk/files/image-file.ts";
 import { openInspection } from "#lib/disk/file-conversion.ts";
 import type { ImageFacts } from "#lib/disk/format.ts";
-import { CONTAINER_LABEL } from "#lib/domain/container.ts";
+import { HOLDER_LABEL } from "#lib/domain/container.ts";
 import type { GuestFacts } from "#lib/domain/guest.ts";
 import { DISK_BUS_LABEL, NIC_MODEL_LABEL } from "#lib/domain/hardware.ts";
 import { inspectGuest } from "#lib/guest/inspect.ts";
@@ -82,7 +82,7 @@ function packageWords(container: OpenedContainer): string[] {
     hints.nic === null ? "" : NIC_MODEL_LABEL[hints.nic],
   ].filter(Boolean);
   return [
-    `package       ${CONTAINER_LABEL[container.kind]} of ${container.disks.length} disk${container.disks.length === 1 ? "" : "s"}`,
+    `package       ${HOLDER_LABEL[container.kind]} of ${container.disks.length} disk${container.disks.length === 1 ? "" : "s"}`,
     `machine       ${container.machine ?? "unnamed"}`,
     `hardware      ${hardware.join(", ") || "not described"}`,
     `files         ${container.files.join(", ")}`,

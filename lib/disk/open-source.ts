@@ -10,15 +10,11 @@ import type { OpenedStream } from "./format.ts";
 import { type ForwardImage, openForwardBytes } from "./forward/open-forward.ts";
 import type { ImageFile } from "./io.ts";
 import { openDisk, type OpenDiskOptions } from "./open-disk.ts";
+import { namedRaw } from "./named-raw.ts";
 import { detectFormat } from "./registry.ts";
 import { openPacked, peek, unpackBytes } from "./wrappers/open-packed.ts";
 import { namedPacked, type Packing, PACKING_HEAD, packingOf, packingOfFile } from "./wrappers/packing.ts";
 import { dataParts } from "./zeros.ts";
-
-/** A person who names a file like this says that it is raw, unless its content says otherwise. */
-const RAW_NAMES = new Set([".raw", ".img", ".dd"]);
-
-const namedRaw = (name: string): boolean => RAW_NAMES.has(extname(name).toLowerCase());
 
 export interface OpenSourceOptions extends OpenDiskOptions {
   /** Read an image of this machine's disk that was not closed cleanly; else it is refused (`image.dirty`). */

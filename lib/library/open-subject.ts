@@ -7,7 +7,7 @@ import type { ImageFacts, OpenedImage } from "#lib/disk/format.ts";
 import type { ImageFile } from "#lib/disk/io.ts";
 import { openImage } from "#lib/disk/registry.ts";
 import type { BlockSource } from "#lib/disk/block-source.ts";
-import { CONTAINER_LABEL } from "#lib/domain/container.ts";
+import { HOLDER_LABEL } from "#lib/domain/container.ts";
 import type { DiskFormatId } from "#lib/domain/disk-format.ts";
 import { plainFile } from "./plain-file.ts";
 
@@ -79,7 +79,7 @@ export async function openSubjectOf(file: SubjectFile, signal: AbortSignal): Pro
     });
   }
   // Files of a disk lie in the folder only where the package is a folder.
-  const inner = container.kind === "ovf" ? disks.flatMap(({ facts }) => facts.files) : [];
+  const inner = container.inFolder ? disks.flatMap(({ facts }) => facts.files) : [];
   const kept = stack.move();
   return {
     container,
@@ -99,7 +99,7 @@ function inPackage(opened: OpenedImage, container: OpenedContainer, entry: strin
     ...facts,
     details: {
       ...facts.details,
-      package: CONTAINER_LABEL[container.kind],
+      package: HOLDER_LABEL[container.kind],
       entry,
       ...whole,
       ...(before > 0 ? {} : container.details),

@@ -1,12 +1,14 @@
 /** Whether a file is a package of a whole machine, by its content. */
 import type { ContainerKind } from "#lib/domain/container.ts";
 import type { ImageFile } from "../io.ts";
+import { isClutter } from "./files/clutter.ts";
 import { tarEntries } from "./tar/entries.ts";
 import { looksLikeTar, TAR_BLOCK } from "./tar/header.ts";
+import { decodeText } from "./xml.ts";
 
 const HEAD_BYTES = 65_536;
-/** The descriptor stands first; a few writers put other small files before it. */
-const ENTRIES_TO_LOOK_AT = 64;
+/** The descriptor should stand first; whoever packs by hand puts it anywhere. */
+const ENTRIES_TO_LOOK_AT = 2048;
 
 /** Null: something else. Throws what walking a damaged archive throws. */
 export async function detectContainer(image: ImageFile, signal?: AbortSignal): Promise<ContainerKind | null> {
@@ -17,16 +19,13 @@ export async function detectContainer(image: ImageFile, signal?: AbortSignal): P
   let looked = 0;
   for await (const { name } of tarEntries(image, ENTRIES_TO_LOOK_AT + 1, signal)) {
     if (name === "ova.xml") return "xva";
-    if (/\.ovf$/i.test(name)) return "ova";
+    if (/\.ovf$/i.test(name) && !isClutter(name)) return "ova";
     if (++looked === ENTRIES_TO_LOOK_AT) break;
   }
   return null;
 }
 
 function looksLikeEnvelope(head: Buffer): boolean {
-  const text =
-    head[0] === 0xff && head[1] === 0xfe ? head.subarray(2).toString("utf16le") : head.toString("utf8", 0, 16_384);
-  return (
-    /^\ufeff?\s*<(?:\?xml|!--|\w+:?Envelope[\s>]|Envelope[\s>])/.test(text) && /<(?:\w+:)?Envelope[\s>]/.test(text)
-  );
+  const text = decodeText(head);
+  return /^\ufeff?\s*</.test(text.slice(0, 1024)) && /<(?:[\w.-]{1,60}:)?Envelope[\s>]/.test(text);
 }

@@ -3,7 +3,9 @@ import { AppError } from "#lib/errors.ts";
 import { corrupt, truncated } from "../image-error.ts";
 import type { ByteSource } from "../io.ts";
 
-export type Packing = "gzip" | "xz" | "zstd" | "zip";
+export type Packing = "gzip" | "xz" | "zstd" | "bzip2" | "zip";
+/** Those that are unpacked front to back. */
+export type StreamPacking = Exclude<Packing, "zip">;
 
 const STARTS: readonly (readonly [Packing, readonly number[]])[] = [
   // RFC 1952: deflate is the only method.

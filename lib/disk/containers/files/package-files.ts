@@ -1,8 +1,9 @@
-/** The files of an OVF package, in a tar or in a folder: reached by name, and by nothing else. */
+/** The files of a package, in a tar or in a folder: reached by name, and by nothing else. */
 import { insane, refused } from "../../image-error.ts";
 import type { ByteSource, ImageFile } from "../../io.ts";
 import { sliceOf } from "../slice.ts";
 import { tarEntries } from "../tar/entries.ts";
+import { isClutter } from "./clutter.ts";
 
 export interface PackageFile {
   readonly name: string;
@@ -17,6 +18,8 @@ export interface PackageFiles {
   open(name: string): Promise<PackageFile | null>;
   /** Names of all files, where they can be listed. */
   readonly names: readonly string[];
+  /** Each file lies in a folder by itself; else all lie in one. */
+  readonly apart: boolean;
 }
 
 /** Real packages have a handful. */
@@ -26,6 +29,7 @@ const MOST_ENTRIES = 10_000;
 export async function filesOfTar(image: ImageFile, signal?: AbortSignal): Promise<PackageFiles> {
   const entries = new Map<string, { at: number; size: number }>();
   for await (const entry of tarEntries(image, MOST_ENTRIES, signal)) {
+    if (isClutter(entry.name)) continue;
     if (entries.has(entry.name)) {
       throw refused(
         image.name,
@@ -38,6 +42,7 @@ export async function filesOfTar(image: ImageFile, signal?: AbortSignal): Promis
     entries.set(entry.name, { at: entry.at, size: entry.size });
   }
   return {
+    apart: false,
     names: [...entries.keys()],
     async open(name) {
       const entry = entries.get(name);
@@ -47,13 +52,32 @@ export async function filesOfTar(image: ImageFile, signal?: AbortSignal): Promis
   };
 }
 
-/** The descriptor itself and what lies beside it. */
-export function filesBeside(image: ImageFile): PackageFiles {
+/** Those in one folder of the package, by their names there. */
+export function filesBelow(files: PackageFiles, folder: string): PackageFiles {
+  if (folder === "") return files;
+  const prefix = `${folder}/`;
+  return {
+    apart: files.apart,
+    names: files.names.filter((name) => name.startsWith(prefix)).map((name) => name.slice(prefix.length)),
+    async open(name) {
+      const found = await files.open(prefix + name);
+      return found === null ? null : { ...found, name };
+    },
+  };
+}
+
+/** The folder of a file in a package; empty for the package itself. */
+export const folderOf = (name: string): string => name.slice(0, Math.max(0, name.lastIndexOf("/")));
+
+/** The file itself and what lies beside it. */
+export async function filesBeside(image: ImageFile): Promise<PackageFiles> {
   const opened = new Map<string, PackageFile>([
     [image.name, { name: image.name, bytes: image.bytes, file: image.name, at: 0 }],
   ]);
+  const beside = (await image.siblings?.()) ?? [];
   return {
-    names: [image.name],
+    apart: true,
+    names: [...new Set([image.name, ...beside.filter((name) => !isClutter(name))])],
     async open(name) {
       const known = opened.get(name);
       if (known !== undefined) return known;
@@ -83,6 +107,7 @@ export function asImage(
   return {
     name,
     bytes,
+    siblings: async () => files.names,
     async sibling(asked) {
       const found = await files.open(asked.startsWith("./") ? asked.slice(2) : asked);
       if (found === null) {
