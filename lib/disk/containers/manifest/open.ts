@@ -39,6 +39,9 @@ export async function openManifest(
     algorithm: manifest.lines[0]?.algorithm ?? manifest.lines[0]?.said ?? null,
     promised,
     listed,
-    notes: [...notes, ...unused.slice(0, 4).map((name) => `${name.slice(0, 80)} is a second manifest, and was not read.`)],
+    notes: [
+      ...notes,
+      ...unused.slice(0, 4).map((name) => `${name.slice(0, 80)} is a second manifest, and was not read.`),
+    ],
   };
 }

@@ -70,7 +70,10 @@ function readLine(line: string): ManifestLine | "damaged" | null {
   const equals = line.lastIndexOf("=");
   if (equals < tag[0].length) return broken;
   const named = line.slice(tag[0].length, equals).trimEnd();
-  const digest = line.slice(equals + 1).trim().replaceAll(":", "");
+  const digest = line
+    .slice(equals + 1)
+    .trim()
+    .replaceAll(":", "");
   if (!named.endsWith(")") || !HEX.test(digest)) return broken;
   if (algorithm !== null && digest.length !== algorithm.hexDigits) return "damaged";
   const entry = unescaped(line, named.slice(0, -1));

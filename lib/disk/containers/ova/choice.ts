@@ -23,7 +23,10 @@ export function chooseMachine(
 }
 
 const listed = (names: readonly string[]): string =>
-  names.map((name, i) => `${i + 1}: ${name}`).join(", ").slice(0, MOST_LISTED);
+  names
+    .map((name, i) => `${i + 1}: ${name}`)
+    .join(", ")
+    .slice(0, MOST_LISTED);
 
 /** Throws `image.machine-unsaid` for a package of several machines, when nobody said which. */
 export function requireMachine(file: string, undecided: readonly string[]): void {
@@ -48,10 +51,15 @@ export function chooseConfiguration(
       : configurations.find(({ id }) => id === configuration);
   if (found === undefined) {
     if (configuration === null) return null;
-    throw new AppError("unprocessable", "image.no-such-configuration", `${file} has no configuration ${configuration}.`, {
-      hint: words.length === 0 ? "Leave the configuration out." : `It has ${words.join(", ").slice(0, MOST_LISTED)}`,
-      details: { file, offset },
-    });
+    throw new AppError(
+      "unprocessable",
+      "image.no-such-configuration",
+      `${file} has no configuration ${configuration}.`,
+      {
+        hint: words.length === 0 ? "Leave the configuration out." : `It has ${words.join(", ").slice(0, MOST_LISTED)}`,
+        details: { file, offset },
+      },
+    );
   }
   const others = words.filter((_, i) => configurations[i] !== found);
   const how = configuration === null ? ", its default" : "";

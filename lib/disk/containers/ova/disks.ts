@@ -210,7 +210,8 @@ async function openDisk(
   if (packing !== null) {
     const undeclared = said === null ? " The descriptor does not say so." : "";
     notes.push(`${name} is stored as ${packing} and was unpacked for reading.${undeclared}`);
-  } else if (said !== null) notes.push(`The descriptor says that ${name} is packed (${said.slice(0, 40)}), which it is not.`);
+  } else if (said !== null)
+    notes.push(`The descriptor says that ${name} is packed (${said.slice(0, 40)}), which it is not.`);
   if (disk.capacity !== null && disk.capacity !== facts.virtualSize)
     notes.push(`The descriptor says ${disk.capacity} bytes for ${name}, the disk has ${facts.virtualSize}.`);
   return {

@@ -175,7 +175,13 @@ function diskOf(
   // oVirt gives gibibytes as `size` where the standard has `capacity`.
   const said = attribute("capacity").replace(/^\$\{([^{}]{1,200})\}$/, (_, key: string) => properties.get(key) ?? "");
   const capacity = said === "" ? inBytes(attribute("size"), "gb") : inBytes(said, units);
-  return { id, file, capacity, raw: attribute("volume-format").toUpperCase() === "RAW", hasParent: attribute("parentRef") !== "" };
+  return {
+    id,
+    file,
+    capacity,
+    raw: attribute("volume-format").toUpperCase() === "RAW",
+    hasParent: attribute("parentRef") !== "",
+  };
 }
 
 function whole(text: string | undefined): number | null {

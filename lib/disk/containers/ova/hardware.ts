@@ -57,7 +57,9 @@ function detailsOf(system: XmlElement, nics: readonly Item[]): OvfHardware["deta
   const family = sectionsOf(system, "VirtualHardwareSection")
     .map((section) => [...descendants(section, "VirtualSystemType")][0]?.text ?? "")
     .join("");
-  const addresses = nics.map(({ address }) => address).filter((address) => /^[0-9a-f]{2}([:-]?[0-9a-f]{2}){5}$/i.test(address));
+  const addresses = nics
+    .map(({ address }) => address)
+    .filter((address) => /^[0-9a-f]{2}([:-]?[0-9a-f]{2}){5}$/i.test(address));
   const [os] = sectionsOf(system, "OperatingSystemSection");
   const guest = os?.attributes.get("osType") ?? (os === undefined ? null : childText(os, "Description"));
   const secure = configOf(system, "bootOptions.efiSecureBootEnabled");

@@ -42,14 +42,17 @@ export function itemsOf(system: XmlElement, configuration: string | null): Machi
   });
   // An item of this configuration takes the place of the one that all have.
   const special = new Set(mine.filter((element) => bindingOf(element).length > 0).map((element) => idOf(element)));
-  const kept = mine.filter((element) => bindingOf(element).length > 0 || idOf(element) === "" || !special.has(idOf(element)));
+  const kept = mine.filter(
+    (element) => bindingOf(element).length > 0 || idOf(element) === "" || !special.has(idOf(element)),
+  );
   return { items: kept.map(readItem), elsewhere: elsewhere.filter((name) => name !== "") };
 }
 
 const bindingOf = ({ attributes }: XmlElement): string[] =>
   (attributes.get("configuration") ?? "").split(/\s/).filter((id) => id !== "");
 
-const idOf = (element: XmlElement): string => childText(element, "InstanceID") ?? childText(element, "InstanceId") ?? "";
+const idOf = (element: XmlElement): string =>
+  childText(element, "InstanceID") ?? childText(element, "InstanceId") ?? "";
 
 /** `vmdisk1` of `ovf:/disk/vmdisk1`. */
 export const lastPart = (resource: string): string => resource.slice(resource.lastIndexOf("/") + 1);

@@ -24,11 +24,7 @@ import { readHardware } from "./hardware.ts";
 const NOTHING: HardwareHints = { cpus: null, memory: null, firmware: null, bus: null, nic: null };
 
 /** The result owns `image.bytes`. Throws `image.*`. */
-export async function openOva(
-  image: ImageFile,
-  choice: MachineChoice,
-  signal?: AbortSignal,
-): Promise<OpenedContainer> {
+export async function openOva(image: ImageFile, choice: MachineChoice, signal?: AbortSignal): Promise<OpenedContainer> {
   return openOvaFiles("ova", image, await filesOfTar(image, signal), choice, signal);
 }
 
@@ -57,11 +53,7 @@ export async function openOvaFiles(
 }
 
 /** The result owns `image.bytes` and the files beside it that it opened. Throws `image.*`. */
-export async function openOvf(
-  image: ImageFile,
-  choice: MachineChoice,
-  signal?: AbortSignal,
-): Promise<OpenedContainer> {
+export async function openOvf(image: ImageFile, choice: MachineChoice, signal?: AbortSignal): Promise<OpenedContainer> {
   return openPackage("ovf", image, await filesBeside(image), image.name, choice, signal);
 }
 
@@ -92,7 +84,10 @@ async function openPackage(
   const others = hardware.filter((_, i) => mine !== null && i !== mine);
   const shown = hardware.filter((_, i) => mine === null || i === mine);
   const order = shown.flatMap((each) => each.order);
-  const elsewhere = [...others.flatMap((each) => [...each.order, ...each.elsewhere]), ...shown.flatMap((each) => each.elsewhere)];
+  const elsewhere = [
+    ...others.flatMap((each) => [...each.order, ...each.elsewhere]),
+    ...shown.flatMap((each) => each.elsewhere),
+  ];
   const found = await disksOf(pack, envelope, { order, elsewhere: new Set(elsewhere), several: undecided }, notes);
   if (mine !== null && names.length > 1)
     notes.push(`Of ${names.length} machines in the package this is ${short(names[mine] ?? "")}.`);
@@ -112,9 +107,7 @@ async function openPackage(
     hints: undecided ? NOTHING : (only?.hints ?? NOTHING),
     disks: undecided ? labelled(found, names, hardware, envelope) : found.map(({ disk }) => disk),
     promised,
-    files: files.apart
-      ? [...new Set(beside.filter((name): name is string => typeof name === "string"))]
-      : [image.name],
+    files: files.apart ? [...new Set(beside.filter((name): name is string => typeof name === "string"))] : [image.name],
     inFolder: files.apart,
     details: {
       ovf: envelope.version,
@@ -166,7 +159,11 @@ async function leftAside(
     const found = file.inside && (!files.apart || !file.href.includes("/")) ? await wholeFile(files, file) : [];
     if (found.some(({ name }) => used.has(name))) continue;
     named.push(...found.map(({ name }) => name));
-    told.push(found.length > 0 ? `${file.href} is no disk and was left aside.` : `${short(file.href)} is no disk, and is not there.`);
+    told.push(
+      found.length > 0
+        ? `${file.href} is no disk and was left aside.`
+        : `${short(file.href)} is no disk, and is not there.`,
+    );
   }
   const known = new Set([...used, ...named, ...envelope.files.map(({ href }) => href)]);
   // What else lies in a folder is not the package's.

@@ -2,23 +2,24 @@
 
 const WORDS = new Map<string, number>(
   Object.entries({
-  "": 1,
-  b: 1,
-  byte: 1,
-  bytes: 1,
-  kilobyte: 2 ** 10,
-  kb: 2 ** 10,
-  kib: 2 ** 10,
-  megabyte: 2 ** 20,
-  mb: 2 ** 20,
-  mib: 2 ** 20,
-  gigabyte: 2 ** 30,
-  gb: 2 ** 30,
-  gib: 2 ** 30,
-  terabyte: 2 ** 40,
-  tb: 2 ** 40,
-  tib: 2 ** 40,
-}));
+    "": 1,
+    b: 1,
+    byte: 1,
+    bytes: 1,
+    kilobyte: 2 ** 10,
+    kb: 2 ** 10,
+    kib: 2 ** 10,
+    megabyte: 2 ** 20,
+    mb: 2 ** 20,
+    mib: 2 ** 20,
+    gigabyte: 2 ** 30,
+    gb: 2 ** 30,
+    gib: 2 ** 30,
+    terabyte: 2 ** 40,
+    tb: 2 ** 40,
+    tib: 2 ** 40,
+  }),
+);
 
 /** Bytes of one unit; null for what is no unit of bytes. `byte * 2^30`, `byte*1024*1024`, `GigaBytes`. */
 export function unitBytes(unit: string): number | null {

@@ -17,7 +17,11 @@ const MOST_FOLDERS = 1024;
 const BLOCK_NAME = /^([^/]{1,100})\/(\d{8,12})(\.checksum|\.xxhash)?$/;
 
 /** The result owns `image.bytes`. Reads all headers of the archive. Throws `image.*`. */
-export async function openXva(image: ImageFile, _choice: MachineChoice, signal?: AbortSignal): Promise<OpenedContainer> {
+export async function openXva(
+  image: ImageFile,
+  _choice: MachineChoice,
+  signal?: AbortSignal,
+): Promise<OpenedContainer> {
   let machine: XvaMachine | null = null;
   const folders = new Map<string, BlockList>();
   let strange = 0;
