@@ -4,7 +4,7 @@ import { type ForwardImage, openForwardBytes, type OpenForwardOptions } from "..
 import type { DiskFormatId } from "#lib/domain/disk-format.ts";
 import type { ImageFile } from "../io.ts";
 import { bytesOf } from "./bytes-of.ts";
-import { innerName, Meter, MOST_LAYERS, type Packing, PACKING_HEAD, packingOf } from "./packing.ts";
+import { innerName, Meter, MOST_LAYERS, type Packing, PACKING_HEAD, packingOf, type StreamPacking } from "./packing.ts";
 import { unpack } from "./unpack.ts";
 import { chooseEntry, unzip, zipEntries } from "./zip.ts";
 
@@ -48,7 +48,7 @@ export async function unpackFile(
 /** The same for packed bytes that pass by. Zip is not among them: its directory stands at its end. */
 export async function unpackBytes(
   name: string,
-  packing: Exclude<Packing, "zip">,
+  packing: StreamPacking,
   input: AsyncIterable<Uint8Array>,
   meter: Meter = new Meter(name),
   signal?: AbortSignal,

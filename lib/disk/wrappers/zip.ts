@@ -27,7 +27,7 @@ const MOST_DIRECTORY = 16 * 1024 * 1024;
 
 export interface ZipEntry {
   readonly name: string;
-  readonly method: "stored" | "deflate" | "zstd" | "xz";
+  readonly method: "stored" | "deflate" | "deflate64" | "bzip2" | "zstd" | "xz";
   readonly packedBytes: number;
   readonly size: number;
   readonly crc: number;
@@ -35,7 +35,9 @@ export interface ZipEntry {
   readonly at: number;
 }
 
-const METHODS = { 0: "stored", 8: "deflate", 93: "zstd", 95: "xz" } as const;
+const METHODS = { 0: "stored", 8: "deflate", 9: "deflate64", 12: "bzip2", 93: "zstd", 95: "xz" } as const;
+/** Those that are not read, by name. */
+const OTHERS: Readonly<Record<number, string>> = { 14: "LZMA", 96: "JPEG", 97: "WavPack", 98: "PPMd" };
 
 /** Files that may be disks: no folders, no links, nothing hidden. Throws `image.*`. */
 export async function zipEntries(image: ImageFile, signal?: AbortSignal): Promise<readonly ZipEntry[]> {
@@ -87,8 +89,8 @@ function entryAt(file: string, f: Fields, pos: number, name: string, nameBytes: 
       file,
       here + 10,
       "image.unsupported-feature",
-      `holds ${shown(name)} packed by method ${number}`,
-      "Pack it by deflate, or give the disk as it is.",
+      `holds ${shown(name)} packed by ${OTHERS[number] ?? "a method"} (number ${number}), which is not read here`,
+      "Unpack it with 7-Zip, or pack it by deflate.",
     );
   }
   // 4.5.3: those of the four that do not fit 32 bits, in this order.
