@@ -2,7 +2,8 @@
 import { insane, refused } from "../../image-error.ts";
 import type { ByteSource, ImageFile } from "../../io.ts";
 import { sliceOf } from "../slice.ts";
-import { tarEntries } from "../tar/entries.ts";
+import { type TarEntry, tarEntries } from "../tar/entries.ts";
+import { withHoles } from "../tar/sparse.ts";
 import { isClutter } from "./clutter.ts";
 
 export interface PackageFile {
@@ -11,6 +12,8 @@ export interface PackageFile {
   /** File on the disk that holds it, and where. */
   readonly file: string;
   readonly at: number;
+  /** False: its bytes do not lie there as they are. */
+  readonly plain?: false;
 }
 
 export interface PackageFiles {
@@ -27,7 +30,7 @@ const MOST_ENTRIES = 10_000;
 
 /** Throws `image.duplicate-entry` and what `tarEntries` throws. */
 export async function filesOfTar(image: ImageFile, signal?: AbortSignal): Promise<PackageFiles> {
-  const entries = new Map<string, { at: number; size: number }>();
+  const entries = new Map<string, TarEntry>();
   for await (const entry of tarEntries(image, MOST_ENTRIES, signal)) {
     if (isClutter(entry.name)) continue;
     if (entries.has(entry.name)) {
@@ -39,7 +42,7 @@ export async function filesOfTar(image: ImageFile, signal?: AbortSignal): Promis
         "Pack the machine again.",
       );
     }
-    entries.set(entry.name, { at: entry.at, size: entry.size });
+    entries.set(entry.name, entry);
   }
   return {
     apart: false,
@@ -47,7 +50,10 @@ export async function filesOfTar(image: ImageFile, signal?: AbortSignal): Promis
     async open(name) {
       const entry = entries.get(name);
       if (entry === undefined) return null;
-      return { name, bytes: sliceOf(image.bytes, entry.at, entry.size), file: image.name, at: entry.at };
+      const stored = sliceOf(image.bytes, entry.at, entry.size);
+      const place = { name, file: image.name, at: entry.at };
+      if (entry.sparse === undefined) return { ...place, bytes: stored };
+      return { ...place, bytes: withHoles(stored, entry.sparse, image.name, entry.headerAt), plain: false };
     },
   };
 }

@@ -42,6 +42,10 @@ export async function promisesOf(
   const byFile = Map.groupBy(claims, ({ file }) => file.name);
   for (const [name, all] of byFile) {
     const mine = all.some(({ sure }) => sure) ? all.filter(({ sure }) => sure) : all;
+    if (mine.some(({ file }) => file.plain === false)) {
+      notes.push(`${shown(name)} is not stored as it is: what the manifest says of it was not verified.`);
+      continue;
+    }
     const known = new Map<string, string>();
     for (const { line, file, sure } of mine) {
       if (line.algorithm === null) continue;

@@ -33,6 +33,7 @@ export async function openXva(
       machine = readMachine(image.name, entry.at, parseXml(image.name, entry.at, raw));
       continue;
     }
+    if (entry.sparse !== undefined) throw corrupt(image.name, entry.headerAt, "a block is stored as a sparse file");
     const parts = BLOCK_NAME.exec(entry.name);
     const [, folder, digits, ending] = parts ?? [];
     if (folder === undefined || digits === undefined) {
