@@ -73,7 +73,7 @@ async function packingToOpen(
 }
 
 function passing(name: string, packing: Packing, options: OpenSourceOptions) {
-  const { from, disk, check: _check, spool, ...more } = options;
+  const { from, disk, spool, ...more } = options;
   return {
     ...more,
     ...(from === undefined ? {} : { from }),
@@ -105,7 +105,7 @@ export async function openPipe(
   name: string,
   options: OpenSourceOptions = {},
 ): Promise<OpenedSource> {
-  const { from, signal, check: _check, spool = { folder: tmpdir(), name: "pipe" }, ...more } = options;
+  const { from, signal, spool = { folder: tmpdir(), name: "pipe" }, ...more } = options;
   const { head, all } = await peek(input, PACKING_HEAD);
   const packing = from === "raw" ? null : packingOf(head);
   const stop = signal === undefined ? {} : { signal };

@@ -57,6 +57,11 @@ export interface MachineChoice {
   readonly configuration?: string | null;
 }
 
+export interface OpenContainerOptions extends MachineChoice {
+  /** Where files of a zip are kept unpacked meanwhile. Default: the system's folder for temporary files. */
+  readonly spool?: SpoolPlace;
+}
+
 export interface OpenedContainer extends AsyncDisposable {
   readonly kind: HolderKind;
   /** Of the machine; null when it has none, or several are there and nobody said which. */

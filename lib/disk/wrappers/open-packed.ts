@@ -3,6 +3,10 @@ import { AppError } from "#lib/errors.ts";
 import { type ForwardImage, openForwardBytes, type OpenForwardOptions } from "../forward/open-forward.ts";
 import type { DiskFormatId } from "#lib/domain/disk-format.ts";
 import type { ImageFile } from "../io.ts";
+import { isZipPackage } from "../containers/detect.ts";
+import { streamOf } from "../forward/stream-of.ts";
+import { namedRaw } from "../named-raw.ts";
+import { openDisk } from "../open-disk.ts";
 import { bytesOf } from "./bytes-of.ts";
 import { innerName, Meter, MOST_LAYERS, type Packing, PACKING_HEAD, packingOf, type StreamPacking } from "./packing.ts";
 import { unpack } from "./unpack.ts";
@@ -121,10 +125,21 @@ export async function openPacked(
   options: OpenPackedOptions,
 ): Promise<ForwardImage> {
   const { from, ...more } = options;
+  if (packing === "zip" && (await isZipPackage(image, options.disk, options.signal))) {
+    const opened = await openDisk(image, options);
+    options.onSpool?.(`the files of ${image.name} belong together`);
+    return {
+      ...streamOf(opened.disk),
+      facts: opened.facts,
+      image: opened,
+      spooled: "the files in the package belong together",
+    };
+  }
   const file = await unpackFile(image, packing, options);
   return openForwardBytes(from ?? null, file.bytes, {
     ...more,
     name: file.name,
+    rawIfUnknown: options.rawIfUnknown === true || (packing === "zip" && namedRaw(file.name)),
     ...(file.size === null ? {} : { size: file.size }),
   });
 }

@@ -53,8 +53,12 @@ const ENDINGS: Readonly<Record<Packing, RegExp>> = {
 /** Whether a person who named the file so says that it is packed. */
 export const namedPacked = (name: string, packing: Packing): boolean => ENDINGS[packing].test(name);
 
+/** A tar and its packing in one word. */
+const TAR_ENDING = /\.(?:tgz|txz|tzst|tbz2?|box)$/i;
+
 /** What the file inside is called: `disk.img` of `disk.img.gz`. */
 export function innerName(name: string, packing: Packing): string {
+  if (TAR_ENDING.test(name) && packing !== "zip") return name.replace(TAR_ENDING, ".tar");
   const inner = name.replace(ENDINGS[packing], "");
   return inner === "" || inner === name ? `${name}.unpacked` : inner;
 }

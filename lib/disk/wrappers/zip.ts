@@ -7,6 +7,7 @@ import { AppError } from "#lib/errors.ts";
 import { readStruct, type Fields } from "../fields.ts";
 import { corrupt, insane, refused } from "../image-error.ts";
 import type { ImageFile } from "../io.ts";
+import { mayBeDisk } from "../containers/archive/contents.ts";
 import { bytesOf } from "./bytes-of.ts";
 import type { Meter } from "./packing.ts";
 import { unpack } from "./unpack.ts";
@@ -174,6 +175,9 @@ export function chooseEntry(name: string, entries: readonly ZipEntry[], wanted?:
   const [only] = entries;
   if (wanted === undefined) {
     if (only !== undefined && entries.length === 1) return only;
+    // What lies beside the disk to be read by people is not meant.
+    const [disk, ...more] = entries.filter((entry) => mayBeDisk(entry.name));
+    if (disk !== undefined && more.length === 0) return disk;
     throw new AppError("unprocessable", "image.disk-unsaid", `${name} holds ${entries.length} files.`, {
       hint: entries.length === 0 ? "Choose another file." : `Say which one is the disk. ${list.slice(0, 2000)}`,
       details,

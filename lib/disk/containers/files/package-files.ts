@@ -23,6 +23,8 @@ export interface PackageFiles {
   readonly names: readonly string[];
   /** Each file lies in a folder by itself; else all lie in one. */
   readonly apart: boolean;
+  /** Present when files are kept unpacked meanwhile. */
+  [Symbol.asyncDispose]?: () => Promise<void>;
 }
 
 /** Real packages have a handful. */
@@ -64,6 +66,7 @@ export function filesBelow(files: PackageFiles, folder: string): PackageFiles {
   const prefix = `${folder}/`;
   return {
     apart: files.apart,
+    ...(files[Symbol.asyncDispose] === undefined ? {} : { [Symbol.asyncDispose]: files[Symbol.asyncDispose] }),
     names: files.names.filter((name) => name.startsWith(prefix)).map((name) => name.slice(prefix.length)),
     async open(name) {
       const found = await files.open(prefix + name);
@@ -102,6 +105,19 @@ export async function filesBeside(image: ImageFile): Promise<PackageFiles> {
 const isMissing = (error: unknown): boolean =>
   typeof error === "object" && error !== null && "code" in error && error.code === "image.sibling-missing";
 
+/** Whoever opens a disk closes its file: this one belongs to the package, which may open it again. */
+function lent(bytes: ByteSource): ByteSource {
+  const { size, path } = bytes;
+  return {
+    size,
+    read: bytes.read.bind(bytes),
+    ...(bytes.allocated === undefined ? {} : { allocated: bytes.allocated.bind(bytes) }),
+    ...(path === undefined ? {} : { path }),
+    ...(bytes.hold === undefined ? {} : { hold: bytes.hold.bind(bytes) }),
+    [Symbol.asyncDispose]: async () => undefined,
+  };
+}
+
 /** A file of the package as an image, whose siblings are the package's other files; all are read through `heard`. */
 export function asImage(
   files: PackageFiles,
@@ -112,7 +128,7 @@ export function asImage(
 ): ImageFile {
   return {
     name,
-    bytes,
+    bytes: lent(bytes),
     siblings: async () => files.names,
     async sibling(asked) {
       const found = await files.open(asked.startsWith("./") ? asked.slice(2) : asked);

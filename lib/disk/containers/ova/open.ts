@@ -116,7 +116,10 @@ async function openPackage(
       manifest: manifest === null ? "none" : (manifest.algorithm ?? "empty"),
     },
     notes,
-    [Symbol.asyncDispose]: () => image.bytes[Symbol.asyncDispose](),
+    [Symbol.asyncDispose]: async () => {
+      await files[Symbol.asyncDispose]?.();
+      await image.bytes[Symbol.asyncDispose]();
+    },
   };
 }
 

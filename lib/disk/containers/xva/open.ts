@@ -3,7 +3,7 @@ import { readStruct } from "../../fields.ts";
 import type { OpenedImage } from "../../format.ts";
 import { corrupt, insane, truncated } from "../../image-error.ts";
 import type { ImageFile } from "../../io.ts";
-import type { ContainedDisk, MachineChoice, OpenedContainer } from "../container.ts";
+import type { ContainedDisk, OpenedContainer } from "../container.ts";
 import { tarEntries } from "../tar/entries.ts";
 import { MOST_XML_BYTES, parseXml } from "../xml.ts";
 import { BlockList } from "./block-list.ts";
@@ -17,11 +17,7 @@ const MOST_FOLDERS = 1024;
 const BLOCK_NAME = /^([^/]{1,100})\/(\d{8,12})(\.checksum|\.xxhash)?$/;
 
 /** The result owns `image.bytes`. Reads all headers of the archive. Throws `image.*`. */
-export async function openXva(
-  image: ImageFile,
-  _choice: MachineChoice,
-  signal?: AbortSignal,
-): Promise<OpenedContainer> {
+export async function openXva(image: ImageFile, signal?: AbortSignal): Promise<OpenedContainer> {
   let machine: XvaMachine | null = null;
   const folders = new Map<string, BlockList>();
   let strange = 0;
