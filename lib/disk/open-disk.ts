@@ -26,7 +26,9 @@ export async function openDisk(image: ImageFile, options: OpenDiskOptions = {}):
   const stop = signal === undefined ? {} : { signal };
   // Whoever says a format and no disk of a package means the file itself.
   if (from !== undefined && wanted === undefined) return openImage(image, { from, ...stop });
-  const container = await openContainer(image, signal, options);
+  // An entry's name is one of a kind in the whole package.
+  const named = typeof wanted === "string" && !/^\d+$/.test(wanted) && (options.machine ?? null) === null;
+  const container = await openContainer(image, signal, { ...options, everything: named });
   if (container === null) {
     if (wanted === undefined) return openImage(image, stop);
     throw new AppError(

@@ -1,7 +1,8 @@
 /** What a file of a version opens as: one disk, or a package with all disks of a machine. */
 import { join } from "node:path";
-import type { OpenedContainer } from "#lib/disk/containers/container.ts";
+import type { MachineChoice, OpenedContainer } from "#lib/disk/containers/container.ts";
 import { openContainer } from "#lib/disk/containers/open.ts";
+import { requireMachine } from "#lib/disk/containers/ova/choice.ts";
 import { openImageFile } from "#lib/disk/files/image-file.ts";
 import type { ImageFacts, OpenedImage } from "#lib/disk/format.ts";
 import type { ImageFile } from "#lib/disk/io.ts";
@@ -35,6 +36,7 @@ export interface SubjectFile {
   readonly said: DiskFormatId | null;
   /** Where a packed disk may be kept meanwhile. Absolute. */
   readonly spoolIn: string;
+  readonly choice?: MachineChoice;
 }
 
 /** A file of the library. Throws `image.*`, `io.*`. */
@@ -43,19 +45,21 @@ export async function openSubject(
   fileName: string,
   said: DiskFormatId | null,
   signal: AbortSignal,
+  choice: MachineChoice = {},
 ): Promise<Subject> {
   await using stack = new AsyncDisposableStack();
   const image = stack.use(await openImageFile(join(folder, fileName), { name: fileName, guard: plainFile }));
-  const subject = stack.use(await openSubjectOf({ image, fileName, said, spoolIn: folder }, signal));
+  const subject = stack.use(await openSubjectOf({ image, fileName, said, spoolIn: folder, choice }, signal));
   const kept = stack.move();
   return { ...subject, [Symbol.asyncDispose]: () => kept.disposeAsync() };
 }
 
 /** Throws `image.*`, `io.*`. */
 export async function openSubjectOf(file: SubjectFile, signal: AbortSignal): Promise<Subject> {
-  const { image, fileName, said, spoolIn } = file;
+  const { image, fileName, said, spoolIn, choice = {} } = file;
   await using stack = new AsyncDisposableStack();
-  const container = said === null ? await openContainer(image, signal) : null;
+  const spool = { folder: spoolIn, name: "analysis" };
+  const container = said === null ? await openContainer(image, signal, { ...choice, spool }) : null;
   if (container === null) {
     const opened = stack.use(await openImage(image, { ...(said === null ? {} : { from: said }), signal }));
     const { facts, disk } = opened;
@@ -68,9 +72,10 @@ export async function openSubjectOf(file: SubjectFile, signal: AbortSignal): Pro
     };
   }
   stack.use(container);
+  requireMachine(fileName, container.undecided);
   const disks: SubjectDisk[] = [];
   for (const each of container.disks) {
-    const opened = stack.use(await each.open({ signal, spool: { folder: spoolIn, name: "analysis" } }));
+    const opened = stack.use(await each.open({ signal, spool }));
     disks.push({
       facts: inPackage(opened, container, each.entry, disks.length),
       disk: opened.disk,

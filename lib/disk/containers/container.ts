@@ -60,6 +60,8 @@ export interface MachineChoice {
 export interface OpenContainerOptions extends MachineChoice {
   /** Where files of a zip are kept unpacked meanwhile. Default: the system's folder for temporary files. */
   readonly spool?: SpoolPlace;
+  /** The disks of all machines in all configurations: whoever asks knows the name of the disk. */
+  readonly everything?: boolean;
 }
 
 export interface OpenedContainer extends AsyncDisposable {

@@ -4,11 +4,15 @@ const lastPart = (path: string): string => path.slice(path.lastIndexOf("/") + 1)
 
 export type DescriptionKind = "ovf" | "vmx" | "vbox" | "hyperv" | "vagrant";
 
-const DISK = /\.(?:raw|img|dd|bin|qcow2?|vmdk|vhd|vhdx|avhd|avhdx|vdi|hdd|qed|vhdset)$/i;
+const DISK = /\.(?:raw|img|dd|qcow2?|vmdk|vhd|vhdx|avhd|avhdx|vdi|hdd|qed|vhdset)$/i;
 const PACKED_DISK = /\.(?:gz|xz|zstd?|bz2|lz4|lzma)$/i;
 
 export const mayBeDisk = (name: string): boolean =>
   DISK.test(name) || PACKED_DISK.test(name) || /^box(?:_\d+)?\.img$/i.test(lastPart(name));
+
+/** What a machine is read from, and what is verified by it. */
+export const isDescription = (name: string): boolean =>
+  /\.(?:ovf|mf|cert|vmx|vbox|vmcx|xml)$/i.test(name) && !/(?:^|\/)snapshots\/[^/]*\.(?:vmcx|xml)$/i.test(name);
 
 /** Descriptions in the order in which they are preferred; of one kind, all of them. */
 export function descriptionsIn(names: readonly string[]): { kind: DescriptionKind; names: readonly string[] } | null {

@@ -3,7 +3,7 @@ import { createHash } from "node:crypto";
 import type { HardwareHints } from "#lib/domain/image.ts";
 import { refused, truncated } from "../../image-error.ts";
 import type { ImageFile } from "../../io.ts";
-import type { ContainedDisk, MachineChoice, OpenedContainer, PromisedDigest } from "../container.ts";
+import type { ContainedDisk, OpenContainerOptions, OpenedContainer, PromisedDigest } from "../container.ts";
 import { manifestMismatch } from "../digest-check.ts";
 import {
   filesBelow,
@@ -24,7 +24,11 @@ import { readHardware } from "./hardware.ts";
 const NOTHING: HardwareHints = { cpus: null, memory: null, firmware: null, bus: null, nic: null };
 
 /** The result owns `image.bytes`. Throws `image.*`. */
-export async function openOva(image: ImageFile, choice: MachineChoice, signal?: AbortSignal): Promise<OpenedContainer> {
+export async function openOva(
+  image: ImageFile,
+  choice: OpenContainerOptions,
+  signal?: AbortSignal,
+): Promise<OpenedContainer> {
   return openOvaFiles("ova", image, await filesOfTar(image, signal), choice, signal);
 }
 
@@ -33,7 +37,7 @@ export async function openOvaFiles(
   kind: "ova" | "archive",
   image: ImageFile,
   files: PackageFiles,
-  choice: MachineChoice,
+  choice: OpenContainerOptions,
   signal?: AbortSignal,
 ): Promise<OpenedContainer> {
   const descriptors = files.names.filter((name) => /\.ovf$/i.test(name));
@@ -53,7 +57,11 @@ export async function openOvaFiles(
 }
 
 /** The result owns `image.bytes` and the files beside it that it opened. Throws `image.*`. */
-export async function openOvf(image: ImageFile, choice: MachineChoice, signal?: AbortSignal): Promise<OpenedContainer> {
+export async function openOvf(
+  image: ImageFile,
+  choice: OpenContainerOptions,
+  signal?: AbortSignal,
+): Promise<OpenedContainer> {
   return openPackage("ovf", image, await filesBeside(image), image.name, choice, signal);
 }
 
@@ -62,7 +70,7 @@ async function openPackage(
   image: ImageFile,
   files: PackageFiles,
   descriptor: string,
-  choice: MachineChoice,
+  choice: OpenContainerOptions,
   signal: AbortSignal | undefined,
 ): Promise<OpenedContainer> {
   const described = await files.open(descriptor);
@@ -73,7 +81,8 @@ async function openPackage(
   const manifest = await openManifest(image.name, files, descriptor, signal);
   const promised = promisedOfOthers(manifest?.promised ?? [], described, text);
   if (manifest !== null) notes.push(...manifest.notes);
-  const configuration = chooseConfiguration(image.name, described.at, envelope.configurations, choice);
+  const configuration =
+    choice.everything === true ? null : chooseConfiguration(image.name, described.at, envelope.configurations, choice);
   if (configuration !== null) notes.push(configuration.note);
   const chosen = configuration?.id ?? null;
   const names = envelope.systems.map((system, i) => systemName(system) ?? `machine ${i + 1}`);
