@@ -39,6 +39,8 @@ export interface ConvertFileOptions extends FingerprintFileOptions {
   readonly fingerprint?: boolean;
   /** Keep what was written when it ends early, and go on from what an earlier attempt has left. */
   readonly resume?: boolean;
+  /** Things a person should know of the source, before it is read. */
+  readonly onNote?: (note: string) => void;
   /** Pack the whole target file. */
   readonly compress?: "zst";
 }
@@ -85,6 +87,7 @@ export async function convertFile(request: ConvertFileOptions): Promise<FileConv
   const opening = { ...request, spool, check: true };
   await using opened =
     input === undefined ? await openSource(source, opening, false) : await openPipe(input, source, opening);
+  for (const note of opened.facts.notes) request.onNote?.(note);
   const spare = async (path: string): Promise<void> => {
     if (input === undefined && toPath) await refuseOwnFile(source, opened.facts.files, path);
   };
