@@ -10,7 +10,7 @@ import type { OpenedStream } from "./format.ts";
 import { type ForwardImage, openForwardBytes } from "./forward/open-forward.ts";
 import type { ImageFile } from "./io.ts";
 import { openDisk, type OpenDiskOptions } from "./open-disk.ts";
-import { namedRaw } from "./named-raw.ts";
+import { namedRaw } from "./open-named.ts";
 import { detectFormat } from "./registry.ts";
 import { openPacked, peek, unpackBytes } from "./wrappers/open-packed.ts";
 import { namedPacked, type Packing, PACKING_HEAD, packingOf, packingOfFile } from "./wrappers/packing.ts";

@@ -1,7 +1,7 @@
 /** Whether a file is a package of a whole machine or describes one, by its content. */
 import type { HolderKind } from "#lib/domain/container.ts";
 import type { ImageFile } from "../io.ts";
-import { namedRaw } from "../named-raw.ts";
+import { namedRaw } from "../open-named.ts";
 import { packingOf } from "../wrappers/packing.ts";
 import { zipEntries } from "../wrappers/zip.ts";
 import { descriptionsIn, mayBeDisk } from "./archive/contents.ts";

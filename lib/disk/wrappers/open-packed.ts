@@ -5,7 +5,7 @@ import type { DiskFormatId } from "#lib/domain/disk-format.ts";
 import type { ImageFile } from "../io.ts";
 import { isZipPackage } from "../containers/detect.ts";
 import { streamOf } from "../forward/stream-of.ts";
-import { namedRaw } from "../named-raw.ts";
+import { namedRaw } from "../open-named.ts";
 import { openDisk } from "../open-disk.ts";
 import { bytesOf } from "./bytes-of.ts";
 import { innerName, Meter, MOST_LAYERS, type Packing, PACKING_HEAD, packingOf, type StreamPacking } from "./packing.ts";

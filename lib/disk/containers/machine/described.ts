@@ -3,8 +3,9 @@ import type { HolderKind } from "#lib/domain/container.ts";
 import type { HardwareHints } from "#lib/domain/image.ts";
 import { refused } from "../../image-error.ts";
 import type { ImageFile } from "../../io.ts";
-import { openNamed } from "../../named-raw.ts";
+import { openNamed } from "../../open-named.ts";
 import type { ContainedDisk, ContainedImage, OpenContained, OpenedContainer } from "../container.ts";
+import { mayBeDisk } from "../archive/contents.ts";
 import { flatFiles } from "../files/flat.ts";
 import { asImage, folderOf, type PackageFile, type PackageFiles } from "../files/package-files.ts";
 
@@ -56,6 +57,7 @@ export async function openDescribed(holder: Holder, machine: DescribedMachine): 
     const label = place === "" ? file.name : `${file.name} (${place})`;
     disks.push(containedDisk(image.name, flat, file, label));
   }
+  if (!files.apart) notes.push(...leftAside(files.names, disks));
   return {
     kind,
     machine: machine.name,
@@ -73,6 +75,23 @@ export async function openDescribed(holder: Holder, machine: DescribedMachine): 
     },
   };
 }
+
+/** Files that may be disks and are, by their names, no parts of those that the machine has. */
+function leftAside(names: readonly string[], disks: readonly ContainedDisk[]): string[] {
+  const stem = (name: string): string =>
+    lastOf(name)
+      .replace(/\.[^.]*$/, "")
+      .toLowerCase();
+  const used = disks.map(({ entry }) => stem(entry));
+  const others = names.filter(
+    (name) => mayBeDisk(name) && !used.some((mine) => stem(name).startsWith(mine) || mine.startsWith(stem(name))),
+  );
+  return others
+    .slice(0, MOST_TOLD)
+    .map((name) => `${name.slice(0, 80)} belongs to no disk of the machine: left aside.`);
+}
+
+const MOST_TOLD = 16;
 
 const lastOf = (path: string): string => path.replace(/^.*[/\\]/s, "");
 

@@ -4,7 +4,7 @@ import { foldedName } from "#lib/domain/plain-name.ts";
 import { AppError } from "#lib/errors.ts";
 import { refused, truncated } from "../../image-error.ts";
 import type { ByteSource } from "../../io.ts";
-import { namedRaw, openNamed } from "../../named-raw.ts";
+import { namedRaw, openNamed } from "../../open-named.ts";
 import { innerName, packingOfFile, type StreamPacking } from "../../wrappers/packing.ts";
 import { ZeroDisk } from "../../zero-disk.ts";
 import type { ContainedDisk, ContainedImage, OpenContained, PromisedDigest } from "../container.ts";
