@@ -39,7 +39,7 @@ export interface SubjectFile {
   readonly choice?: MachineChoice;
 }
 
-/** A file of the library. Throws `image.*`, `io.*`. */
+/** A file of the library. Throws `image.machine-unsaid`, `image.*`, `io.*`. */
 export async function openSubject(
   folder: string,
   fileName: string,
@@ -50,6 +50,7 @@ export async function openSubject(
   await using stack = new AsyncDisposableStack();
   const image = stack.use(await openImageFile(join(folder, fileName), { name: fileName, guard: plainFile }));
   const subject = stack.use(await openSubjectOf({ image, fileName, said, spoolIn: folder, choice }, signal));
+  requireMachine(fileName, subject.container?.undecided ?? []);
   const kept = stack.move();
   return { ...subject, [Symbol.asyncDispose]: () => kept.disposeAsync() };
 }
@@ -72,7 +73,6 @@ export async function openSubjectOf(file: SubjectFile, signal: AbortSignal): Pro
     };
   }
   stack.use(container);
-  requireMachine(fileName, container.undecided);
   const disks: SubjectDisk[] = [];
   for (const each of container.disks) {
     const opened = stack.use(await each.open({ signal, spool }));
