@@ -2,6 +2,7 @@
  * Files that tar stored with their holes left out. Source: GNU tar manual, "Storing Sparse Files": the old format of GNU,
  * and the pax formats 0.0, 0.1 and 1.0.
  */
+import { AppError } from "#lib/errors.ts";
 import { readStruct, type NamedBytes } from "../../fields.ts";
 import { insane } from "../../image-error.ts";
 import type { ByteSource } from "../../io.ts";
@@ -150,7 +151,14 @@ export function withHoles(stored: ByteSource, { size, parts }: SparseMap, name: 
     },
     async read(offset, into, signal) {
       if (!Number.isSafeInteger(offset) || offset < 0 || offset + into.length > size)
-        throw new RangeError(`${name}: a read behind the end of a sparse file`);
+        throw new AppError(
+          "unprocessable",
+          "io.short-read",
+          `${name} was asked for byte ${offset + into.length} of ${size}.`,
+          {
+            details: { offset, size },
+          },
+        );
       into.fill(0);
       const end = offset + into.length;
       for (let i = partAt(offset); i < parts.length; i++) {
