@@ -26,7 +26,7 @@ export function descriptionsIn(names: readonly string[]): { kind: DescriptionKin
     ["vagrant", (name) => lastPart(name) === "metadata.json"],
   ];
   for (const [kind, is] of rules) {
-    const found = names.filter(is);
+    const found = names.filter(is).sort();
     if (found.length > 0) return { kind, names: found };
   }
   return null;

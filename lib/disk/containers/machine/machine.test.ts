@@ -61,7 +61,11 @@ describe("VMware", () => {
         expect(entries(machine)).toEqual(["a.vmdk", "b.vmdk", "c.vmdk"]);
         expect(machine.notes.join()).toMatch(/names \/vmfs\/volumes\/store\/web\/a\.vmdk/);
         await using disk = (await machine.disks[0]?.open()) ?? expect.unreachable();
-        expect(disk.facts).toMatchObject({ format: "vmdk", virtualSize: MIB, files: ["a-flat.vmdk"] });
+        expect(disk.facts).toMatchObject({
+          format: "vmdk",
+          virtualSize: MIB,
+          files: expect.arrayContaining(["a-flat.vmdk"]),
+        });
       },
     );
   });
