@@ -55,8 +55,11 @@ export class VimClient implements AsyncDisposable {
   #generation = 0;
   #renewal: Promise<void> | null = null;
 
-  private constructor(connection: VsphereConnection, signIn: SignIn) {
+  readonly #callMs: number;
+
+  private constructor(connection: VsphereConnection, signIn: SignIn, callMs: number) {
     this.connection = connection;
+    this.#callMs = callMs;
     this.#signIn = signIn;
     this.peer = new HttpsPeer({
       host: connection.host,
@@ -68,8 +71,13 @@ export class VimClient implements AsyncDisposable {
     });
   }
 
-  static async open(connection: VsphereConnection, signIn: SignIn, signal?: AbortSignal): Promise<VimClient> {
-    const client = new VimClient(connection, signIn);
+  /** `callMs`: how long the answer to a call may take that has no time of its own. */
+  static async open(
+    connection: VsphereConnection,
+    signIn: SignIn,
+    { signal, callMs = CALL_MS }: { readonly signal?: AbortSignal | undefined; readonly callMs?: number | undefined } = {},
+  ): Promise<VimClient> {
+    const client = new VimClient(connection, signIn, callMs);
     try {
       client.#api = await client.#negotiate(signal);
       client.#content =
@@ -182,7 +190,7 @@ export class VimClient implements AsyncDisposable {
     const response = await this.peer.request({
       method: "GET",
       path: "/sdk/vimServiceVersions.xml",
-      timeout: CALL_MS,
+      timeout: this.#callMs,
       signal,
     });
     const text = await response.text(65_536);
@@ -240,7 +248,7 @@ export class VimClient implements AsyncDisposable {
           ...this.cookie,
         },
         body: text,
-        timeout: options.timeout ?? CALL_MS,
+        timeout: options.timeout ?? this.#callMs,
         signal: options.signal,
       });
     // Kept connections may have been closed by the other side: what can be repeated is asked again over a new one.

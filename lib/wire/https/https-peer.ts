@@ -2,6 +2,8 @@
 import { Pool } from "undici";
 import { AppError } from "#lib/errors.ts";
 import { openTls, type TlsTarget } from "#lib/wire/tls/open-tls.ts";
+import { BytePieces } from "../byte-pieces.ts";
+import { paced } from "../paced.ts";
 import { authorityOf } from "./authority.ts";
 import { HttpsUpload, type UploadRequest } from "./https-upload.ts";
 
@@ -11,7 +13,10 @@ export interface HttpsRequest {
   readonly path: string;
   readonly headers?: Readonly<Record<string, string>>;
   readonly body?: string;
-  /** Milliseconds until the headers of the answer, and between two pieces of its body; 0: the signal alone ends it. */
+  /**
+   * Milliseconds until the headers of the answer, between two pieces of its body, and of all waiting for a body that hardly
+   * comes (`paced`); 0: the signal alone ends it.
+   */
   readonly timeout: number;
   readonly signal?: AbortSignal | undefined;
 }
@@ -62,6 +67,7 @@ export class HttpsPeer implements AsyncDisposable {
       });
       const cookies = response.headers["set-cookie"];
       const told = (error: unknown) => this.#told(error, signal);
+      const body = paced(response.body as AsyncIterable<Uint8Array>, { name: this.name, ms: request.timeout });
       return {
         status: response.statusCode,
         header: (name) => {
@@ -72,7 +78,7 @@ export class HttpsPeer implements AsyncDisposable {
         body: {
           async *[Symbol.asyncIterator]() {
             try {
-              for await (const chunk of response.body) yield chunk as Uint8Array;
+              yield* body;
             } catch (error) {
               throw told(error);
             }
@@ -80,14 +86,12 @@ export class HttpsPeer implements AsyncDisposable {
         },
         text: async (limit) => {
           try {
-            const parts: Uint8Array[] = [];
-            let length = 0;
-            for await (const chunk of response.body) {
-              parts.push(chunk as Uint8Array);
-              length += (chunk as Uint8Array).length;
-              if (length >= limit) break;
+            const parts = new BytePieces();
+            for await (const chunk of body) {
+              parts.add(chunk);
+              if (parts.length >= limit) break;
             }
-            return Buffer.concat(parts).subarray(0, limit).toString("utf8");
+            return parts.bytes().subarray(0, limit).toString("utf8");
           } catch (error) {
             throw told(error);
           }

@@ -7,9 +7,11 @@ import type { TLSSocket } from "node:tls";
 import { Client } from "undici";
 import { AppError } from "#lib/errors.ts";
 import { abortable } from "../abortable.ts";
+import { BytePieces } from "../byte-pieces.ts";
 import type { KerberosAccount } from "../kerberos/account.ts";
 import { KerberosChannel } from "../kerberos/kerberos-channel.ts";
 import { answerChallenge, firstMessage } from "../ntlm/client.ts";
+import { paced } from "../paced.ts";
 import { openTls } from "../tls/open-tls.ts";
 import { type MessageSeal, sealBody, sealedType, unsealBody } from "./sealed-body.ts";
 
@@ -22,6 +24,8 @@ export interface WsmanTarget {
     | { readonly kind: "basic" | "ntlm"; readonly user: string; readonly password: string }
     | { readonly kind: "kerberos"; readonly account: KerberosAccount }
     | { readonly kind: "certificate"; readonly certificate: string; readonly key: string };
+  /** Milliseconds that an answer may take. Default: more than the host's own longest wait. */
+  readonly answerMs?: number;
 }
 
 export interface WsmanAnswer {
@@ -214,22 +218,21 @@ export class WsmanConnection implements AsyncDisposable {
   }
 
   async #request(body: Buffer, headers: Record<string, string>, signal: AbortSignal | undefined) {
+    const ms = this.#target.answerMs ?? ANSWER_MS;
     try {
       const response = await this.#client.request({
         method: "POST",
         path: "/wsman",
         headers: { ...headers, "user-agent": "Supravisor" },
         body,
-        headersTimeout: ANSWER_MS,
-        bodyTimeout: ANSWER_MS,
+        headersTimeout: ms,
+        bodyTimeout: ms,
         signal: signal ?? null,
       });
-      const parts: Buffer[] = [];
-      let length = 0;
-      for await (const part of response.body) {
-        parts.push(part as Buffer);
-        length += (part as Buffer).length;
-        if (length > MAX_ANSWER) {
+      const parts = new BytePieces();
+      for await (const part of paced(response.body as AsyncIterable<Uint8Array>, { name: this.#where, ms })) {
+        parts.add(part);
+        if (parts.length > MAX_ANSWER) {
           throw new AppError(
             "unavailable",
             "host.protocol",
@@ -240,7 +243,7 @@ export class WsmanConnection implements AsyncDisposable {
       const told = response.headers["www-authenticate"];
       return {
         status: response.statusCode,
-        bytes: Buffer.concat(parts),
+        bytes: parts.bytes(),
         type: String(response.headers["content-type"] ?? ""),
         challenge: told === undefined ? null : Array.isArray(told) ? told.join(", ") : told,
       };
