@@ -15,11 +15,11 @@ const list = (length: number, unit: number, make: (index: number) => string): st
 
 describe("a machine of VirtualBox", () => {
   growsLinearly({
-    parse: (text: string) =>
+    parse: async (text: string) =>
       mapVm({
         uuid: "u",
         listedName: null,
-        info: parseMachineReadable(text),
+        info: await parseMachineReadable(text),
         settings: null,
         media: new Map(),
         poolRef: "p",
@@ -63,7 +63,7 @@ describe("machines of Hyper-V", () => {
     };
   };
   growsLinearly({
-    parse: (given: MachineFacts) => [...mapVms(given)],
+    parse: (given: MachineFacts) => Array.fromAsync(mapVms(given)),
     worst: {
       "many machines": (n) => facts(Math.floor(n / 1000), (i) => i),
       "one machine of many parts": (n) => facts(Math.floor(n / 1000), () => 1),

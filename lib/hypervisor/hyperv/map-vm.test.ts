@@ -37,10 +37,13 @@ const RASD = "Msvm_ResourceAllocationSettingData";
 const item = (name: string, data: string): string =>
   `<INSTANCE CLASSNAME="Msvm_KvpExchangeDataItem"><PROPERTY NAME="Data" TYPE="string"><VALUE>${data}</VALUE></PROPERTY><PROPERTY NAME="Name" TYPE="string"><VALUE>${name}</VALUE></PROPERTY></INSTANCE>`;
 
-function facts(more: Partial<Record<SettingClass, readonly CimInstance[]>> = {}, rest: Partial<MachineFacts> = {}) {
+async function facts(
+  more: Partial<Record<SettingClass, readonly CimInstance[]>> = {},
+  rest: Partial<MachineFacts> = {},
+) {
   const settings = Object.fromEntries(CLASSES.map((name) => [name, [] as readonly CimInstance[]]));
-  return [
-    ...mapVms({
+  return Array.fromAsync(
+    mapVms({
       machines: [
         instance("Msvm_ComputerSystem", { Name: "HV1", ElementName: "HV1", EnabledState: "2" }),
         instance("Msvm_ComputerSystem", {
@@ -103,11 +106,11 @@ function facts(more: Partial<Record<SettingClass, readonly CimInstance[]>> = {},
       cluster: null,
       ...rest,
     }),
-  ];
+  );
 }
 
-it("maps a machine with its checkpoint, and not the host that stands among the machines", () => {
-  const vms = facts();
+it("maps a machine with its checkpoint, and not the host that stands among the machines", async () => {
+  const vms = await facts();
   expect(vms).toHaveLength(1);
   expect(vms[0]).toMatchObject({
     ref: ID,
@@ -127,7 +130,7 @@ it("maps a machine with its checkpoint, and not the host that stands among the m
   });
 });
 
-it("maps disks by controller and place, and says which cannot be read", () => {
+it("maps disks by controller and place, and says which cannot be read", async () => {
   const resources = [
     instance(RASD, { InstanceID: own("C0\\0"), ResourceSubType: "Microsoft:Hyper-V:Synthetic SCSI Controller" }),
     ...[0, 1, 2].map((place) =>
@@ -146,7 +149,7 @@ it("maps disks by controller and place, and says which cannot be read", () => {
       Parent: path(RASD, own(`C0\\0\\${place}\\D`)),
       HostResource: host,
     });
-  const [vm] = facts({
+  const [vm] = await facts({
     Msvm_ResourceAllocationSettingData: resources,
     Msvm_StorageAllocationSettingData: [
       disk(1, "d:\\vms\\b_6F.avhdx"),
@@ -170,8 +173,8 @@ it("maps disks by controller and place, and says which cannot be read", () => {
   ]);
 });
 
-it("maps network cards with their switch and what the guest tells of its addresses", () => {
-  const [vm] = facts({
+it("maps network cards with their switch and what the guest tells of its addresses", async () => {
+  const [vm] = await facts({
     Msvm_SyntheticEthernetPortSettingData: [
       instance("Msvm_SyntheticEthernetPortSettingData", { InstanceID: own("N1"), Address: "00155D0A0B0C" }),
     ],
@@ -197,8 +200,8 @@ it("maps network cards with their switch and what the guest tells of its address
   ]);
 });
 
-it("says where a clustered machine lies", () => {
+it("says where a clustered machine lies", async () => {
   const cluster = { name: "hvc", roles: new Set(["web & <co>"]), node: "HV1" };
-  expect(facts({}, { cluster })[0]?.location).toEqual({ folder: null, cluster: "hvc", node: "HV1" });
-  expect(facts({}, { cluster: { ...cluster, roles: new Set() } })[0]?.location?.cluster).toBeNull();
+  expect((await facts({}, { cluster }))[0]?.location).toEqual({ folder: null, cluster: "hvc", node: "HV1" });
+  expect((await facts({}, { cluster: { ...cluster, roles: new Set() } }))[0]?.location?.cluster).toBeNull();
 });

@@ -142,7 +142,7 @@ export class LibvirtClient implements AsyncDisposable {
     const found = await this.#rpc.call(
       PROC.listAllInterfaces,
       w().int(1).uint(0),
-      (r) => r.array((each) => ({ name: each.string(), mac: each.string() })),
+      (r) => r.list((each) => ({ name: each.string(), mac: each.string() }), signal),
       signal,
     );
     return inBatches(found, ({ name, mac }) =>
@@ -152,7 +152,7 @@ export class LibvirtClient implements AsyncDisposable {
 
   // domains
   domains = (signal?: AbortSignal) =>
-    this.#rpc.call(PROC.listAllDomains, w().int(1).uint(0), (r) => r.array(readDomain), signal);
+    this.#rpc.call(PROC.listAllDomains, w().int(1).uint(0), (r) => r.list(readDomain, signal), signal);
   domainXml = (domain: DomainRef, inactive: boolean, signal?: AbortSignal) =>
     this.#rpc.call(PROC.domainGetXml, writeDomain(w(), domain).uint(inactive ? 2 : 0), (r) => r.string(), signal);
   domainState = (domain: DomainRef, signal?: AbortSignal) =>
@@ -185,7 +185,7 @@ export class LibvirtClient implements AsyncDisposable {
     const snapshots = await this.#rpc.call(
       PROC.domainListAllSnapshots,
       writeDomain(w(), domain).int(1).uint(0),
-      (r) => r.array((each) => ({ name: each.string(), domain: readDomain(each) })),
+      (r) => r.list((each) => ({ name: each.string(), domain: readDomain(each) }), signal),
       signal,
     );
     return inBatches(snapshots, (snapshot) =>
@@ -205,7 +205,7 @@ export class LibvirtClient implements AsyncDisposable {
       w()
         .int(1)
         .uint(active ? 2 : 1),
-      (r) => r.array(readNamed),
+      (r) => r.list(readNamed, signal),
       signal,
     );
   networkXml = (network: NamedRef, signal?: AbortSignal) =>
@@ -218,7 +218,7 @@ export class LibvirtClient implements AsyncDisposable {
       w()
         .int(1)
         .uint(active ? 2 : 1),
-      (r) => r.array(readNamed),
+      (r) => r.list(readNamed, signal),
       signal,
     );
   poolByName = (name: string, signal?: AbortSignal) =>

@@ -1,5 +1,6 @@
 /** What a host behind libvirt holds, item by item. A thing that vanishes while it is read is left out. */
 import type { HostFacts, Network, StoragePool, Vm, VmSnapshot } from "#lib/domain/inventory.ts";
+import { sortByText } from "#lib/wire/sort-in-slices.ts";
 import type { LibvirtClient } from "./client.ts";
 import { isCode, LibvirtError } from "./libvirt-error.ts";
 import { BRIDGE_PREFIX, mapDomain, mapSnapshot } from "./map-domain.ts";
@@ -88,7 +89,11 @@ export async function readPools(client: LibvirtClient, signal?: AbortSignal): Pr
     ...active.map((pool) => readPool(client, pool, true, signal)),
     ...inactive.map((pool) => readPool(client, pool, false, signal)),
   ]);
-  return pools.filter((pool) => pool !== null).sort((a, b) => a.name.localeCompare(b.name));
+  return sortByText(
+    pools.filter((pool) => pool !== null),
+    ({ name }) => name,
+    signal,
+  );
 }
 
 async function readNetwork(
@@ -142,7 +147,7 @@ export async function readNetworks(client: LibvirtClient, bridges: boolean, sign
   ]);
   const known = networks.filter((network) => network !== null);
   const more = bridges ? await readBridges(client, known, signal) : [];
-  return [...known, ...more].sort((a, b) => a.name.localeCompare(b.name));
+  return sortByText([...known, ...more], ({ name }) => name, signal);
 }
 
 /** Null: it was removed in the meantime. */

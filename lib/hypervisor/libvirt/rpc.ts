@@ -118,7 +118,7 @@ export class LibvirtRpc {
   async call<T>(
     procedure: number,
     args: XdrWriter | null,
-    read: (reader: XdrReader) => T,
+    read: (reader: XdrReader) => T | Promise<T>,
     signal?: AbortSignal,
   ): Promise<T> {
     return read(await this.#call(this.#nextSerial(), procedure, args, signal));

@@ -27,6 +27,8 @@ export interface SignIn {
 }
 
 const CALL_MS = 60_000;
+/** Of one object, which is looked at in one go. The largest VMs and hosts have some ten thousand elements. */
+const OBJECT_LIMITS = { elements: 100_000, characters: 16 * 1024 ** 2 };
 const OLDEST_API = "6.5";
 /** So that the other connections, which were closed with this one, are known to be so. */
 const STALE_MS = 100;
@@ -75,7 +77,10 @@ export class VimClient implements AsyncDisposable {
   static async open(
     connection: VsphereConnection,
     signIn: SignIn,
-    { signal, callMs = CALL_MS }: { readonly signal?: AbortSignal | undefined; readonly callMs?: number | undefined } = {},
+    {
+      signal,
+      callMs = CALL_MS,
+    }: { readonly signal?: AbortSignal | undefined; readonly callMs?: number | undefined } = {},
   ): Promise<VimClient> {
     const client = new VimClient(connection, signIn, callMs);
     try {
@@ -277,7 +282,7 @@ export class VimClient implements AsyncDisposable {
         { details: { status: response.status } },
       );
     }
-    const reader = new XmlReader(wanted);
+    const reader = new XmlReader(wanted, wanted.length === 0 ? {} : OBJECT_LIMITS);
     const decoder = new TextDecoder();
     const slices = new Slices();
     for await (const chunk of response.body)
