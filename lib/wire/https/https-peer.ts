@@ -5,6 +5,7 @@ import { openTls, type TlsTarget } from "#lib/wire/tls/open-tls.ts";
 import { BytePieces } from "../byte-pieces.ts";
 import { paced } from "../paced.ts";
 import { authorityOf } from "./authority.ts";
+import { countInterim } from "./interim.ts";
 import { HttpsUpload, type UploadRequest } from "./https-upload.ts";
 
 export interface HttpsRequest {
@@ -55,6 +56,7 @@ export class HttpsPeer implements AsyncDisposable {
   /** Throws what openTls throws, `host.unreachable`, `host.timeout`. The caller looks at the status. */
   async request(request: HttpsRequest): Promise<HttpsResponse> {
     const { signal } = request;
+    const stop = new AbortController();
     try {
       const response = await this.#pool.request({
         method: request.method,
@@ -63,7 +65,8 @@ export class HttpsPeer implements AsyncDisposable {
         body: request.body ?? null,
         headersTimeout: request.timeout,
         bodyTimeout: request.timeout,
-        signal: signal ?? null,
+        signal: signal === undefined ? stop.signal : AbortSignal.any([signal, stop.signal]),
+        onInfo: countInterim(this.name, (error) => stop.abort(error)),
       });
       const cookies = response.headers["set-cookie"];
       const told = (error: unknown) => this.#told(error, signal);

@@ -10,9 +10,11 @@ import { abortable } from "../abortable.ts";
 import { BytePieces } from "../byte-pieces.ts";
 import type { KerberosAccount } from "../kerberos/account.ts";
 import { KerberosChannel } from "../kerberos/kerberos-channel.ts";
+import { countInterim } from "../https/interim.ts";
 import { answerChallenge, firstMessage } from "../ntlm/client.ts";
 import { paced } from "../paced.ts";
-import { openTls } from "../tls/open-tls.ts";
+import { openTls, shownBy } from "../tls/open-tls.ts";
+import { offersKerberos, tokenIn } from "./challenge.ts";
 import { type MessageSeal, sealBody, sealedType, unsealBody } from "./sealed-body.ts";
 
 export interface WsmanTarget {
@@ -95,7 +97,7 @@ export class WsmanConnection implements AsyncDisposable {
       clientCertificate: auth.kind === "certificate" ? auth.certificate : null,
       clientKey: auth.kind === "certificate" ? auth.key : null,
     });
-    this.#certificate = socket.getPeerCertificate(true).raw;
+    this.#certificate = shownBy(socket);
     return socket;
   }
 
@@ -145,7 +147,7 @@ export class WsmanConnection implements AsyncDisposable {
       { authorization: `Negotiate ${firstMessage().toString("base64")}`, "content-type": SOAP_TYPE },
       signal,
     );
-    const token = /(?:^|,\s*)(?:Negotiate|NTLM) ([A-Za-z0-9+/=]+)/.exec(first.challenge ?? "")?.[1];
+    const token = tokenIn(first.challenge, "NTLM");
     if (first.status !== 401 || token === undefined) {
       throw new AppError(
         "unprocessable",
@@ -171,7 +173,7 @@ export class WsmanConnection implements AsyncDisposable {
   ): Promise<WsmanAnswer> {
     // The ways that it offers, and the certificate that the sign-in is bound to.
     const asked = await this.#request(Buffer.alloc(0), { "content-type": SOAP_TYPE }, signal);
-    if (asked.status !== 401 || !/(?:^|,\s*)Kerberos\b/i.test(asked.challenge ?? "")) {
+    if (asked.status !== 401 || !offersKerberos(asked.challenge)) {
       throw new AppError(
         "unprocessable",
         "host.auth-failed",
@@ -189,7 +191,7 @@ export class WsmanConnection implements AsyncDisposable {
         signal,
       );
       if (first.status === 401) return { status: 401, text: "" };
-      const answer = /(?:^|,\s*)Kerberos ([A-Za-z0-9+/=]+)/i.exec(first.challenge ?? "")?.[1] ?? "";
+      const answer = tokenIn(first.challenge, "Kerberos") ?? "";
       await channel.finish(Buffer.from(answer, "base64"), signal);
     } catch (error) {
       channel[Symbol.dispose]();
@@ -219,6 +221,7 @@ export class WsmanConnection implements AsyncDisposable {
 
   async #request(body: Buffer, headers: Record<string, string>, signal: AbortSignal | undefined) {
     const ms = this.#target.answerMs ?? ANSWER_MS;
+    const stop = new AbortController();
     try {
       const response = await this.#client.request({
         method: "POST",
@@ -227,7 +230,8 @@ export class WsmanConnection implements AsyncDisposable {
         body,
         headersTimeout: ms,
         bodyTimeout: ms,
-        signal: signal ?? null,
+        signal: signal === undefined ? stop.signal : AbortSignal.any([signal, stop.signal]),
+        onInfo: countInterim(this.#where, (error) => stop.abort(error)),
       });
       const parts = new BytePieces();
       for await (const part of paced(response.body as AsyncIterable<Uint8Array>, { name: this.#where, ms })) {
