@@ -63,6 +63,8 @@ const TOLD: Readonly<Record<Misbehaviour, readonly string[]>> = {
   "sends interim answers without end": [...WRONG, ...SILENT],
   "sends an answer without end": [...WRONG, ...SILENT],
   "sends a chunk that never begins": [...WRONG, ...BROKEN, ...SILENT],
+  // Nobody follows: what is asked is for this host alone.
+  "sends somewhere else": [...WRONG, ...BROKEN],
 };
 
 /** Milliseconds of the work, and of the longest time in which nothing else had a turn. */

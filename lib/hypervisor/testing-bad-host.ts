@@ -21,7 +21,8 @@ export type Misbehaviour =
   | "sends heads without end"
   | "sends interim answers without end"
   | "sends an answer without end"
-  | "sends a chunk that never begins";
+  | "sends a chunk that never begins"
+  | "sends somewhere else";
 
 const BYTE_MS = 5;
 const given = workerData as BadHostData;
@@ -79,6 +80,8 @@ function answerHttp(socket: Socket, request: string): void {
     case "sends a chunk that never begins":
       socket.write(`${HEAD}Transfer-Encoding: chunked\r\n\r\n1`);
       return pour(socket, ";more=more");
+    case "sends somewhere else":
+      return void socket.write("HTTP/1.1 302 Found\r\nLocation: /elsewhere\r\nContent-Length: 0\r\n\r\n");
   }
 }
 
@@ -114,6 +117,9 @@ function answerLibvirt(socket: Socket, call: Buffer): void {
       // A list of more than there is.
       socket.write(frame(PROGRAM, 1, serial, 32));
       return void socket.write(Buffer.from([0, 0, 0x40, 0]));
+    case "sends somewhere else":
+      // To a procedure that nobody asked for, and away.
+      return void socket.end(frame(PROGRAM, 1, serial + 1, 28));
   }
 }
 

@@ -1,4 +1,5 @@
 import { expect, it } from "vitest";
+import type { Vm } from "#lib/domain/inventory.ts";
 import { parseXml } from "#lib/wire/soap/xml-reader.ts";
 import { type CimInstance, readInstance } from "#lib/wire/wsman/cim.ts";
 import { CLASSES, type MachineFacts, type SettingClass } from "./machine-facts.ts";
@@ -42,71 +43,70 @@ async function facts(
   rest: Partial<MachineFacts> = {},
 ) {
   const settings = Object.fromEntries(CLASSES.map((name) => [name, [] as readonly CimInstance[]]));
-  return Array.fromAsync(
-    mapVms({
-      machines: [
-        instance("Msvm_ComputerSystem", { Name: "HV1", ElementName: "HV1", EnabledState: "2" }),
-        instance("Msvm_ComputerSystem", {
-          Name: ID,
-          ElementName: "web & <co>",
-          EnabledState: "2",
-          OnTimeInMilliseconds: "60000",
+  const vms: Vm[] = [];
+  for await (const vm of mapVms({
+    machines: [
+      instance("Msvm_ComputerSystem", { Name: "HV1", ElementName: "HV1", EnabledState: "2" }),
+      instance("Msvm_ComputerSystem", {
+        Name: ID,
+        ElementName: "web & <co>",
+        EnabledState: "2",
+        OnTimeInMilliseconds: "60000",
+      }),
+    ],
+    settings: {
+      ...settings,
+      Msvm_VirtualSystemSettingData: [
+        instance("Msvm_VirtualSystemSettingData", {
+          InstanceID: `Microsoft:${ID}`,
+          VirtualSystemIdentifier: ID,
+          VirtualSystemType: "Microsoft:Hyper-V:System:Realized",
+          VirtualSystemSubType: "Microsoft:Hyper-V:SubType:2",
+          SecureBootEnabled: "true",
+          Version: "9.0",
+          Notes: noteOf(TAG, "made for web"),
+          Parent: path("Msvm_VirtualSystemSettingData", "Microsoft:S1"),
+        }),
+        instance("Msvm_VirtualSystemSettingData", {
+          InstanceID: "Microsoft:S1",
+          VirtualSystemIdentifier: ID,
+          VirtualSystemType: "Microsoft:Hyper-V:Snapshot:Realized",
+          ElementName: "before",
+          CreationTime: "2026-01-02T03:04:05Z",
+          Parent: null,
         }),
       ],
-      settings: {
-        ...settings,
-        Msvm_VirtualSystemSettingData: [
-          instance("Msvm_VirtualSystemSettingData", {
-            InstanceID: `Microsoft:${ID}`,
-            VirtualSystemIdentifier: ID,
-            VirtualSystemType: "Microsoft:Hyper-V:System:Realized",
-            VirtualSystemSubType: "Microsoft:Hyper-V:SubType:2",
-            SecureBootEnabled: "true",
-            Version: "9.0",
-            Notes: noteOf(TAG, "made for web"),
-            Parent: path("Msvm_VirtualSystemSettingData", "Microsoft:S1"),
-          }),
-          instance("Msvm_VirtualSystemSettingData", {
-            InstanceID: "Microsoft:S1",
-            VirtualSystemIdentifier: ID,
-            VirtualSystemType: "Microsoft:Hyper-V:Snapshot:Realized",
-            ElementName: "before",
-            CreationTime: "2026-01-02T03:04:05Z",
-            Parent: null,
-          }),
-        ],
-        Msvm_MemorySettingData: [
-          instance("Msvm_MemorySettingData", {
-            InstanceID: own("4764"),
-            VirtualQuantity: "2048",
-            DynamicMemoryEnabled: "true",
-          }),
-          // Of the checkpoint.
-          instance("Msvm_MemorySettingData", { InstanceID: "Microsoft:S1\\4764", VirtualQuantity: "512" }),
-        ],
-        Msvm_SecuritySettingData: [
-          instance("Msvm_SecuritySettingData", { InstanceID: own("sec"), TpmEnabled: "true" }),
-        ],
-        ...more,
-      } as MachineFacts["settings"],
-      exchange: [
-        instance("Msvm_KvpExchangeComponent", {
-          SystemName: ID,
-          GuestIntrinsicExchangeItems: [
-            item("OSName", "Debian GNU/Linux"),
-            item("OSVersion", "12"),
-            item("NetworkAddressIPv4", "10.0.0.7"),
-          ],
+      Msvm_MemorySettingData: [
+        instance("Msvm_MemorySettingData", {
+          InstanceID: own("4764"),
+          VirtualQuantity: "2048",
+          DynamicMemoryEnabled: "true",
         }),
+        // Of the checkpoint.
+        instance("Msvm_MemorySettingData", { InstanceID: "Microsoft:S1\\4764", VirtualQuantity: "512" }),
       ],
-      heartbeats: [instance("Msvm_HeartbeatComponent", { SystemName: ID, OperationalStatus: ["2", "32896"] })],
-      addresses: [],
-      networks: new Map([["SW", "LAN"]]),
-      sizes: new Map([["c:\\clusterstorage\\volume1\\a.vhdx", { capacity: 8 * 1024 ** 3, allocated: 4096 }]]),
-      cluster: null,
-      ...rest,
-    }),
-  );
+      Msvm_SecuritySettingData: [instance("Msvm_SecuritySettingData", { InstanceID: own("sec"), TpmEnabled: "true" })],
+      ...more,
+    } as MachineFacts["settings"],
+    exchange: [
+      instance("Msvm_KvpExchangeComponent", {
+        SystemName: ID,
+        GuestIntrinsicExchangeItems: [
+          item("OSName", "Debian GNU/Linux"),
+          item("OSVersion", "12"),
+          item("NetworkAddressIPv4", "10.0.0.7"),
+        ],
+      }),
+    ],
+    heartbeats: [instance("Msvm_HeartbeatComponent", { SystemName: ID, OperationalStatus: ["2", "32896"] })],
+    addresses: [],
+    networks: new Map([["SW", "LAN"]]),
+    sizes: new Map([["c:\\clusterstorage\\volume1\\a.vhdx", { capacity: 8 * 1024 ** 3, allocated: 4096 }]]),
+    cluster: null,
+    ...rest,
+  }))
+    vms.push(vm);
+  return vms;
 }
 
 it("maps a machine with its checkpoint, and not the host that stands among the machines", async () => {

@@ -38,3 +38,22 @@ it("gives up with the reason of its signal", async () => {
   const reason = new Error("not any more");
   await expect(openTls(target(), AbortSignal.abort(reason))).rejects.toBe(reason);
 });
+
+// OpenSSL takes 100 KiB of certificates; nothing but the digest of the first is made of them.
+it.each([
+  [20, "host.identity-unconfirmed"],
+  [400, "host.unreachable"],
+])("looks at the first of %d certificates: %s", async (count, code) => {
+  const { private: key, cert } = await generate([{ name: "commonName", value: "host" }], { keyType: "ec" });
+  const many = createServer({ key, cert: cert.repeat(count) }, (socket) => void socket.on("error", () => undefined));
+  many.on("tlsClientError", () => undefined);
+  await once(many.listen(0, "127.0.0.1"), "listening");
+  const { port } = many.address() as AddressInfo;
+  const refused = await openTls({ ...target(), port, certificate: null }).catch((error: unknown) => error);
+  expect(refused).toMatchObject({ code });
+  if (code === "host.identity-unconfirmed")
+    expect(refused).toMatchObject({
+      details: { fingerprint: createHash("sha256").update(new X509Certificate(cert).raw).digest("hex") },
+    });
+  many.close();
+});
