@@ -153,7 +153,6 @@ describe("lists of vSphere that do not end", () => {
       generation: 1,
       service: () => ({ type: "", id: "" }),
       call: () => Promise.resolve(answer("")),
-      // eslint-disable-next-line require-yield
       async *stream() {
         return answer(text);
       },
