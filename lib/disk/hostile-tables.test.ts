@@ -9,6 +9,7 @@ import { readHeader } from "./formats/qcow2/header.ts";
 import { encodeDynamicHeader, encodeFooter, TYPE_DYNAMIC } from "./formats/vhd/layout.ts";
 import { openVhd } from "./formats/vhd/open.ts";
 import { readParentName } from "./formats/vhd/parent-locator.ts";
+import { crc32c } from "./formats/vhdx/crc32c.ts";
 import { encodeGuid, guidAt } from "./formats/vhdx/layout.ts";
 import { replayLog } from "./formats/vhdx/log.ts";
 import { readParentLocator } from "./formats/vhdx/parent-locator.ts";
@@ -161,14 +162,12 @@ describe("logs of VHDX", () => {
   });
 
   it("are refused when two entries lead to one, and when they are longer than any host's", async () => {
-    const long = vhdxLogEntry(1n, 0, [{ at: 0, page }], 0);
     // Its data is an entry of its own, which ends where the one around it does.
-    const within = vhdxLogEntry(1n, 0, [], 0);
+    const long = vhdxLogEntry(1n, 0, [{ at: 0, page }], 0);
+    vhdxLogEntry(1n, 0, [], 0).copy(long, 4096);
+    long.writeUInt32LE(crc32c(long, 4), 4);
     const log = Buffer.concat([long, vhdxLogEntry(2n, 0, [], 0), Buffer.alloc(MIB - 3 * 4096)]);
-    within.copy(log, 4096);
-    expect((await replayLog(image(log), header(log)).catch((error: unknown) => error)) as object).toMatchObject({
-      code: expect.stringMatching(/^image\./) as unknown,
-    });
+    await expect(replayLog(image(log), header(log))).rejects.toMatchObject({ code: "image.vhdx-log-dirty" });
     await expect(replayLog(image(log), { ...header(log), logLength: 33 * MIB })).rejects.toMatchObject({
       code: "image.vhdx-log-dirty",
     });
