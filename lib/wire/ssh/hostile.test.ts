@@ -57,8 +57,16 @@ describe("a listing by SFTP", () => {
   });
 });
 
+interface Sent {
+  /** Pieces of output, and of errors. */
+  readonly out?: number;
+  readonly errors?: number;
+  /** Of each. */
+  readonly length: number;
+}
+
 /** A command whose server sends these pieces. */
-function running(pieces: { readonly out?: number; readonly errors?: number; readonly length: number }): Client {
+function running(pieces: Sent): Client {
   const channel = Object.assign(new EventEmitter(), {
     stderr: new EventEmitter(),
     signal: () => undefined,
@@ -80,11 +88,11 @@ const LIMITS = { timeoutMs: 60_000, maxBytes: 64 * 1024 ** 2 };
 
 describe("a command by SSH", () => {
   growsLinearly({
-    parse: (client: Client) => runCommand(client, "x", LIMITS),
+    parse: (sent: Sent) => runCommand(running(sent), "x", LIMITS),
     worst: {
-      "output in single bytes": (n) => running({ out: n, length: 1 }),
-      "errors in single bytes": (n) => running({ errors: n, length: 1 }),
-      "long errors": (n) => running({ errors: Math.ceil(n / 32_768), length: 32_768 }),
+      "output in single bytes": (n) => ({ out: n, length: 1 }),
+      "errors in single bytes": (n) => ({ errors: n, length: 1 }),
+      "long errors": (n) => ({ errors: Math.ceil(n / 32_768), length: 32_768 }),
     },
   });
 

@@ -45,7 +45,10 @@ it.each([
   [400, "host.unreachable"],
 ])("looks at the first of %d certificates: %s", async (count, code) => {
   const { private: key, cert } = await generate([{ name: "commonName", value: "host" }], { keyType: "ec" });
-  const many = createServer({ key, cert: cert.repeat(count) }, (socket) => void socket.on("error", () => undefined));
+  const many = createServer(
+    { key, cert: `${cert.trim()}\n`.repeat(count) },
+    (socket) => void socket.on("error", () => undefined),
+  );
   many.on("tlsClientError", () => undefined);
   await once(many.listen(0, "127.0.0.1"), "listening");
   const { port } = many.address() as AddressInfo;
