@@ -9,11 +9,11 @@ import { Worker } from "node:worker_threads";
 import { generate } from "selfsigned";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { AppError } from "#lib/errors.ts";
-import { makeHypervDriver } from "./hyperv/driver.ts";
-import { makeKvmDriver } from "./kvm/driver.ts";
-import type { BadHostData, Misbehaviour } from "./testing-bad-host.ts";
-import { makeVmwareDriver } from "./vmware/driver.ts";
-import { makeXapiDriver } from "./xapi/driver.ts";
+import { makeHypervDriver } from "../hyperv/driver.ts";
+import { makeKvmDriver } from "../kvm/driver.ts";
+import type { BadHostData, Misbehaviour } from "./bad-host.ts";
+import { makeVmwareDriver } from "../vmware/driver.ts";
+import { makeXapiDriver } from "../xapi/driver.ts";
 
 /** What an answer may take here: adapters have a minute and more. */
 const PATIENCE = 200;
@@ -28,7 +28,7 @@ beforeAll(async () => {
   const { private: key, cert } = await generate([{ name: "commonName", value: "host" }], { keyType: "ec" });
   certificate = createHash("sha256").update(new X509Certificate(cert).raw).digest("hex");
   const data: BadHostData = { key, cert, path };
-  host = new Worker(new URL("testing-bad-host.ts", import.meta.url), { workerData: data });
+  host = new Worker(new URL("bad-host.ts", import.meta.url), { workerData: data });
   [port] = (await once(host, "message")) as [number];
 });
 afterAll(async () => {
