@@ -4,7 +4,7 @@ import type { AddressInfo } from "node:net";
 import { createServer, type Server } from "node:tls";
 import { generate } from "selfsigned";
 import { afterAll, beforeAll, expect, it } from "vitest";
-import { openTls } from "./open-tls.ts";
+import { openTls, shownBy } from "./open-tls.ts";
 
 let server: Server;
 let certificate: string;
@@ -31,6 +31,9 @@ it("opens a connection that outlives the limit of its opening", async () => {
   opening.abort(new Error("the time for opening is over"));
   socket.write("still there");
   expect(String((await once(socket, "data"))[0])).toBe("still there");
+  // Sign-ins are bound to it: it is asked for more than once.
+  for (let time = 0; time < 3; time += 1)
+    expect(createHash("sha256").update(shownBy(socket)).digest("hex")).toBe(certificate);
   socket.destroy();
 });
 

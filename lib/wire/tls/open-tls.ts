@@ -17,9 +17,14 @@ export interface TlsTarget {
 
 const CONNECT_MS = 15_000;
 
-/** The certificate that the peer showed, DER. Nothing of it is read, nor of those that it sent along: it may be of any length. */
+/** The certificate that the peer showed, DER. Those that it sent along, as many as it likes, are not looked at. */
 export function shownBy(socket: TLSSocket): Buffer {
-  return socket.getPeerX509Certificate()?.raw ?? Buffer.alloc(0);
+  const { raw } = socket.getPeerCertificate() as { readonly raw?: Buffer };
+  if (raw !== undefined) return raw;
+  socket.destroy();
+  throw new AppError("unavailable", "host.unreachable", "The host shows no certificate.", {
+    hint: "Something between here and the host may not speak TLS as it should.",
+  });
 }
 
 /**
