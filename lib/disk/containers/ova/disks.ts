@@ -80,14 +80,13 @@ export async function disksOf(
 
 function ordered(envelope: OvfEnvelope, { order, elsewhere }: Attached, notes: string[]): OvfDisk[] {
   const known = new Set(envelope.disks.flatMap(({ id, file }) => [id, ...(file === null ? [] : [file.id])]));
+  const places = new Map(order.map((name, place) => [name, place] as const).reverse());
   // A drive may name a file that is listed as no disk.
   const bare = envelope.files
-    .filter(({ id }) => order.includes(id) && !known.has(id))
+    .filter(({ id }) => places.has(id) && !known.has(id))
     .map((file): OvfDisk => ({ id: file.id, file, capacity: null, raw: false, hasParent: false }));
-  const rank = ({ id, file }: OvfDisk) => {
-    const place = order.findIndex((name) => name === id || name === file?.id);
-    return place === -1 ? order.length : place;
-  };
+  const rank = ({ id, file }: OvfDisk) =>
+    Math.min(places.get(id) ?? order.length, places.get(file?.id ?? id) ?? order.length);
   const mine = [...envelope.disks, ...bare].filter(
     (disk) => rank(disk) < order.length || !(elsewhere.has(disk.id) || elsewhere.has(disk.file?.id ?? "")),
   );
