@@ -238,6 +238,15 @@ function compressionError(container: string, at: number, file: OvfFile): AppErro
   );
 }
 
+const folded = new WeakMap<PackageFiles, ReadonlyMap<string, readonly string[]>>();
+
+/** Made once: a descriptor may name thousands of files that are not there. */
+function foldedNames(files: PackageFiles): ReadonlyMap<string, readonly string[]> {
+  const known = folded.get(files) ?? Map.groupBy(files.names, foldedName);
+  folded.set(files, known);
+  return known;
+}
+
 /** By the name as it stands, else as the address that it is: a blank may be written %20. */
 export async function wholeFile(files: PackageFiles, file: OvfFile): Promise<PackageFile[]> {
   const plain = await files.open(file.href);
@@ -245,9 +254,9 @@ export async function wholeFile(files: PackageFiles, file: OvfFile): Promise<Pac
   const decoded = percentDecoded(file.href);
   const found = decoded === null || /[/\\\0]/.test(decoded) ? null : await files.open(decoded);
   if (found !== null) return [found];
-  const [only, ...more] = files.names.filter((name) => foldedName(name) === foldedName(decoded ?? file.href));
-  const folded = only === undefined || more.length > 0 ? null : await files.open(only);
-  return folded === null ? [] : [folded];
+  const [only, ...more] = foldedNames(files).get(foldedName(decoded ?? file.href)) ?? [];
+  const same = only === undefined || more.length > 0 ? null : await files.open(only);
+  return same === null ? [] : [same];
 }
 
 function percentDecoded(href: string): string | null {
