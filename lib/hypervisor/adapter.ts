@@ -80,8 +80,10 @@ export interface VmSpec {
 }
 
 /** A disk read from a host. Disposing it ends whatever the reading holds there (a lease, a session, a file). */
-export type HostDisk = AsyncDisposable &
-  (
+export type HostDisk = AsyncDisposable & {
+  /** Sentences for whoever asked: a guest that could not bring its disks to rest, say. */
+  readonly notes?: readonly string[];
+} & (
     | { readonly access: "random"; readonly disk: BlockSource }
     /** An export that cannot seek. */
     | { readonly access: "once"; readonly stream: DiskStream }

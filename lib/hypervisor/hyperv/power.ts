@@ -8,13 +8,12 @@ import { abortable } from "#lib/wire/abortable.ts";
 import { number, text, texts } from "#lib/wire/wsman/cim.ts";
 import { type HypervSession, systemRef, V2 } from "./session.ts";
 
-const STOP_MS = 60_000;
 const LOOK_MS = 300;
 /** EnabledState. */
 const OFF = 3;
 const SAVED = 6;
-/** OperationalStatus of a component of the guest: it answers. */
-const OK = "2";
+/** OperationalStatus of a component of the guest that answers: OK, or Degraded, which a guest of another version is. */
+const ANSWERS = ["2", "3"];
 
 /** RequestedState. */
 const STATE: Partial<Record<PowerAction, number>> = { start: 2, stop: 3, reboot: 10, reset: 11, pause: 9, resume: 2 };
@@ -51,7 +50,7 @@ async function shutDown(session: HypervSession, vm: Vm, doing: string, signal?: 
     doing,
     signal,
   );
-  if (component === undefined || !texts(component, "OperationalStatus").includes(OK)) {
+  if (component === undefined || !ANSWERS.includes(texts(component, "OperationalStatus")[0] ?? "")) {
     throw new AppError(
       "unprocessable",
       "host.refused",
@@ -79,7 +78,7 @@ async function shutDown(session: HypervSession, vm: Vm, doing: string, signal?: 
 
 /** Waits until the machine is off or saved. Throws `host.timeout`. */
 export async function untilOff(session: HypervSession, vm: Vm, signal?: AbortSignal): Promise<void> {
-  const until = Date.now() + STOP_MS;
+  const until = Date.now() + session.stuckAfter;
   for (;;) {
     const [machine] = await session.query(
       V2,

@@ -134,10 +134,9 @@ async function collect(
       if (piece !== "") onOutput(piece);
       written[name] += piece.slice(0, MOST_OUTPUT - written[name].length);
     }
-    const state = at(answer, "CommandState");
-    if (state?.attributes?.["State"]?.endsWith("/Done") === true) {
-      return { exitCode: Number(textAt(state, "ExitCode") ?? 0), ...written };
-    }
+    // One answer can hold more than one: still running, and done.
+    const done = all(answer, "CommandState").find((state) => state.attributes?.["State"]?.endsWith("/Done") === true);
+    if (done !== undefined) return { exitCode: Number(textAt(done, "ExitCode") ?? 0), ...written };
   }
 }
 
