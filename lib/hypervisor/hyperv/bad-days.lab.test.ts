@@ -245,7 +245,7 @@ describe.skipIf(reason !== null)(`bad days of a Hyper-V host${reason === null ? 
       lab.programs.rate = null;
       await sending;
       expect(readFileSync(lab.jail.local(created.resource.ref) ?? "").equals(vhdx)).toBe(true);
-      expect(lab.programs.ran.slice(from).filter((line) => line.startsWith("curl.exe"))).toHaveLength(2);
+      expect(lab.programs.ran.slice(from).filter((line) => line.startsWith("curl.exe -q"))).toHaveLength(2);
 
       lab.programs.rate = "2M";
       const reading = adapter.openResource(created.resource, "vhdx").then(readAll);
@@ -255,7 +255,7 @@ describe.skipIf(reason !== null)(`bad days of a Hyper-V host${reason === null ? 
       await delay(100);
       lab.programs.rate = null;
       expect((await reading).equals(content)).toBe(true);
-      const last = lab.programs.ran.filter((line) => line.startsWith("curl.exe")).at(-1) ?? "";
+      const last = lab.programs.ran.filter((line) => line.startsWith("curl.exe -q")).at(-1) ?? "";
       expect(Number(/ -C (\d+) -T /.exec(last)?.[1])).toBeGreaterThan(0);
       await adapter.remove(created.resource);
     });

@@ -137,7 +137,8 @@ export class FileTransfer {
       const failure = work.failure();
       if (failure !== null) throw failure;
       if (outcome?.exitCode === 0 && work.done()) return;
-      const noProgram = outcome !== null && NO_PROGRAM.includes(outcome.exitCode) && outcome.stdout.trim() === "";
+      // A program that is ended from outside can show the same code, but has moved something by then.
+      const noProgram = outcome !== null && NO_PROGRAM.includes(outcome.exitCode) && work.moved() === 0;
       if (noProgram && useScript) {
         throw new AppError(
           "unprocessable",
@@ -152,10 +153,9 @@ export class FileTransfer {
         // A line that is cut while TLS is set up ends with 35 as well: then curl has moved something before.
         const untrusting = NO_TRUST.includes(outcome.exitCode) && work.moved() === 0;
         if (untrusting) distrust = why;
-        if (noProgram || untrusting || TOO_OLD.includes(outcome.exitCode)) {
-          useScript = true;
-          continue;
-        }
+        if (noProgram) this.#canCurl = false;
+        useScript = untrusting || TOO_OLD.includes(outcome.exitCode) || (await this.#useScript(signal));
+        if (useScript) continue;
       }
       if (outcome?.exitCode === NO_SPACE) {
         throw new AppError("unprocessable", "pool.full", `${doing}: the host cannot write the file. ${why}`, {
