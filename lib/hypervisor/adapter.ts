@@ -81,8 +81,8 @@ export interface VmSpec {
 
 /** A disk read from a host. Disposing it ends whatever the reading holds there (a lease, a session, a file). */
 export type HostDisk = AsyncDisposable & {
-  /** Sentences for whoever asked: a guest that could not bring its disks to rest, say. */
-  readonly notes?: readonly string[];
+  /** What whoever keeps these bytes should know of them, a whole sentence. */
+  readonly note?: string;
 } & (
     | { readonly access: "random"; readonly disk: BlockSource }
     /** An export that cannot seek. */

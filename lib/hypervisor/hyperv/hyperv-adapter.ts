@@ -169,7 +169,8 @@ export class HypervAdapter implements HypervisorAdapter {
       check,
       signal,
     );
-    return Object.assign(opened, { notes: this.#snapshots.notesOf(vm.ref, vm.name, plan.tag) });
+    const note = this.#snapshots.takeNote(vm.ref, vm.name, plan.tag);
+    return note === null ? opened : Object.assign(opened, { note });
   }
 
   async openResource(resource: ResourceRef, format: DiskFormatId, signal?: AbortSignal): Promise<HostDisk> {

@@ -126,10 +126,12 @@ export class CaptureSnapshots {
     return snapshot;
   }
 
-  /** What there is to tell of the checkpoint, when it was made here. */
-  notesOf(vmId: string, vmName: string, tag: string): readonly string[] {
-    const note = this.#notes.get(planSnapshot(vmId, vmName, tag).ref);
-    return note === undefined ? [] : [note];
+  /** What there is to tell of the checkpoint, once: with the first disk that is read. */
+  takeNote(vmId: string, vmName: string, tag: string): string | null {
+    const { ref } = planSnapshot(vmId, vmName, tag);
+    const note = this.#notes.get(ref) ?? null;
+    this.#notes.delete(ref);
+    return note;
   }
 
   /** Gone already is fine. Waits until the host no longer lists it. */
