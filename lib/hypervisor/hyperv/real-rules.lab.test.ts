@@ -9,8 +9,11 @@ import { HypervSimulator, whyNoHyperv } from "#e2e/lab/hyperv/simulator.ts";
 import { HypervConnection } from "#lib/domain/connection/hyperv.ts";
 import type { Vm } from "#lib/domain/inventory.ts";
 import { AppError } from "#lib/errors.ts";
+import { embeddedInstance } from "#lib/wire/wsman/embedded.ts";
 import type { HostDisk, HypervisorAdapter, ResourceRef, VmSpec } from "../adapter.ts";
+import { SERVICE } from "./define/new-machine.ts";
 import { hypervDriver } from "./driver.ts";
+import { HypervSession } from "./session.ts";
 
 const reason = whyNoHyperv();
 const MiB = 1024 ** 2;
@@ -38,14 +41,13 @@ describe.skipIf(reason !== null)(`rules of Hyper-V hosts${reason === null ? "" :
   const content = Buffer.concat([randomBytes(MiB), Buffer.alloc(3 * MiB)]);
   let vhdx: Buffer;
 
+  const connection = (callback?: string): HypervConnection =>
+    HypervConnection.parse({
+      ...{ transport: "http", host: "127.0.0.1", port: lab.httpPort, user: lab.user },
+      ...(callback === undefined ? {} : { callback }),
+    });
   const open = (callback?: string): Promise<HypervisorAdapter> =>
-    hypervDriver.open(
-      HypervConnection.parse({
-        ...{ transport: "http", host: "127.0.0.1", port: lab.httpPort, user: lab.user },
-        ...(callback === undefined ? {} : { callback }),
-      }),
-      { password: lab.password },
-    );
+    hypervDriver.open(connection(callback), { password: lab.password });
   const spec = (more: Partial<VmSpec> = {}): VmSpec => ({
     name: `r-${randomUUID().slice(0, 8)}`,
     cpus: 1,
@@ -185,10 +187,16 @@ describe.skipIf(reason !== null)(`rules of Hyper-V hosts${reason === null ? "" :
     expect(vm.nics.map(({ networkRef }) => networkRef)).toEqual(nics.map(({ networkRef }) => networkRef));
   });
 
-  it("says which properties it means by their types, or is refused", async () => {
+  it("takes no property of another type than its class has", async () => {
     const vm = await machine();
-    // What the host would say to a mistyped one is said here to nothing: all that was asked for has gone through.
     expect(settings(vm)).toMatchObject({ ElementName: vm.name, AutomaticSnapshotsEnabled: false });
+    await using session = new HypervSession(connection(), { password: lab.password });
+    const mistyped = embeddedInstance("Msvm_VirtualSystemSettingData", {
+      InstanceID: ["string", `Microsoft:${vm.ref}`],
+      BootOrder: ["uint32", ["2", "1"]],
+    });
+    const refused = await told(session.invoke(SERVICE, "ModifySystemSettings", { SystemSettings: mistyped }, "Trying"));
+    expect(refused).toMatchObject({ code: "host.refused", text: expect.stringContaining("another type") });
   });
 
   describe("while a disk is captured", () => {

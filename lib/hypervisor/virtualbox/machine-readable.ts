@@ -1,7 +1,7 @@
 /**
  * `VBoxManage showvminfo --machinereadable`: one `key="value"` or `key=value` a line, with these traps:
  * keys may stand in quotes; values run over several lines; quotes within are escaped in some fields and versions and
- * not in others; some lines have no `=` at all; descriptions hold whatever a person wrote, other keys included.
+ * not in others; some lines have no `=` at all; 6.1 writes a shared folder `D:\` as it is, so that its value ends in `\"`; descriptions hold whatever a person wrote, other keys included.
  */
 import { linesOf } from "./lines.ts";
 
@@ -11,6 +11,8 @@ export type MachineInfo = ReadonlyMap<string, string>;
 const MOST_LINES = 50_000;
 /** Characters of a value, a description foremost. */
 const MOST_VALUE = 1024 ** 2;
+/** Not escaped before 7.0. */
+const RAW = /^SharedFolderPath/;
 const PLAIN_KEY = /^[A-Za-z][\w.-]{0,200}(?:\[\d{1,10}\])?=/;
 
 interface Key {
@@ -42,7 +44,13 @@ export function parseMachineReadable(text: string): MachineInfo {
   const found = new Map<string, string>();
   const lines = linesOf(text);
   let count = 0;
+  let ahead: string | null = null;
   const next = (): string | null => {
+    if (ahead !== null) {
+      const line = ahead;
+      ahead = null;
+      return line;
+    }
     const { done, value } = lines.next();
     count += 1;
     return done === true || count > MOST_LINES ? null : value;
@@ -58,6 +66,10 @@ export function parseMachineReadable(text: string): MachineInfo {
       for (let closed = isClosed(value.slice(1)); !closed; ) {
         const more = next();
         if (more === null) break;
+        if (RAW.test(key.name) && parts.length === 1 && value.endsWith('"') && keyOf(more) !== null) {
+          ahead = more;
+          break;
+        }
         if (length <= MOST_VALUE) parts.push(more);
         length += more.length + 1;
         closed = isClosed(more);

@@ -53,6 +53,12 @@ it("neither cmd.exe nor PowerShell finds anything to interpret", () => {
   expect(decoded(windowsSpace("C:\\it's"))).toContain("'C:\\it''s'");
 });
 
+it("reads what a program wrote in the machine's code page, and hands it on as UTF-8", () => {
+  const script = decoded(windowsProgram("C:\\VBoxManage.exe", ["list", "vms"]));
+  expect(script).toContain("$u=[Text.UTF8Encoding]::new($false);[Console]::OutputEncoding=$u");
+  expect(script).toContain("$a=[Text.Encoding]::Default;$i.StandardOutputEncoding=$a;$i.StandardErrorEncoding=$a");
+});
+
 it("refuses what cmd.exe would cut off", () => {
   expect(() => encodedPowerShell("x".repeat(4000))).toThrow("too long");
 });

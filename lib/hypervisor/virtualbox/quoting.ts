@@ -42,7 +42,10 @@ export function encodedPowerShell(script: string): string {
   return command;
 }
 
-/** Runs a program with exactly these arguments; its output comes as UTF-8, its exit code is the command's. */
+/**
+ * Runs a program with exactly these arguments; its output comes as UTF-8, its exit code is the command's. VBoxManage
+ * writes into pipes in the ANSI code page, which is what `Default` means in the PowerShell that Windows has.
+ */
 export function windowsProgram(program: string, args: readonly string[]): string {
   return encodedPowerShell(
     [
@@ -53,8 +56,9 @@ export function windowsProgram(program: string, args: readonly string[]): string
       "$i.UseShellExecute=$false",
       "$i.RedirectStandardOutput=$true",
       "$i.RedirectStandardError=$true",
-      "$i.StandardOutputEncoding=$u",
-      "$i.StandardErrorEncoding=$u",
+      "$a=[Text.Encoding]::Default",
+      "$i.StandardOutputEncoding=$a",
+      "$i.StandardErrorEncoding=$a",
       "$p=[Diagnostics.Process]::Start($i)",
       "$e=$p.StandardError.ReadToEndAsync()",
       "[Console]::Out.Write($p.StandardOutput.ReadToEnd())",
