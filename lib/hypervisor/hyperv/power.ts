@@ -6,6 +6,7 @@ import { canPower } from "#lib/domain/vm-rules.ts";
 import { AppError } from "#lib/errors.ts";
 import { abortable } from "#lib/wire/abortable.ts";
 import { number, text, texts } from "#lib/wire/wsman/cim.ts";
+import { followJob } from "./job.ts";
 import { type HypervSession, systemRef, V2 } from "./session.ts";
 
 const LOOK_MS = 300;
@@ -39,7 +40,9 @@ export async function changePower(
   const doing = `${DOING[action]} ${vm.name}`;
   const state = STATE[action];
   if (state === undefined) return shutDown(session, vm, doing, signal);
-  await session.invoke(systemRef(vm.ref), "RequestStateChange", { RequestedState: state }, doing, signal);
+  const output = await session.start(systemRef(vm.ref), "RequestStateChange", { RequestedState: state }, doing, signal);
+  // A machine that takes long to start is not to be stopped by that.
+  await followJob(session, output, doing, signal, true);
 }
 
 /** Only a guest that has the integration services can be asked. */
