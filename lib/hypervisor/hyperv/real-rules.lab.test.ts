@@ -243,6 +243,18 @@ describe.skipIf(reason !== null)(`rules of Hyper-V hosts${reason === null ? "" :
     expect(await told(adapter.power(vm.ref, "shutdown"))).toMatchObject({ code: "no error" });
   });
 
+  it("offers nothing on an ARM machine, and says why", async () => {
+    const [system] = lab.store.all("Win32_OperatingSystem");
+    const before = system!.values["OSArchitecture"] ?? null;
+    system!.values["OSArchitecture"] = "ARM 64-bit Processor";
+    const { firmware, canStartVms, whyNotStart } = await adapter.refreshCapabilities();
+    system!.values["OSArchitecture"] = before;
+    expect(firmware.map(({ available }) => available)).toEqual([false, false]);
+    expect(canStartVms).toBe(false);
+    expect(whyNotStart).toContain("ARM machine");
+    expect((await adapter.refreshCapabilities()).canStartVms).toBe(true);
+  });
+
   it("keeps Windows 10 and 11 from making checkpoints of what it deploys", async () => {
     becomeClient(lab.store);
     const vm = await machine();

@@ -78,5 +78,7 @@ export function windowsSpace(folder: string): string {
 
 /** The folder that VirtualBox was installed in; an empty line when it is not. */
 export function windowsInstallFolder(): string {
-  return encodedPowerShell("[Environment]::GetEnvironmentVariable('VBOX_MSI_INSTALL_PATH','Machine')");
+  return encodedPowerShell(
+    "[Console]::OutputEncoding=[Text.UTF8Encoding]::new($false);[Environment]::GetEnvironmentVariable('VBOX_MSI_INSTALL_PATH','Machine')",
+  );
 }
