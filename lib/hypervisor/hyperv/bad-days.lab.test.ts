@@ -486,16 +486,13 @@ describe.skipIf(reason !== null)(`bad days of a Hyper-V host${reason === null ? 
       await using hasty = await makeHypervDriver(700).open(http(), secret());
       expect((await told(hasty.power(vm.ref, "start"))).code).toBe("host.timeout");
       // A machine that only takes long goes on with its start; whoever gives up takes the job along.
-      const late = AbortSignal.timeout(300);
+      const last = () => lab.store.all("Msvm_ConcreteJob").at(-1)?.values["JobState"];
+      await told(adapter.power(vm.ref, "start", AbortSignal.timeout(300)));
+      expect(last()).toBe(4);
       const cancelled = new AbortController();
       setTimeout(() => cancelled.abort(new AppError("cancelled", "cancelled", "Enough.")), 300);
-      for (const [signal, state] of [
-        [late, 4],
-        [cancelled.signal, 8],
-      ] as const) {
-        await told(adapter.power(vm.ref, "start", signal));
-        expect(lab.store.all("Msvm_ConcreteJob").at(-1)?.values["JobState"]).toBe(state);
-      }
+      await told(adapter.power(vm.ref, "start", cancelled.signal));
+      expect(last()).toBe(8);
       lab.jobs.stuck.clear();
       await adapter.power(vm.ref, "start");
       expect((await adapter.vm(vm.ref)).state).toBe("running");
