@@ -28,6 +28,7 @@ export interface Composing {
   readonly client: VimClient;
   readonly infra: Infrastructure;
   readonly guestId: string;
+  readonly coresPerSocket: number;
   readonly options: CallOptions;
 }
 
@@ -163,7 +164,7 @@ async function hardware(
       : null;
   // The order of the elements is that of the schema: hosts insist on it. vSphere counts memory in MiB and takes multiples of four.
   const megabytes = Math.max(4, Math.ceil(spec.memory / 1024 ** 2 / 4) * 4);
-  return xml`<guestId>${work.guestId}</guestId><numCPUs>${spec.cpus}</numCPUs><memoryMB>${megabytes}</memoryMB>${changes}${diskChanges}${nics}${boot}<firmware>${spec.firmware === "uefi" ? "efi" : "bios"}</firmware>`;
+  return xml`<guestId>${work.guestId}</guestId><numCPUs>${spec.cpus}</numCPUs><numCoresPerSocket>${work.coresPerSocket}</numCoresPerSocket><memoryMB>${megabytes}</memoryMB>${changes}${diskChanges}${nics}${boot}<firmware>${spec.firmware === "uefi" ? "efi" : "bios"}</firmware>`;
 }
 
 async function opaqueOf({ client, options }: Composing, network: Ref): Promise<{ id: string; type: string }> {

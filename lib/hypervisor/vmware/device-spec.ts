@@ -47,13 +47,14 @@ export interface Slot {
   readonly unit: number;
 }
 
-/** Controllers for disks on these buses, in order, and the place of each disk. Throws `host.refused`. */
+/** Controllers for disks on these buses, in order, and the place of each disk. SCSI controllers of all kinds share their numbers. Throws `host.refused`. */
 export function controllersFor(buses: readonly DiskBus[]): {
   readonly changes: readonly XmlText[];
   readonly slots: readonly Slot[];
 } {
   const changes: XmlText[] = [];
   const made = new Map<string, number>();
+  const numbers = new Map<string, number>();
   const used = new Map<DiskBus, number>();
   const slots = buses.map((bus): Slot => {
     const facts = BUS[bus];
@@ -73,11 +74,20 @@ export function controllersFor(buses: readonly DiskBus[]): {
     const key = made.get(`${bus} ${number}`) ?? -(100 + made.size);
     if (!made.has(`${bus} ${number}`)) {
       made.set(`${bus} ${number}`, key);
+      const family = facts.isScsi ? "scsi" : bus;
+      const busNumber = numbers.get(family) ?? 0;
+      if (busNumber >= facts.controllers)
+        throw new AppError(
+          "unprocessable",
+          "host.refused",
+          `A VM takes ${facts.controllers} ${facts.isScsi ? "SCSI" : bus} controllers at most.`,
+        );
+      numbers.set(family, busNumber + 1);
       const shared = facts.isScsi ? xml`<sharedBus>noSharing</sharedBus>` : null;
       changes.push(
         deviceChange(
           "add",
-          typed("device", facts.controller, xml`<key>${key}</key><busNumber>${number}</busNumber>${shared}`),
+          typed("device", facts.controller, xml`<key>${key}</key><busNumber>${busNumber}</busNumber>${shared}`),
         ),
       );
     }
@@ -116,6 +126,9 @@ const NIC: Partial<Record<NicModel, string>> = {
   e1000e: "VirtualE1000e",
 };
 
+/** Ranges that VMware gives addresses out of: as a fixed address a VM with one is refused when it is started. */
+const RESERVED_MAC = /^00:0c:29:|^00:50:56:[4-9a-f]/i;
+
 /** `opaque`: id and type of a network that NSX made. */
 export function nicDevice(
   key: number,
@@ -127,6 +140,13 @@ export function nicDevice(
   const type = NIC[model];
   if (type === undefined)
     throw new AppError("unprocessable", "host.refused", `vSphere has no ${model} network adapters.`);
+  if (mac !== null && RESERVED_MAC.test(mac))
+    throw new AppError(
+      "unprocessable",
+      "host.refused",
+      `vSphere takes no ${mac} as the fixed address of a network adapter: it gives such addresses out itself.`,
+      { hint: "Leave the address to vSphere, or choose one below 00:50:56:40:00:00 or of another manufacturer." },
+    );
   const address =
     mac === null
       ? xml`<addressType>generated</addressType>`

@@ -1,7 +1,7 @@
 /** Everything but VMs: data centres, folders, clusters, hosts, pools, datastores, networks, and how they hang together. */
 import { AppError } from "#lib/errors.ts";
 import { at, all, flagAt, numberAt, textAt, type Element } from "#lib/wire/soap/element.ts";
-import { shownName } from "./name.ts";
+import { escapedName, shownName } from "./name.ts";
 import { retrieveBy, viewSpec, type ObjectValues, type TypePaths } from "./properties.ts";
 import { refOf, refsOf, type Ref } from "./ref.ts";
 import type { CallOptions, VimClient } from "./vim-client.ts";
@@ -18,7 +18,7 @@ const STRUCTURE: readonly TypePaths[] = [
     paths: ["name", "parent", "datastore", "network", "runtime.connectionState", "runtime.inMaintenanceMode"],
   },
   { type: "ResourcePool", paths: ["name", "parent", "owner"] },
-  { type: "Datastore", paths: ["name", "parent", "host", "summary.accessible"] },
+  { type: "Datastore", paths: ["name", "parent", "host", "summary.accessible", "summary.maintenanceMode"] },
   { type: "Network", paths: ["name", "parent", "summary.accessible"] },
   { type: "DistributedVirtualPortgroup", paths: ["key", "config.distributedVirtualSwitch", "tag"] },
   { type: "DistributedVirtualSwitch", paths: ["name", "uuid"] },
@@ -33,6 +33,7 @@ const FIGURES: readonly TypePaths[] = [
 const STRUCTURE_TYPES = [
   "Datacenter",
   "Folder",
+  "StoragePod",
   "ComputeResource",
   "ClusterComputeResource",
   "HostSystem",
@@ -50,7 +51,7 @@ const STRUCTURE_TYPES = [
 const MOST_OBJECTS = 100_000;
 
 /** What only a vCenter knows; an ESXi host may refuse to be asked of it. */
-const VCENTER_ONLY = /Cluster|VirtualApp|Distributed|Opaque/;
+const VCENTER_ONLY = /Cluster|StoragePod|VirtualApp|Distributed|Opaque/;
 
 /** Types and paths to ask this host for, and those of its container view. */
 export function structureOf(client: VimClient): {
@@ -73,6 +74,8 @@ export interface EsxHost extends Entity {
   /** Connected, and takes VMs. */
   readonly usable: boolean;
   readonly threads: number;
+  /** Cores of one processor; 0: unknown. */
+  readonly coresPerSocket: number;
   readonly cpuModel: string | null;
   readonly memory: number;
   /** Bytes. */
@@ -115,6 +118,7 @@ export interface Infrastructure {
   /** Stands for many hosts. */
   readonly isVcenter: boolean;
   readonly datacenters: ReadonlyMap<string, Entity & { readonly vmFolder: Ref | null }>;
+  /** Datastore clusters among them: each is the parent of its datastores. */
   readonly folders: ReadonlyMap<string, Entity>;
   readonly computes: ReadonlyMap<string, Compute>;
   readonly hosts: ReadonlyMap<string, EsxHost>;
@@ -158,7 +162,7 @@ function arrange(objects: readonly ObjectValues[], isVcenter: boolean): Infrastr
     datacenters: byId(
       of("Datacenter").map((object) => ({ ...entity(object), vmFolder: refOf(object.values.get("vmFolder")) })),
     ),
-    folders: byId(of("Folder").map(entity)),
+    folders: byId([...of("Folder"), ...of("StoragePod")].map(entity)),
     computes: byId([...of("ComputeResource"), ...of("ClusterComputeResource")].map(compute)),
     hosts: byId(of("HostSystem").map(host)),
     pools: byId(
@@ -199,6 +203,7 @@ function host(object: ObjectValues): EsxHost {
       values.get("runtime.connectionState")?.text === "connected" &&
       values.get("runtime.inMaintenanceMode")?.text !== "true",
     threads: numberAt(hardware, "numCpuThreads") ?? 0,
+    coresPerSocket: Math.floor((numberAt(hardware, "numCpuCores") ?? 0) / (numberAt(hardware, "numCpuPkgs") ?? 1)) || 0,
     cpuModel: textAt(hardware, "cpuModel"),
     memory: numberAt(hardware, "memorySize") ?? 0,
     // quickStats are in MiB.
@@ -271,15 +276,27 @@ function parentOf(infra: Infrastructure, id: string): string | null {
   return null;
 }
 
-/** As `/folder` wants it: `Europe/Berlin`, without the root of all folders. */
+/**
+ * The data centre of a VM. One inside a vApp has no folder as its parent: its resource pool leads there. Null: it cannot
+ * be seen by this user.
+ */
+export function datacenterOfVm(
+  infra: Infrastructure,
+  { parent, resourcePool }: { readonly parent: Ref | null; readonly resourcePool: Ref | null },
+): Ref | null {
+  const id = datacenterOf(infra, parent?.id ?? null) ?? datacenterOf(infra, resourcePool?.id ?? null);
+  return infra.datacenters.get(id ?? "")?.ref ?? null;
+}
+
+/** As `/folder` wants it: `Europe/Berlin`, without the root of all folders, each name with its escapes. */
 export function datacenterPath(infra: Infrastructure, id: string): string {
   const center = infra.datacenters.get(id);
-  const names = center === undefined ? [] : [center.name];
+  const names = center === undefined ? [] : [escapedName(center.name)];
   let here = center?.parent ?? null;
   for (let depth = 0; here !== null && depth < 64; depth += 1) {
     const folder = infra.folders.get(here);
     if (folder === undefined || folder.parent === null) break;
-    names.push(folder.name);
+    names.push(escapedName(folder.name));
     here = folder.parent;
   }
   return names.reverse().join("/");

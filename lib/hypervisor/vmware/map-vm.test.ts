@@ -50,6 +50,7 @@ const infra: Infrastructure = {
         networks: [],
         usable: true,
         threads: 8,
+        coresPerSocket: 4,
         cpuModel: null,
         memory: 1,
         memoryUsed: 0,
