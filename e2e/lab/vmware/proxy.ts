@@ -30,6 +30,8 @@ export interface VsphereProxy extends AsyncDisposable {
   readonly port: number;
   readonly user: string;
   readonly password: string;
+  /** It answers at `::1` too. */
+  readonly hasIpv6: boolean;
   certificate(): LabCertificate;
   /** Another certificate for connections from now on; those that are open are cut. */
   changeCertificate(): void;
@@ -87,6 +89,7 @@ class Proxy implements VsphereProxy {
   readonly user: string;
   readonly password: string;
   port = 0;
+  hasIpv6 = false;
   readonly #folder = mkdtempSync(join(tmpdir(), "supravisor-vsphere-"));
   readonly #sockets = new Set<Socket>();
   readonly #leases = new Map<string, NfcLease>();
@@ -160,7 +163,10 @@ class Proxy implements VsphereProxy {
     this.#ipv6 = server;
     await new Promise<void>((resolve) => {
       server.once("error", () => resolve());
-      server.listen(port, "::1", resolve);
+      server.listen(port, "::1", () => {
+        this.hasIpv6 = true;
+        resolve();
+      });
     });
   }
 

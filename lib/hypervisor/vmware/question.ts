@@ -14,8 +14,12 @@ export function questionOf(info: Element | undefined): VmQuestion | null {
     .slice(0, LONGEST_TEXT);
   if (info === undefined || text === "") return null;
   const choices = all(at(info, "choice"), "choiceInfo").flatMap((choice) => {
-    const label = textAt(choice, "label") ?? textAt(choice, "summary") ?? "";
-    const words = label.replace("_", "").trim().slice(0, LONGEST_CHOICE);
+    // Some hosts have the key of the text as its label.
+    const label = textAt(choice, "label") ?? "";
+    const words = (label === "" || /^\w+(\.\w+)+$/.test(label) ? (textAt(choice, "summary") ?? label) : label)
+      .replace("_", "")
+      .trim()
+      .slice(0, LONGEST_CHOICE);
     return words === "" ? [] : [words];
   });
   return { text, choices: choices.slice(0, MOST_CHOICES) };
