@@ -10,7 +10,8 @@ import type { Deployment, SentDisk } from "../deployment.ts";
 import { enter, markMadeAside } from "../ledger.ts";
 import { onHost } from "../on-host.ts";
 
-const HOST_MS = 120_000;
+/** The disks are there and verified: the host gets the time that it needs. Adapters end waits that get nowhere. */
+const HOST_MS = 1_800_000;
 const START_MS = 60_000;
 
 export async function makeVm(
