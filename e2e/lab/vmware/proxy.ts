@@ -78,6 +78,13 @@ export interface HeldTask {
 const NOT_FREE =
   /^(ImportVApp|ExportVm|ExportSnapshot|Create.*(_Task|VApp)|CreateVM_Task|ReconfigVM_Task|PowerO.*VM_Task|ResetVM_Task|SuspendVM_Task|Destroy_Task|Rename_Task|RemoveSnapshot_Task|ShutdownGuest|RebootGuest|.*VirtualDisk_Task)$/;
 
+function freeLicence(manager: string): XmlText {
+  const value = new XmlText(
+    '<val xsi:type="ArrayOfLicenseManagerLicenseInfo"><LicenseManagerLicenseInfo><licenseKey>00000-00000-00000-00000-00000</licenseKey><editionKey>esxBasic</editionKey><name>VMware vSphere Hypervisor</name><total>0</total></LicenseManagerLicenseInfo></val>',
+  );
+  return xml`<returnval><objects><obj type="LicenseManager">${manager}</obj><propSet><name>licenses</name>${value}</propSet></objects></returnval>`;
+}
+
 export async function startProxy(vcsim: Vcsim): Promise<VsphereProxy> {
   const proxy = new Proxy(vcsim);
   await proxy.start();
@@ -437,6 +444,8 @@ class Proxy implements VsphereProxy {
       case "RetrievePropertiesEx": {
         const spec = at(call, "specSet");
         const id = textAt(spec, "objectSet", "obj") ?? "";
+        if (this.#restricted && textAt(spec, "propSet", "type") === "LicenseManager")
+          return { result: freeLicence(id) };
         const held = this.#held.get(id);
         if (held !== undefined) {
           const info = new XmlText(

@@ -1,6 +1,7 @@
 /** Everything but VMs: data centres, folders, clusters, hosts, pools, datastores, networks, and how they hang together. */
 import { AppError } from "#lib/errors.ts";
 import { at, all, flagAt, numberAt, textAt, type Element } from "#lib/wire/soap/element.ts";
+import { isReadOnly } from "./licence.ts";
 import { escapedName, shownName } from "./name.ts";
 import { retrieveBy, viewSpec, type ObjectValues, type TypePaths } from "./properties.ts";
 import { refOf, refsOf, type Ref } from "./ref.ts";
@@ -117,6 +118,8 @@ export interface VimNetwork extends Entity {
 export interface Infrastructure {
   /** Stands for many hosts. */
   readonly isVcenter: boolean;
+  /** Its licence lets nobody change anything by the API. */
+  readonly readOnly: boolean;
   readonly datacenters: ReadonlyMap<string, Entity & { readonly vmFolder: Ref | null }>;
   /** Datastore clusters among them: each is the parent of its datastores. */
   readonly folders: ReadonlyMap<string, Entity>;
@@ -129,6 +132,7 @@ export interface Infrastructure {
 
 export async function readInfrastructure(client: VimClient, options: CallOptions = {}): Promise<Infrastructure> {
   const { types, paths } = structureOf(client);
+  const readOnly = await isReadOnly(client, options);
   return withView(client, types, options, async (view) => {
     const found: ObjectValues[] = [];
     const specs = viewSpec("specSet", [...paths, ...FIGURES], view);
@@ -141,11 +145,11 @@ export async function readInfrastructure(client: VimClient, options: CallOptions
           `${client.name} tells of more than ${MOST_OBJECTS} objects.`,
         );
     }
-    return arrange(found, client.isVcenter);
+    return { isVcenter: client.isVcenter, readOnly, ...arrange(found) };
   });
 }
 
-function arrange(objects: readonly ObjectValues[], isVcenter: boolean): Infrastructure {
+function arrange(objects: readonly ObjectValues[]): Omit<Infrastructure, "isVcenter" | "readOnly"> {
   const of = (type: string) => objects.filter((object) => object.ref.type === type);
   const byId = <T extends Entity>(items: readonly T[]): ReadonlyMap<string, T> =>
     new Map(items.map((item) => [item.ref.id, item]));
@@ -158,7 +162,6 @@ function arrange(objects: readonly ObjectValues[], isVcenter: boolean): Infrastr
     ["Network", "DistributedVirtualPortgroup", "OpaqueNetwork"].includes(object.ref.type),
   );
   return {
-    isVcenter,
     datacenters: byId(
       of("Datacenter").map((object) => ({ ...entity(object), vmFolder: refOf(object.values.get("vmFolder")) })),
     ),

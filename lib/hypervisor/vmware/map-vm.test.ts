@@ -13,6 +13,7 @@ const entity = (type: string, id: string, name: string, parent: string | null) =
 
 const infra: Infrastructure = {
   isVcenter: true,
+  readOnly: false,
   datacenters: new Map(
     [entity("Datacenter", "dc1", "Berlin", "root"), entity("Datacenter", "dc2", "Paris", "root")].map(([id, each]) => [
       id,

@@ -206,7 +206,7 @@ describe.skipIf(reason !== null)(`a vCenter in use${because}`, () => {
 });
 
 describe.skipIf(reason !== null)(`an ESXi host with the free licence${because}`, () => {
-  it("lets its disks be read as files, and says that it takes none", async () => {
+  it("lets disks be read as files, and says beforehand that it takes none", async () => {
     await using lab = await startVsphere({ kind: "esx", vms: 1 });
     await using adapter = await vmwareDriver.open(lab.connection, lab.secret);
     const pools = (await inventoryOf(adapter)).filter((item) => item.kind === "pool");
@@ -214,9 +214,19 @@ describe.skipIf(reason !== null)(`an ESXi host with the free licence${because}`,
     const { vm, remove } = await makeVm(adapter, pool);
     lab.proxy.restrict(true);
     expect(await readsByFile(adapter, vm)).toBe(true);
-    const refused = await failure(sendNoise(adapter, specOf(pool, newName(), SIZE), 1));
-    expect(refused.code).toBe("host.read-only");
+    expect(await failure(adapter.power(vm.ref, "start"))).toMatchObject({
+      code: "host.read-only",
+      text: expect.stringContaining("licence") as string,
+    });
+    // Whoever looks at what the host can take learns it before anything is tried.
+    expect(await adapter.refreshCapabilities()).toMatchObject({ canStartVms: false, captureRunning: false });
+    const refused = await failure(adapter.planDisk(specOf(pool, newName(), SIZE)));
+    expect(refused).toMatchObject({
+      code: "pool.not-writable",
+      text: expect.stringContaining("free licence") as string,
+    });
     lab.proxy.restrict(false);
+    await adapter.refreshCapabilities();
     // The one host that there is names itself by a name that only it knows.
     const { thumbprint } = lab.proxy.certificate();
     lab.proxy.nameHost({ address: `esxi-1.invalid:${lab.proxy.port}`, thumbprint });
