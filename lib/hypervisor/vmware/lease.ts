@@ -13,7 +13,7 @@ import { refOf, type Ref } from "./ref.ts";
 import type { VimClient } from "./vim-client.ts";
 import { asAppError, isFault, vimFault, VimFault } from "./vim-fault.ts";
 
-/** Making the VM's files, or the first look at those of an export. */
+/** Making the VM's files, or the first look at those of an export, without any progress. */
 const READY_MS = 300_000;
 const KEEP_MS = 10_000;
 const CLOSE_MS = 1800;
@@ -63,14 +63,18 @@ export class Lease implements AsyncDisposable {
   /** Waits until the lease is ready. Throws AppError in the words of `doing`. */
   static async ready(client: VimClient, self: Ref, doing: string, signal?: AbortSignal): Promise<Lease> {
     const { generation } = client;
-    const until = Date.now() + READY_MS;
+    let until = Date.now() + READY_MS;
+    let percent = "";
     try {
       for (let wait = 20; ; wait = Math.min(wait * 2, 1000)) {
-        const now = await propertiesOf(client, self, ["state", "info", "error"], { signal });
+        const now = await propertiesOf(client, self, ["state", "info", "error", "initializeProgress"], { signal });
         const state = now.get("state")?.text ?? "";
         const info = now.get("info");
         if (state === "ready" && info !== undefined) return new Lease(client, self, doing, info, generation);
         if (state === "error" || state === "done") throw leaseFault(now.get("error"));
+        const reached = now.get("initializeProgress")?.text ?? "";
+        if (reached !== percent) until = Date.now() + READY_MS;
+        percent = reached;
         if (Date.now() > until)
           throw new AppError("unavailable", "host.timeout", `${doing}: the host does not get ready for the transfer.`);
         await delay(wait, undefined, signal === undefined ? {} : { signal });
