@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 import type { VimNetwork } from "./infrastructure.ts";
-import { controllersFor, nicDevice } from "./device-spec.ts";
+import { cdDevice, controllersFor, nicDevice } from "./device-spec.ts";
 
 const NETWORK: VimNetwork = {
   ref: { type: "Network", id: "network-1" },
@@ -32,6 +32,15 @@ describe("devices of a new VM", () => {
     const three = Array.from({ length: 31 }, () => "pvscsi" as const);
     expect(controllersFor([...three, "sas"]).changes).toHaveLength(4);
     expect(() => controllersFor([...three, "sas", "scsi"])).toThrow("4 SCSI controllers");
+  });
+
+  it("have an empty CD drive beside the IDE disks, as long as there is room", () => {
+    const place = (buses: Parameters<typeof controllersFor>[0]) =>
+      /<controllerKey>(\d+)<\/controllerKey><unitNumber>(\d)/.exec(cdDevice(-1, buses)?.text ?? "")?.slice(1);
+    expect(place(["pvscsi"])).toEqual(["200", "0"]);
+    expect(place(["ide", "pvscsi", "ide"])).toEqual(["201", "0"]);
+    expect(place(["ide", "ide", "ide"])).toEqual(["201", "1"]);
+    expect(cdDevice(-1, ["ide", "ide", "ide", "ide"])).toBeNull();
   });
 
   it("have no fixed address out of the ranges that vSphere gives out itself", () => {

@@ -120,6 +120,24 @@ export function diskDevice({ key, file, slot, capacity }: DiskDevice): XmlText {
   );
 }
 
+/** The client's own drive, disconnected: empty until somebody puts an image in. Null: IDE disks have all places there are. */
+export function cdDevice(key: number, buses: readonly DiskBus[]): XmlText | null {
+  const facts = BUS.ide;
+  const taken = buses.filter((bus) => bus === "ide").length;
+  if (facts === undefined || taken >= facts.perController * facts.controllers) return null;
+  const backing = typed(
+    "backing",
+    "VirtualCdromRemotePassthroughBackingInfo",
+    xml`<deviceName></deviceName><exclusive>false</exclusive>`,
+  );
+  const controller = IDE_KEY + Math.floor(taken / facts.perController);
+  return typed(
+    "device",
+    "VirtualCdrom",
+    xml`<key>${key}</key>${backing}<connectable><startConnected>false</startConnected><allowGuestControl>true</allowGuestControl><connected>false</connected></connectable><controllerKey>${controller}</controllerKey><unitNumber>${taken % facts.perController}</unitNumber>`,
+  );
+}
+
 const NIC: Partial<Record<NicModel, string>> = {
   vmxnet3: "VirtualVmxnet3",
   e1000: "VirtualE1000",

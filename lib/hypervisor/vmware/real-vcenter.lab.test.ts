@@ -146,6 +146,8 @@ describe.skipIf(reason !== null)(`a vCenter in use${because}`, () => {
       VirtualMachines: { Config: { Hardware: { NumCPU: number; NumCoresPerSocket: number } } }[];
     };
     expect(seen.VirtualMachines[0]?.Config.Hardware).toMatchObject({ NumCPU: 4, NumCoresPerSocket: 2 });
+    // A drive for the guest tools.
+    expect(await govc(lab, "device.ls", "-vm", vm.name)).toMatch(/^cdrom-/m);
     await remove();
   });
 
