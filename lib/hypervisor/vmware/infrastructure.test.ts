@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { datacenterOf, datacenterOfVm, datacenterPath, folderPath, readInfrastructure } from "./infrastructure.ts";
-import { storagePools } from "./items.ts";
+import { structureItems } from "./items.ts";
 import { hostCoresOf, placeFor } from "./place.ts";
 import { ref } from "./ref.ts";
 import { objectXml, scriptedClient } from "./testing-client.ts";
@@ -41,7 +41,8 @@ const OBJECTS = [
 ];
 
 describe("a vCenter with folders and datastore clusters", () => {
-  const read = () => readInfrastructure(scriptedClient(() => OBJECTS).client);
+  const { client } = scriptedClient(() => OBJECTS);
+  const read = () => readInfrastructure(client);
 
   it("finds the data centre of everything", async () => {
     const infra = await read();
@@ -65,7 +66,8 @@ describe("a vCenter with folders and datastore clusters", () => {
     const place = placeFor(infra, "ds-1", {});
     expect(place.datacenter.id).toBe("dc");
     expect(hostCoresOf(infra, place)).toBe(12);
-    expect(storagePools(infra).map(({ name, writable }) => [name, writable])).toEqual([
+    const pools = (await structureItems(client, infra)).filter((item) => item.kind === "pool");
+    expect(pools.map(({ name, writable }) => [name, writable])).toEqual([
       ["gold-1", true],
       ["gold-2", false],
       ["gold-3", false],

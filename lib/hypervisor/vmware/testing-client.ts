@@ -27,6 +27,8 @@ export function scriptedClient(
   const client = {
     name: "vcenter",
     isVcenter: true,
+    about: {},
+    connection: { host: "vcenter", port: 443 },
     generation: 1,
     service: (name: string) => ref(name, name),
     call: (method: string, self: Ref) => {

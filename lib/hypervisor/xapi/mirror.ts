@@ -28,6 +28,8 @@ const MOST: Partial<Record<RecordClass, number>> = {
   network: 16_384,
   VM: 131_072,
 };
+/** Of the other classes. */
+const MOST_OTHERS = 524_288;
 
 export interface Changed {
   readonly name: RecordClass;
@@ -115,11 +117,12 @@ export class Mirror {
       const record = event.operation === "del" ? null : parseRecord(name, event.snapshot);
       if (record === null) table.delete(event.ref);
       else table.set(event.ref, record);
-      if (table.size > (MOST[name] ?? Number.POSITIVE_INFINITY))
+      const most = MOST[name] ?? MOST_OTHERS;
+      if (table.size > most)
         throw new AppError(
           "unavailable",
           "host.protocol",
-          `${this.#session.name} tells of more than ${MOST[name]} records of the class ${name}.`,
+          `${this.#session.name} tells of more than ${most} records of the class ${name}.`,
         );
     }
     // Whoever looked while this waited saw what was half-way.
