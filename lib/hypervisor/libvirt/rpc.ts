@@ -8,7 +8,7 @@ import { XdrReader } from "#lib/wire/xdr/reader.ts";
 import { XdrWriter } from "#lib/wire/xdr/writer.ts";
 import { Frames } from "./frames.ts";
 import { readError } from "./libvirt-error.ts";
-import { KEEPALIVE_PROGRAM, PROGRAM } from "./procedures.ts";
+import { KEEPALIVE_PROGRAM, patienceOf, PROGRAM } from "./procedures.ts";
 import { type StreamItem, StreamQueue } from "./stream-queue.ts";
 import { LIMITS } from "./types.ts";
 
@@ -27,7 +27,11 @@ const MAX_MESSAGE = 32 * 1024 * 1024;
 export const MAX_STREAM_DATA = 262_120;
 /** Bytes of streams that wait to be taken. */
 const MOST_QUEUED = 32 * 1024 * 1024;
-const CALL_MS = 60_000;
+/**
+ * Calls that are under way at once. libvirtd reads no further from a client that has `max_client_requests` (5) of them,
+ * not even its pings: then a host that works for minutes would look dead.
+ */
+const MOST_CALLS = 4;
 const KEEPALIVE_MS = 5_000;
 /** Silence for so long, in spite of pings: the peer is gone. */
 const DEAD_MS = 30_000;
@@ -64,6 +68,9 @@ export class LibvirtRpc {
   readonly #closed = new Set<(error: AppError) => void>();
   #serial = 0;
   readonly #frames = new Frames({ least: HEADER, most: MAX_MESSAGE }, (whole) => this.#read(whole));
+  /** Serials of calls that the host has and has not answered, whoever still waits for them; and those that wait for their turn. */
+  readonly #underway = new Set<number>();
+  readonly #queue = new Map<number, () => void>();
   #dead: AppError | null = null;
   #lastHeard = Date.now();
   /** Bytes of streams that wait to be taken, and whether the host waits for that. */
@@ -122,11 +129,13 @@ export class LibvirtRpc {
   async #call(serial: number, procedure: number, args: XdrWriter | null, signal?: AbortSignal): Promise<XdrReader> {
     signal?.throwIfAborted();
     if (this.#dead !== null) throw this.#dead;
+    const patience = patienceOf(procedure);
     return new Promise<XdrReader>((resolve, reject) => {
       const done = (): void => {
         clearTimeout(timer);
         signal?.removeEventListener("abort", onAbort);
         this.#waiting.delete(serial);
+        this.#queue.delete(serial);
       };
       const timer = setTimeout(() => {
         done();
@@ -134,11 +143,11 @@ export class LibvirtRpc {
           new AppError(
             "unavailable",
             "host.timeout",
-            `${this.#name} did not answer within ${CALL_MS / 1000} seconds.`,
+            `${this.#name} did not answer within ${patience / 1000} seconds.`,
             { hint: "Look at the host's libvirt." },
           ),
         );
-      }, CALL_MS);
+      }, patience);
       const onAbort = (): void => {
         done();
         reject(signal?.reason);
@@ -154,8 +163,22 @@ export class LibvirtRpc {
           reject(error);
         },
       });
-      this.#send(PROGRAM, procedure, CALL, serial, OK, args?.bytes() ?? Buffer.alloc(0));
+      const send = (): void => {
+        this.#underway.add(serial);
+        this.#send(PROGRAM, procedure, CALL, serial, OK, args?.bytes() ?? Buffer.alloc(0));
+      };
+      if (this.#underway.size < MOST_CALLS) send();
+      else this.#queue.set(serial, send);
     });
+  }
+
+  /** The host has answered: the call that waited longest is next. */
+  #answered(serial: number): void {
+    if (!this.#underway.delete(serial)) return;
+    const next = this.#queue.entries().next().value;
+    if (next === undefined) return;
+    this.#queue.delete(next[0]);
+    next[1]();
   }
 
   /** Calls a procedure that opens a stream under the call's serial. */
@@ -318,6 +341,7 @@ export class LibvirtRpc {
     }
     if (message.program !== PROGRAM) return;
     if (message.type === REPLY) {
+      this.#answered(message.serial);
       const waiting = this.#waiting.get(message.serial);
       if (waiting === undefined) {
         // A stream's failure may come as a late reply to the call that opened it.

@@ -144,7 +144,27 @@ async function openBacking(
     enter(file.name, chain);
     return new FlatDisk(file, 0, file.bytes.size);
   }
-  return (await openLayer(file, chain, signal)).disk;
+  // Nobody said that it is an image: a guest that had it as its raw disk may have written what looks like one.
+  return (await openLayer(backing.format === null ? besideOnly(file) : file, chain, signal)).disk;
+}
+
+/** The file, which reaches only plain files beside it. */
+function besideOnly(file: ImageFile): ImageFile {
+  return {
+    ...file,
+    async sibling(name) {
+      if (!name.includes("/")) return file.sibling(name);
+      throw new AppError(
+        "unprocessable",
+        "image.path-escapes",
+        `${file.name} names ${JSON.stringify(name.slice(0, 200))}, and the image above does not say that ${file.name} is an image: it is not followed.`,
+        {
+          hint: "If it is one, say so with qemu-img rebase -u -F qcow2 on the image above.",
+          details: { file: file.name, path: name.slice(0, 200) },
+        },
+      );
+    },
+  };
 }
 
 async function startsWithMagic(file: ImageFile, signal: AbortSignal | undefined): Promise<boolean> {
