@@ -111,7 +111,9 @@ async function readHostNetworks(
     });
   };
   for (const name of found) if (!others.has(name) && !OF_DOCKER.test(name)) add({ kind: "bridge", name }, true);
-  for (const network of seen) add(network, devices === null || devices.has(inDeviceName(network.name)));
+  // Devices that appeared later are missing where no udev runs: then nothing follows from a name that is not there.
+  const tells = devices !== null && found.every((name) => devices.has(inDeviceName(name)));
+  for (const network of seen) add(network, !tells || devices.has(inDeviceName(network.name)));
   return [...all.values()];
 }
 
