@@ -34,7 +34,7 @@ function host(lease: Answer, agent: Answer, arp: Answer) {
           );
         return [
           { name: "lo", mac: "00:00:00:00:00:00", addresses: ["127.0.0.1"] },
-          { name: "eth0", mac: MAC.toUpperCase(), addresses: answer },
+          { name: "eth0", mac: MAC.toUpperCase(), addresses: [...answer] },
         ];
       },
     },
