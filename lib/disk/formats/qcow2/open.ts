@@ -148,23 +148,8 @@ async function openBacking(
   return (await openLayer(backing.format === null ? besideOnly(file) : file, chain, signal)).disk;
 }
 
-/** The file, which reaches only plain files beside it. */
-function besideOnly(file: ImageFile): ImageFile {
-  return {
-    ...file,
-    async sibling(name) {
-      if (!name.includes("/")) return file.sibling(name);
-      throw new AppError(
-        "unprocessable",
-        "image.path-escapes",
-        `${file.name} names ${JSON.stringify(name.slice(0, 200))}, and the image above does not say that ${file.name} is an image: it is not followed.`,
-        {
-          hint: "If it is one, say so with qemu-img rebase -u -F qcow2 on the image above.",
-          details: { file: file.name, path: name.slice(0, 200) },
-        },
-      );
-    },
-  };
+function besideOnly({ atPath: _paths, ...file }: ImageFile): ImageFile {
+  return file;
 }
 
 async function startsWithMagic(file: ImageFile, signal: AbortSignal | undefined): Promise<boolean> {
@@ -184,7 +169,7 @@ async function sibling(image: ImageFile, name: string, chain: Chain): Promise<Im
       { hint: "Convert the chain to one file first.", details: { file: image.name, path: name.slice(0, 200) } },
     );
   }
-  const file = await image.sibling(name);
+  const file = await (name.includes("/") && image.atPath !== undefined ? image.atPath(name) : image.sibling(name));
   chain.opened.push(file.bytes);
   return file;
 }

@@ -16,6 +16,9 @@ const MISSING_MS = 25_000;
 const AGENT_MS = 2000;
 const AGENT_REST_MS = 600_000;
 
+/** Of one card. */
+const MOST_ADDRESSES = 32;
+
 type ByMac = ReadonlyMap<string, readonly string[]>;
 
 interface Known {
@@ -83,7 +86,7 @@ export class GuestAddresses {
     try {
       const cards = await this.#client.interfaceAddresses(domain, source, AbortSignal.any(signals));
       for (const { mac, addresses } of cards) {
-        const useful = addresses.filter((address) => !isLocal(address));
+        const useful = addresses.filter((address) => !isLocal(address)).slice(0, MOST_ADDRESSES);
         const key = mac?.toLowerCase() ?? "";
         if (useful.length > 0 && !found.has(key)) found.set(key, useful);
       }

@@ -61,6 +61,7 @@ class VolumeChain {
       name: await this.#nameOf(volume, signal),
       bytes,
       sibling: (name) => this.#sibling(volume, name, signal),
+      ...(this.#options.otherPools ? { atPath: (path: string) => this.#elsewhere(volume, path, signal) } : {}),
       [Symbol.asyncDispose]: () => bytes[Symbol.asyncDispose](),
     };
   }
@@ -72,39 +73,25 @@ class VolumeChain {
   }
 
   async #sibling(owner: VolumeRef, name: string, signal?: AbortSignal): Promise<OpenFile> {
-    if (name !== "" && name === basename(name) && name !== "." && name !== "..") {
-      const pool = await this.#told(`Looking for the pool ${owner.pool}`, this.#client.poolByName(owner.pool, signal));
-      const beside = await this.#client.volumeByName(pool, name, signal).catch((cause: unknown) => {
-        if (!(cause instanceof LibvirtError)) throw cause;
-        throw new AppError(
-          "unprocessable",
-          "image.sibling-missing",
-          `${owner.name} needs ${name}, which is not in pool ${owner.pool}.`,
-          { hint: `Refresh the pool on the host: virsh pool-refresh ${owner.pool}.`, cause },
-        );
-      });
-      return this.open(beside, signal);
-    }
-    if (!this.#options.otherPools || name === "" || name.includes("\0")) throw this.#unproven(owner, name);
-    return this.open(await this.#elsewhere(owner, name, signal), signal);
-  }
-
-  #unproven(owner: VolumeRef, name: string): AppError {
-    return new AppError(
-      "unprocessable",
-      "image.path-escapes",
-      `${owner.name} refers to “${name.slice(0, 200)}”, and the host does not say that ${owner.name} is an image that stands on another file: it is not followed.`,
-      { hint: "If it is one, set the format of the disk's driver in the VM's definition on the host (type='qcow2')." },
-    );
+    if (name === "" || name !== basename(name) || name === "." || name === "..") throw unproven(owner, name);
+    const pool = await this.#told(`Looking for the pool ${owner.pool}`, this.#client.poolByName(owner.pool, signal));
+    const beside = await this.#client.volumeByName(pool, name, signal).catch((cause: unknown) => {
+      if (!(cause instanceof LibvirtError)) throw cause;
+      throw new AppError(
+        "unprocessable",
+        "image.sibling-missing",
+        `${owner.name} needs ${name}, which is not in pool ${owner.pool}.`,
+        { hint: `Refresh the pool on the host: virsh pool-refresh ${owner.pool}.`, cause },
+      );
+    });
+    return this.open(beside, signal);
   }
 
   /** A path as libvirt and QEMU read it: from the folder of the file that names it. */
-  async #elsewhere(owner: VolumeRef, name: string, signal?: AbortSignal): Promise<VolumeRef> {
+  async #elsewhere(owner: VolumeRef, name: string, signal?: AbortSignal): Promise<OpenFile> {
     const own = await this.#told(`Looking at ${owner.name}`, this.#client.volumePath(owner, signal));
     const path = resolve(dirname(own), name);
-    try {
-      return await this.#client.volumeByPath(path, signal);
-    } catch (cause) {
+    const found = await this.#client.volumeByPath(path, signal).catch((cause: unknown) => {
       if (!(cause instanceof LibvirtError)) throw cause;
       throw new AppError(
         "unprocessable",
@@ -116,6 +103,18 @@ class VolumeChain {
           cause,
         },
       );
-    }
+    });
+    return this.open(found, signal);
   }
+}
+
+function unproven(owner: VolumeRef, name: string): AppError {
+  return new AppError(
+    "unprocessable",
+    "image.path-escapes",
+    `${owner.name} refers to “${name.slice(0, 200)}”, but nothing beside its own content says that ${owner.name} is an image that stands on another file: a guest could have written that, so it is not followed.`,
+    {
+      hint: "If it is such an image, say so on the host: type='qcow2' at the disk's driver in the VM's definition; or, where another image stands on it, qemu-img rebase -u -F qcow2 on that one.",
+    },
+  );
 }
