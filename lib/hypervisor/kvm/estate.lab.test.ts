@@ -1,7 +1,7 @@
 /** What administrators have on their KVM hosts, on a real libvirtd: disks by volume, chains over pools, bridges, devices. */
 import { execFileSync } from "node:child_process";
 import { randomUUID } from "node:crypto";
-import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import { mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { startLibvirtd, whyNoLibvirtd, type Libvirtd } from "#e2e/lab/libvirt/libvirtd.ts";
@@ -204,6 +204,20 @@ describe.skipIf(reason !== null)(`a KVM host as it is found${reason === null ? "
     // What libvirt chose for it is still what was asked for.
     expect(await adapter.vm(vm.ref)).toMatchObject({ secureBoot: firmware === "secure" });
     await adapter.power(vm.ref, "stop");
+  });
+
+  it("takes the definitions that are made for older and newer hosts", () => {
+    const golden = join(import.meta.dirname, "golden");
+    for (const name of readdirSync(golden)) {
+      // There is no KVM below this libvirtd.
+      const xml = readFileSync(join(golden, name), "utf8")
+        .replace("<domain type='kvm'>", "<domain type='qemu'>")
+        .replace("<cpu mode='host-model'", "<cpu mode='maximum'");
+      const file = join(lab.folder, name);
+      writeFileSync(file, xml);
+      expect(() => lab.virsh("define", file, "--validate"), name).not.toThrow();
+      lab.virsh("undefine", "--nvram", xml.includes("win-01") ? "win-01" : "web-01");
+    }
   });
 
   it("overwrites and reads a block device through libvirt", async () => {
