@@ -44,8 +44,8 @@ describe("networks of a host", () => {
   });
 
   it("are, without that driver, the devices that are called bridges", async () => {
-    const devices = ["eno1", "vmbr0", "br0.20", "br-card", "brother", "virbr0", "vnet3", "lo"];
-    expect(await refs({ devices })).toEqual(["default", "bridge:brother", "bridge:vmbr0"]);
+    const devices = ["eno1", "vmbr0", "br0.20", "br-card", "br-lan", "brother", "virbr0", "vnet3", "lo"];
+    expect(await refs({ devices })).toEqual(["default", "bridge:br-lan", "bridge:vmbr0"]);
     expect(await refs({})).toEqual(["default"]);
   });
 

@@ -34,7 +34,7 @@ async function readNetwork(
 const inDeviceName = (name: string): string => name.replaceAll(/[^A-Za-z0-9]/g, "_");
 const DEVICE = /^net_(.+)_(?:[0-9a-f]{2}_){5}[0-9a-f]{2}$/;
 /** What administrators call their bridges: `br0`, `vmbr1`, `bridge0`. */
-const CALLED_BRIDGE = /^(?:vm|xen|ovs)?br(?:idge)?[-_.]?\w*$/i;
+const CALLED_BRIDGE = /^(?:vm|xen|ovs)?br(?:idge)?(?:\d*|[-_]\w+)$/i;
 /** Docker's: it alone gives addresses there, and its firewall rules are made for its containers. */
 const OF_DOCKER = /^(?:docker\d+|br-[0-9a-f]{12})$/;
 

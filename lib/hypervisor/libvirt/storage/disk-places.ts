@@ -25,7 +25,15 @@ type Client = Pick<
 >;
 
 /** Not in a pool: why. */
-class NotThere extends Error {}
+class NotThere extends Error {
+  /** The pool in whose folder it lies, and which has not seen it. */
+  readonly unseenBy: string | null;
+
+  constructor(message: string, unseenBy: string | null = null) {
+    super(message);
+    this.unseenBy = unseenBy;
+  }
+}
 
 export class DiskPlaces {
   readonly #client: Client;
@@ -73,6 +81,7 @@ export class DiskPlaces {
       if (!(error instanceof LibvirtError || error instanceof NotThere)) throw error;
       const why = error instanceof NotThere ? error.message : `libvirt does not show the disk: ${error.message}.`;
       this.#unknown.set(disk.source, { why, askAt: this.#now() + UNKNOWN_MS });
+      if (error instanceof NotThere && error.unseenBy !== null) this.#lookAgain(error.unseenBy);
       return { ...disk, captureBlocker: why };
     }
   }
@@ -120,16 +129,16 @@ export class DiskPlaces {
     } catch (error) {
       if (!isCode(error, ERROR.noVolume, ERROR.noPool)) throw error;
       if (holding === undefined) throw new NotThere(`${where}, which libvirt finds in none of its pools.`);
-      this.#lookAgain(holding.ref);
       throw new NotThere(
         `${where}, which the pool ${holding.name} has not seen yet. It is being refreshed; if this stays, look at virsh pool-refresh ${holding.name} on the host.`,
+        holding.ref,
       );
     }
   }
 
   /** Not waited for: it takes minutes where images are many and the storage is slow. Its end is an event. */
   #lookAgain(pool: string): void {
-    if (this.#now() < (this.#refreshedAt.get(pool) ?? 0) + UNKNOWN_MS) return;
+    if (this.#now() < (this.#refreshedAt.get(pool) ?? -Infinity) + UNKNOWN_MS) return;
     this.#refreshedAt.set(pool, this.#now());
     const refresh = async (): Promise<void> => {
       await this.#client.poolRefresh(await this.#client.poolByName(pool));

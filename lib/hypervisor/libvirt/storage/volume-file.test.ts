@@ -1,5 +1,5 @@
 /** Chains of qcow2 images that lie in several pools, as snapshots and cloned disks leave them. */
-import { readFileSync } from "node:fs";
+import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { basename, dirname, join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { Scratch } from "#lib/disk/testing/scratch.ts";
@@ -72,11 +72,8 @@ describe("an image whose backing file is named by its path", () => {
 
   beforeAll(async () => {
     scratch = new Scratch();
-    for (const folder of ["a", "b", "elsewhere"]) scratch.raw(`${folder}.raw`, MIB, [[65_536, 4096]]);
-    for (const folder of ["a", "b", "elsewhere"]) {
-      const { mkdirSync } = await import("node:fs");
-      mkdirSync(at(folder));
-    }
+    for (const folder of ["a", "b", "elsewhere"]) mkdirSync(at(folder));
+    scratch.raw("b.raw", MIB, [[65_536, 4096]]);
     scratch.qemuImg("convert", "-O", "qcow2", "b.raw", "b/disk.qcow2");
     scratch.qemuImg("convert", "-O", "qcow2", "b.raw", "elsewhere/disk.qcow2");
     scratch.qemuImg("convert", "-O", "raw", "b.raw", "b/wanted.raw");
@@ -85,7 +82,11 @@ describe("an image whose backing file is named by its path", () => {
     scratch.qemuImg("create", "-q", "-f", "qcow2", "-b", "disk.qcow2", "-F", "qcow2", "a/snap.qcow2");
     scratch.qemuImg("create", "-q", "-f", "qcow2", "-b", "../b/disk.qcow2", "-F", "qcow2", "a/relative.qcow2");
     scratch.qemuImg("create", "-q", "-f", "qcow2", "-b", at("elsewhere/disk.qcow2"), "-F", "qcow2", "a/out.qcow2");
-    scratch.qemuImg("create", "-q", "-f", "qcow2", "-u", "-b", at("a/disk.qcow2"), "a/probed.qcow2", "1M");
+    scratch.qemuImg("create", "-q", "-f", "qcow2", "-b", "disk.qcow2", "-F", "qcow2", "a/probed.qcow2");
+    // Older images do not say which format their backing file has: that extension of the header is an unknown one here.
+    const untold = readFileSync(at("a/probed.qcow2"));
+    untold.writeUInt32BE(0x12345678, untold.indexOf(Buffer.from("e2792aca", "hex")));
+    writeFileSync(at("a/probed.qcow2"), untold);
     scratch.qemuImg("create", "-q", "-f", "qcow2", "-u", "-b", at("a/loop.qcow2"), "-F", "qcow2", "a/loop.qcow2", "1M");
     wanted = await read("b/wanted.raw", "raw");
   });
