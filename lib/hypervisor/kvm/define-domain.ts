@@ -12,6 +12,8 @@ export type DefiningHost = Pick<KvmHost, "version" | "virtType" | "arch" | "hype
 
 /** `<firmware>` with its features: an older libvirt ignores it. */
 const FIRMWARE_FEATURES = 7_002_000;
+/** From then on these features are enough for Secure Boot. */
+const FEATURES_SUFFICE = 8_006_000;
 /** `maximum` is the best that QEMU emulates. */
 const CPU_MAXIMUM = 7_001_000;
 
@@ -39,7 +41,8 @@ function firmwareXml(spec: VmSpec, version: number): string {
   const [names, enabled] = spec.secureBoot ? [["secure-boot", "enrolled-keys"], "yes"] : [["enrolled-keys"], "no"];
   const features = names.map((name) => `\n      <feature enabled='${enabled}' name='${name}'/>`).join("");
   const choice = version < FIRMWARE_FEATURES ? "" : `\n    <firmware>${features}\n    </firmware>`;
-  const loader = spec.secureBoot || version < FIRMWARE_FEATURES ? `\n    <loader secure='${enabled}'/>` : "";
+  const named = version < (spec.secureBoot ? FEATURES_SUFFICE : FIRMWARE_FEATURES);
+  const loader = named ? `\n    <loader secure='${enabled}'/>` : "";
   return choice + loader;
 }
 

@@ -177,6 +177,7 @@ export class LibvirtAdapter<Host extends LibvirtHost> implements HypervisorAdapt
   async #captured(ref: string, diskId: string, signal?: AbortSignal): Promise<VmDisk & { source: string }> {
     // What libvirt did not know a while ago may be known by now.
     this.#places.changed();
+    await this.#told("Reading the storage pools", this.#readPools(signal));
     const vm = await this.vm(ref, signal);
     const disk = vm.disks.find((each) => each.id === diskId);
     if (disk?.source == null) throw new AppError("not-found", "disk.not-found", `${vm.name} has no disk “${diskId}”.`);
