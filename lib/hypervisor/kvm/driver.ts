@@ -21,8 +21,11 @@ const KVM: LibvirtProduct<KvmHost> = {
   canReset: true,
 };
 
-export const kvmDriver: HypervisorDriver<LibvirtConnection, HostSecret> = {
+/** `callMs`: milliseconds that a call waits for its answer. */
+export const makeKvmDriver = (callMs?: number): HypervisorDriver<LibvirtConnection, HostSecret> => ({
   id: "kvm",
-  open: (connection, secret, signal) => openLibvirt(connection, secret, KVM, signal),
+  open: (connection, secret, signal) => openLibvirt(connection, secret, KVM, signal, callMs),
   identify: identifyPeer,
-};
+});
+
+export const kvmDriver = makeKvmDriver();

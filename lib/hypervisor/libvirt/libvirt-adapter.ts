@@ -31,7 +31,7 @@ import type { DiskPlace } from "./storage/disk-place.ts";
 import { DiskPlaces } from "./storage/disk-places.ts";
 import { parseRef } from "./storage/disk-ref.ts";
 import { LibvirtVolumes } from "./storage/volumes.ts";
-import { LibvirtWatch } from "./watch.ts";
+import { LibvirtWatch } from "./inventory/watch.ts";
 
 export class LibvirtAdapter<Host extends LibvirtHost> implements HypervisorAdapter {
   readonly #client: LibvirtClient;

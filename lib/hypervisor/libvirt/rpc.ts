@@ -32,6 +32,8 @@ const MOST_QUEUED = 32 * 1024 * 1024;
  * not even its pings: then a host that works for minutes would look dead.
  */
 const MOST_CALLS = 4;
+/** Bytes of ours that a host may leave unread before its pings are no longer answered. */
+const MOST_UNREAD = 64 * 1024;
 const KEEPALIVE_MS = 5_000;
 /** Silence for so long, in spite of pings: the peer is gone. */
 const DEAD_MS = 30_000;
@@ -62,6 +64,7 @@ interface Waiting {
 export class LibvirtRpc {
   readonly #socket: Duplex;
   readonly #name: string;
+  readonly #callMs: number | null;
   readonly #waiting = new Map<number, Waiting>();
   readonly #streams = new Map<number, OpenStream>();
   readonly #events = new Set<(procedure: number, payload: Buffer) => void>();
@@ -78,9 +81,11 @@ export class LibvirtRpc {
   #held = false;
   #keepalive: NodeJS.Timeout | null = null;
 
-  constructor(socket: Duplex, name: string) {
+  /** `callMs`: how long a call waits for its answer, whichever it is; null: as long as its procedure may take. */
+  constructor(socket: Duplex, name: string, callMs: number | null = null) {
     this.#socket = socket;
     this.#name = name;
+    this.#callMs = callMs;
     socket.on("data", (chunk: Buffer) => this.#take(chunk));
     socket.on("error", (error: Error) => this.#die(error));
     socket.on("end", () => this.#die(null));
@@ -120,7 +125,7 @@ export class LibvirtRpc {
   async call<T>(
     procedure: number,
     args: XdrWriter | null,
-    read: (reader: XdrReader) => T,
+    read: (reader: XdrReader) => T | Promise<T>,
     signal?: AbortSignal,
   ): Promise<T> {
     return read(await this.#call(this.#nextSerial(), procedure, args, signal));
@@ -129,7 +134,7 @@ export class LibvirtRpc {
   async #call(serial: number, procedure: number, args: XdrWriter | null, signal?: AbortSignal): Promise<XdrReader> {
     signal?.throwIfAborted();
     if (this.#dead !== null) throw this.#dead;
-    const patience = patienceOf(procedure);
+    const patience = this.#callMs ?? patienceOf(procedure);
     return new Promise<XdrReader>((resolve, reject) => {
       const done = (): void => {
         clearTimeout(timer);
@@ -336,7 +341,9 @@ export class LibvirtRpc {
 
   #handle(message: Message): void {
     if (message.program === KEEPALIVE_PROGRAM) {
-      if (message.procedure === 1) this.#send(KEEPALIVE_PROGRAM, 2, MESSAGE, 0, OK, Buffer.alloc(0));
+      // One that pings and reads nothing would have its answers pile up here.
+      if (message.procedure === 1 && this.#socket.writableLength < MOST_UNREAD)
+        this.#send(KEEPALIVE_PROGRAM, 2, MESSAGE, 0, OK, Buffer.alloc(0));
       return;
     }
     if (message.program !== PROGRAM) return;

@@ -1,8 +1,10 @@
 /** What cards of guests may hang on: libvirt's networks, then the host's own bridges and cards. */
 import type { Network } from "#lib/domain/inventory.ts";
+import { sortByText } from "#lib/wire/sort-in-slices.ts";
 import type { LibvirtClient } from "../client.ts";
 import { type HostNetwork, hostNetworkRef } from "../host-network.ts";
 import { LibvirtError } from "../libvirt-error.ts";
+import { sideBySide } from "./side-by-side.ts";
 import type { NamedRef } from "../types.ts";
 import { at, parseXml, textAt } from "../xml.ts";
 import { unlessLost } from "./refusals.ts";
@@ -124,12 +126,12 @@ export async function readNetworks(
   signal?: AbortSignal,
 ): Promise<Network[]> {
   const [active, inactive] = await Promise.all([client.networks(true, signal), client.networks(false, signal)]);
-  const networks = await Promise.all([
-    ...active.map((n) => readNetwork(client, n, true, signal)),
-    ...inactive.map((n) => readNetwork(client, n, false, signal)),
-  ]);
+  const networks = [
+    ...(await sideBySide(active, (network) => readNetwork(client, network, true, signal))),
+    ...(await sideBySide(inactive, (network) => readNetwork(client, network, false, signal))),
+  ];
   const known = networks.filter((network) => network !== null);
   const more = await readHostNetworks(client, known, seen, signal);
-  const byName = (a: Network, b: Network): number => a.name.localeCompare(b.name);
-  return [...known.sort(byName), ...more.sort(byName)];
+  const byName = (some: readonly Network[]) => sortByText(some, ({ name }) => name, signal);
+  return [...(await byName(known)), ...(await byName(more))];
 }

@@ -1,7 +1,9 @@
 import type { StoragePool } from "#lib/domain/inventory.ts";
+import { sortByText } from "#lib/wire/sort-in-slices.ts";
 import type { LibvirtClient } from "../client.ts";
 import { LibvirtError } from "../libvirt-error.ts";
 import { BLOCK_FORMATS, poolKind } from "../storage/pool-kinds.ts";
+import { sideBySide } from "./side-by-side.ts";
 import type { NamedRef } from "../types.ts";
 import { parseXml, textAt } from "../xml.ts";
 
@@ -46,9 +48,13 @@ export async function readPool(
 
 export async function readPools(client: Asked, signal?: AbortSignal): Promise<StoragePool[]> {
   const [active, inactive] = await Promise.all([client.pools(true, signal), client.pools(false, signal)]);
-  const pools = await Promise.all([
-    ...active.map((pool) => readPool(client, pool, true, signal)),
-    ...inactive.map((pool) => readPool(client, pool, false, signal)),
-  ]);
-  return pools.filter((pool) => pool !== null).sort((a, b) => a.name.localeCompare(b.name));
+  const pools = [
+    ...(await sideBySide(active, (pool) => readPool(client, pool, true, signal))),
+    ...(await sideBySide(inactive, (pool) => readPool(client, pool, false, signal))),
+  ];
+  return sortByText(
+    pools.filter((pool) => pool !== null),
+    ({ name }) => name,
+    signal,
+  );
 }

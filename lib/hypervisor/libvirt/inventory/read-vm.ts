@@ -4,6 +4,7 @@ import type { LibvirtClient } from "../client.ts";
 import { isCode, LibvirtError } from "../libvirt-error.ts";
 import { mapDomain, mapSnapshot, mapState } from "../map-domain.ts";
 import { ERROR } from "../procedures.ts";
+import { sideBySide } from "./side-by-side.ts";
 import type { DiskPlaces } from "../storage/disk-places.ts";
 import type { DomainRef } from "../types.ts";
 import type { GuestAddresses } from "./guest-addresses.ts";
@@ -42,7 +43,7 @@ export async function completeVm(
     ]);
     const snapshots: VmSnapshot[] = [];
     for (const text of snapshotXmls) snapshots.push(await mapSnapshot(text, signal));
-    const disks = await Promise.all(described.disks.map((disk) => places.locate(disk, signal)));
+    const disks = await sideBySide(described.disks, (disk) => places.locate(disk, signal));
     const vm = { ...described, state: mapState(state), snapshots, disks };
     return { ...vm, nics: await addresses.fill(domain, vm, signal) };
   } catch (error) {
