@@ -57,6 +57,11 @@ export interface ImageFile {
    * Absent: the place cannot list them. For parents that are known by their identity and not by a name.
    */
   siblings?(): Promise<readonly string[]>;
+  /**
+   * A file that the image names by a path of the machine that it still lies on. Which ones may be read, that machine
+   * decides; it throws for the others. Absent: paths are not followed.
+   */
+  atPath?(path: string): Promise<ImageFile>;
   /** A person has said that an image which was not closed cleanly may be read as it is. */
   readonly acceptDirty?: boolean;
 }

@@ -107,6 +107,10 @@ export const StoragePool = z.object({
   /** Can take a new disk from us. */
   writable: z.boolean(),
   whyNotWritable: z.string().nullable(),
+  /** Formats that its disks may have; absent: all that the host takes. */
+  diskFormats: z.array(DiskFormatId).min(1).optional(),
+  /** A new disk takes its whole size from the start; absent: it takes what is stored. */
+  thick: z.boolean().optional(),
 });
 export type StoragePool = z.infer<typeof StoragePool>;
 

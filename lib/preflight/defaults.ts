@@ -49,7 +49,9 @@ export function defaultChoice(image: PreflightImage, host: PreflightHost): Targe
       .sort((a, b) => (b.free ?? 0) - (a.free ?? 0))[0] ?? host.pools[0];
   const network = host.networks.find((candidate) => candidate.active);
   const model = capabilities.nics.find((candidate) => !riskyNic(family, candidate)) ?? capabilities.nics[0];
-  const format = capabilities.diskFormats[0];
+  const format =
+    capabilities.diskFormats.find((candidate) => pool?.diskFormats?.includes(candidate) !== false) ??
+    capabilities.diskFormats[0];
   if (firmware === undefined || bus === undefined || format === undefined || pool === undefined) {
     throw new AppError("unprocessable", "host.no-storage", `${host.name} has no storage pool to put a disk into.`, {
       hint: "Make or activate a pool on the host.",

@@ -299,6 +299,11 @@ const FIRES: Record<string, readonly [PreflightContext, string, Record<string, u
   ],
   "target.no-network": [withChoice({ nic: null }), "info", null],
   "target.format-not-taken": [withChoice({ diskFormat: "vhdx" }), "blocker", { diskFormat: "qcow2" }],
+  "target.pool-format": [
+    withHost({ pools: [pool("default", 50 * GiB, { type: "logical", diskFormats: ["raw"], thick: true })] }),
+    "blocker",
+    { diskFormat: "raw" },
+  ],
   "target.disk-too-large": [
     {
       ...withChoice({ diskFormat: "raw" }),
@@ -381,6 +386,16 @@ describe("preflight", () => {
       severity: "blocker",
       remedy: { label: "Use Generation 1", set: { firmware: "bios", bus: "ide" } },
     });
+  });
+
+  it("counts the whole size where a pool gives no less, and finds no other pool that cannot hold the disk", () => {
+    const thick = { type: "logical", diskFormats: ["raw" as const], thick: true };
+    const pools = [pool("default", 7 * GiB, thick), pool("lvm", 90 * GiB, thick), pool("tiny", 7 * GiB, thick)];
+    const findings = runPreflight({ ...withHost({ pools }), choice: { ...choice, diskFormat: "raw" } });
+    expect(findings).toMatchObject([{ rule: "target.pool-no-room", remedy: { set: { poolRef: "lvm" } } }]);
+    const only = [pool("default", GiB), pool("lvm", 90 * GiB, thick)];
+    expect(runPreflight(withHost({ pools: only }))).toMatchObject([{ rule: "target.pool-no-room", remedy: null }]);
+    expect(defaultChoice(good.image, { ...good.host, pools: only }).diskFormat).toBe("raw");
   });
 
   it("takes what nobody has read of a VM's disk as unknown, not as absent", () => {

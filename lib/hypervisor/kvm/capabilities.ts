@@ -8,12 +8,20 @@ import { all, at, parseXml, textAt, type Xml } from "../libvirt/xml.ts";
 
 export interface KvmHost {
   readonly capabilities: HostCapabilities;
+  /** libvirt's own: 9002000 is 9.2.0. */
+  readonly version: number;
   readonly virtType: "kvm" | "qemu";
+  /** Hyper-V enlightenments that QEMU offers there; null: this libvirt does not tell. */
+  readonly hyperv: readonly string[] | null;
   readonly arch: string;
   readonly cpuModel: string | null;
 }
 
+type Asked = Pick<LibvirtClient, "name" | "capabilities" | "domainCapabilities" | "libVersion">;
+
 const TiB = 1024 ** 4;
+/** Guests of other architectures have other machines, firmware and buses. */
+const ARCH = "x86_64";
 
 function enumValues(node: Xml | undefined, name: string): string[] {
   const found = all(node, "enum").find((each) => textAt(each, "@name") === name);
@@ -21,7 +29,7 @@ function enumValues(node: Xml | undefined, name: string): string[] {
 }
 
 async function domainCapabilities(
-  client: LibvirtClient,
+  client: Asked,
   arch: string,
   machine: string,
   virtType: string,
@@ -36,9 +44,18 @@ async function domainCapabilities(
   }
 }
 
-export async function readKvmHost(client: LibvirtClient, signal?: AbortSignal): Promise<KvmHost> {
-  const root = await parseXml(await client.capabilities(signal), "capabilities", signal);
-  const arch = textAt(root, "host", "cpu", "arch") ?? "x86_64";
+export async function readKvmHost(client: Asked, signal?: AbortSignal): Promise<KvmHost> {
+  const [version, text] = await Promise.all([client.libVersion(signal), client.capabilities(signal)]);
+  const root = await parseXml(text, "capabilities", signal);
+  const arch = textAt(root, "host", "cpu", "arch") ?? ARCH;
+  if (arch !== ARCH) {
+    throw new AppError(
+      "unprocessable",
+      "host.no-hypervisor",
+      `${client.name} is a host for ${arch} guests. Supravisor makes and starts guests for x86-64 only.`,
+      { hint: "Add a KVM host with an Intel or AMD processor." },
+    );
+  }
   const guest = all(root, "guest").find(
     (each) => textAt(each, "os_type") === "hvm" && textAt(each, "arch", "@name") === arch,
   );
@@ -66,8 +83,11 @@ export async function readKvmHost(client: LibvirtClient, signal?: AbortSignal): 
   ];
   const efi = enumValues(at(q35 ?? undefined, "os"), "firmware").includes("efi");
   const maxCpus = Number(textAt(q35 ?? pc ?? undefined, "vcpu", "@max")) || 64;
+  const hyperv = at(q35 ?? undefined, "features", "hyperv");
   return {
+    version,
     virtType,
+    hyperv: hyperv === undefined ? null : enumValues(hyperv, "features"),
     arch,
     cpuModel: textAt(root, "host", "cpu", "model"),
     capabilities: {

@@ -14,12 +14,11 @@ const KVM: LibvirtProduct<KvmHost> = {
   uri: "qemu:///system",
   endings: { qcow2: "qcow2", raw: "img" },
   readHost: readKvmHost,
-  domainXml: (spec, tag, { virtType, arch }, paths) => domainXml(spec, tag, { virtType, arch, paths }),
+  domainXml,
   isControlDomain: () => false,
   // With its managed save, snapshot metadata and NVRAM: 1 + 2 + 4.
   undefineFlags: 7,
   canReset: true,
-  bridges: false,
 };
 
 /** `callMs`: milliseconds that a call waits for its answer. */

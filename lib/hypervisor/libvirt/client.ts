@@ -150,6 +150,18 @@ export class LibvirtClient implements AsyncDisposable {
     );
   }
 
+  /** Names of the host's network devices: `net_br0_52_54_00_…`. */
+  nodeDevices = (signal?: AbortSignal) =>
+    this.#rpc.call(
+      PROC.listAllNodeDevices,
+      // Flag 16: those that are network interfaces.
+      w().int(1).uint(16),
+      (r) => r.list((each) => each.string(), signal),
+      signal,
+    );
+  nodeDeviceXml = (name: string, signal?: AbortSignal) =>
+    this.#rpc.call(PROC.nodeDeviceGetXml, w().string(name).uint(0), (r) => r.string(), signal);
+
   // domains
   domains = (signal?: AbortSignal) =>
     this.#rpc.call(PROC.listAllDomains, w().int(1).uint(0), (r) => r.list(readDomain, signal), signal);
@@ -180,6 +192,25 @@ export class LibvirtClient implements AsyncDisposable {
   /** `flags`: virDomainUndefineFlagsValues; the drivers know some of them. */
   undefine = (domain: DomainRef, flags: number, signal?: AbortSignal) =>
     this.#rpc.call(PROC.domainUndefineFlags, writeDomain(w(), domain).uint(flags), nothing, signal);
+
+  /** What libvirt's leases (0), the guest's agent (1) or the host's ARP table (2) say of its cards. */
+  interfaceAddresses = (domain: DomainRef, source: 0 | 1 | 2, signal?: AbortSignal) =>
+    this.#rpc.call(
+      PROC.domainInterfaceAddresses,
+      writeDomain(w(), domain).uint(source).uint(0),
+      (r) =>
+        r.array((each) => ({
+          name: each.string(),
+          mac: each.optional((text) => text.string()),
+          addresses: each.array((one) => {
+            one.int();
+            const address = one.string();
+            one.uint();
+            return address;
+          }),
+        })),
+      signal,
+    );
 
   async snapshotXmls(domain: DomainRef, signal?: AbortSignal): Promise<string[]> {
     const snapshots = await this.#rpc.call(
@@ -238,11 +269,13 @@ export class LibvirtClient implements AsyncDisposable {
     this.#rpc.call(PROC.volLookupByName, writeNamed(w(), pool).string(name), readVolume, signal);
   volumeByPath = (path: string, signal?: AbortSignal) =>
     this.#rpc.call(PROC.volLookupByPath, w().string(path), readVolume, signal);
+  volumePath = (volume: VolumeRef, signal?: AbortSignal) =>
+    this.#rpc.call(PROC.volGetPath, writeVolume(w(), volume), (r) => r.string(), signal);
   createVolume = (pool: NamedRef, xml: string, signal?: AbortSignal) =>
     this.#rpc.call(PROC.volCreateXml, writeNamed(w(), pool).string(xml).uint(0), readVolume, signal);
   deleteVolume = (volume: VolumeRef, signal?: AbortSignal) =>
     this.#rpc.call(PROC.volDelete, writeVolume(w(), volume).uint(0), nothing, signal);
-  /** `physical`: length of the file. Flag 1 asks for that instead of what is allocated. */
+  /** `type`: 0 a file, 1 a block device. `physical`: length of either. Flag 1 asks for that instead of what is allocated. */
   volumeInfo = (volume: VolumeRef, signal?: AbortSignal) =>
     this.#rpc.call(
       PROC.volGetInfoFlags,
@@ -254,11 +287,30 @@ export class LibvirtClient implements AsyncDisposable {
   volumeXml = (volume: VolumeRef, signal?: AbortSignal) =>
     this.#rpc.call(PROC.volGetXml, writeVolume(w(), volume).uint(0), (r) => r.string(), signal);
 
-  /** Raw bytes of the volume's file; flag 1: holes are told as such. */
-  download = (volume: VolumeRef, offset: number, length: number, signal?: AbortSignal): Promise<RpcStream> =>
-    this.#rpc.openStream(PROC.volDownload, writeVolume(w(), volume).hyper(offset).hyper(length).uint(1), signal);
-  upload = (volume: VolumeRef, signal?: AbortSignal): Promise<RpcStream> =>
-    this.#rpc.openStream(PROC.volUpload, writeVolume(w(), volume).hyper(0).hyper(0).uint(1), signal);
+  /** Raw bytes of the volume. `sparse`: holes are told as such, which only files have. */
+  download = (
+    volume: VolumeRef,
+    range: { readonly offset: number; readonly length: number },
+    sparse: boolean,
+    signal?: AbortSignal,
+  ): Promise<RpcStream> =>
+    this.#rpc.openStream(
+      PROC.volDownload,
+      writeVolume(w(), volume)
+        .hyper(range.offset)
+        .hyper(range.length)
+        .uint(sparse ? 1 : 0),
+      signal,
+    );
+  upload = (volume: VolumeRef, sparse: boolean, signal?: AbortSignal): Promise<RpcStream> =>
+    this.#rpc.openStream(
+      PROC.volUpload,
+      writeVolume(w(), volume)
+        .hyper(0)
+        .hyper(0)
+        .uint(sparse ? 1 : 0),
+      signal,
+    );
 
   /** Registers for everything that has events; calls back until the session ends. */
   async subscribe(listener: (event: LibvirtEvent) => void, signal?: AbortSignal): Promise<void> {

@@ -2,7 +2,7 @@
 import type { HostCapabilities } from "#lib/domain/capabilities.ts";
 import type { DiskFormatId } from "#lib/domain/disk-format.ts";
 import type { PowerAction } from "#lib/domain/hardware.ts";
-import type { InventoryChange, InventoryItem, Vm, VmDisk } from "#lib/domain/inventory.ts";
+import type { InventoryChange, InventoryItem, Network, StoragePool, Vm, VmDisk } from "#lib/domain/inventory.ts";
 import { canPower } from "#lib/domain/vm-rules.ts";
 import { AppError } from "#lib/errors.ts";
 import type {
@@ -17,19 +17,31 @@ import type {
 } from "../adapter.ts";
 import { openImageDisk } from "../image-disk.ts";
 import type { LibvirtClient } from "./client.ts";
-import { readHostFacts, readNetworks, readPools, readVm } from "./inventory.ts";
+import { type HostNetwork, hostNetworksIn } from "./host-network.ts";
+import { GuestAddresses } from "./inventory/guest-addresses.ts";
+import { readHostFacts } from "./inventory/host-facts.ts";
+import { readNetworks } from "./inventory/networks.ts";
+import { readPools } from "./inventory/pools.ts";
+import { completeVm, describeVm } from "./inventory/read-vm.ts";
 import { asAppError, isCode } from "./libvirt-error.ts";
 import { ERROR } from "./procedures.ts";
 import type { LibvirtHost, LibvirtProduct } from "./product.ts";
 import type { DomainRef } from "./types.ts";
-import { LibvirtVolumes } from "./volumes.ts";
-import { LibvirtWatch } from "./watch.ts";
+import type { DiskPlace } from "./storage/disk-place.ts";
+import { DiskPlaces } from "./storage/disk-places.ts";
+import { parseRef } from "./storage/disk-ref.ts";
+import { LibvirtVolumes } from "./storage/volumes.ts";
+import { LibvirtWatch } from "./inventory/watch.ts";
 
 export class LibvirtAdapter<Host extends LibvirtHost> implements HypervisorAdapter {
   readonly #client: LibvirtClient;
   readonly #product: LibvirtProduct<Host>;
   readonly #volumes: LibvirtVolumes;
   readonly #watch: LibvirtWatch;
+  readonly #places: DiskPlaces;
+  readonly #addresses: GuestAddresses;
+  /** What guests hang on beside libvirt's networks, as last seen. */
+  #seen: readonly HostNetwork[] = [];
   #host: Host;
 
   private constructor(client: LibvirtClient, product: LibvirtProduct<Host>, host: Host) {
@@ -38,6 +50,8 @@ export class LibvirtAdapter<Host extends LibvirtHost> implements HypervisorAdapt
     this.#host = host;
     this.#volumes = new LibvirtVolumes(client, product);
     this.#watch = new LibvirtWatch(client);
+    this.#places = new DiskPlaces(client);
+    this.#addresses = new GuestAddresses(client);
   }
 
   /** Owns the client from now on. Throws `host.no-hypervisor` and what libvirt refuses. */
@@ -67,16 +81,37 @@ export class LibvirtAdapter<Host extends LibvirtHost> implements HypervisorAdapt
 
   async *inventory(signal?: AbortSignal): AsyncIterable<InventoryItem> {
     yield await this.#told("Reading the host", readHostFacts(this.#client, this.#host, this.#product.name, signal));
-    yield* await this.#told("Reading the storage pools", readPools(this.#client, signal));
-    yield* await this.#told("Reading the networks", readNetworks(this.#client, this.#product.bridges, signal));
+    yield* await this.#told("Reading the storage pools", this.#readPools(signal));
+    const described: { domain: DomainRef; vm: Vm }[] = [];
     for (const domain of await this.#told("Reading the VMs", this.#client.domains(signal))) {
-      const vm = await this.#readVm(domain, signal);
-      if (vm !== null) yield vm;
+      const vm = this.#product.isControlDomain(domain) ? null : await describeVm(this.#client, domain, signal);
+      if (vm !== null) described.push({ domain, vm });
+    }
+    this.#seen = hostNetworksIn(described.map(({ vm }) => vm));
+    yield* await this.#told("Reading the networks", this.#readNetworks(signal));
+    for (const { domain, vm } of described) {
+      const whole = await completeVm(this.#client, domain, vm, this.#readers, signal);
+      if (whole !== null) yield whole;
     }
   }
 
+  get #readers() {
+    return { places: this.#places, addresses: this.#addresses };
+  }
+
+  async #readPools(signal?: AbortSignal): Promise<StoragePool[]> {
+    const pools = await readPools(this.#client, signal);
+    this.#places.note(pools);
+    return pools;
+  }
+
+  #readNetworks(signal?: AbortSignal): Promise<Network[]> {
+    return readNetworks(this.#client, this.#seen, signal);
+  }
+
   async #readVm(domain: DomainRef, signal?: AbortSignal): Promise<Vm | null> {
-    return this.#product.isControlDomain(domain) ? null : readVm(this.#client, domain, signal);
+    const vm = this.#product.isControlDomain(domain) ? null : await describeVm(this.#client, domain, signal);
+    return vm && completeVm(this.#client, domain, vm, this.#readers, signal);
   }
 
   watch(signal: AbortSignal): AsyncIterable<InventoryChange> {
@@ -85,10 +120,8 @@ export class LibvirtAdapter<Host extends LibvirtHost> implements HypervisorAdapt
         inventory: (stop) => this.inventory(stop),
         readVm: (domain, stop) => this.#readVm(domain, stop),
         readNamed: async (kind, name, stop) => {
-          const all =
-            kind === "pool"
-              ? await readPools(this.#client, stop)
-              : await readNetworks(this.#client, this.#product.bridges, stop);
+          if (kind === "pool") this.#places.changed();
+          const all = kind === "pool" ? await this.#readPools(stop) : await this.#readNetworks(stop);
           return all.find((each) => each.ref === name) ?? null;
         },
       },
@@ -142,6 +175,9 @@ export class LibvirtAdapter<Host extends LibvirtHost> implements HypervisorAdapt
   }
 
   async #captured(ref: string, diskId: string, signal?: AbortSignal): Promise<VmDisk & { source: string }> {
+    // What libvirt did not know a while ago may be known by now.
+    this.#places.changed();
+    await this.#told("Reading the storage pools", this.#readPools(signal));
     const vm = await this.vm(ref, signal);
     const disk = vm.disks.find((each) => each.id === diskId);
     if (disk?.source == null) throw new AppError("not-found", "disk.not-found", `${vm.name} has no disk “${diskId}”.`);
@@ -167,13 +203,14 @@ export class LibvirtAdapter<Host extends LibvirtHost> implements HypervisorAdapt
   async openDisk(ref: string, diskId: string, _plan: CapturePlan, signal?: AbortSignal): Promise<HostDisk> {
     const { source, format } = await this.#captured(ref, diskId, signal);
     const volume = await this.#volumes.byPath(source, signal);
-    return openImageDisk(await this.#volumes.file(volume, signal), format, signal);
+    const file = await this.#volumes.file(volume, { otherPools: format === "qcow2" }, signal);
+    return openImageDisk(file, format, signal);
   }
 
   async openResource(resource: ResourceRef, format: DiskFormatId, signal?: AbortSignal): Promise<HostDisk> {
-    const found = await this.#volumes.find(resource.ref, signal);
-    if (found === null) throw new AppError("not-found", "disk.not-found", `${resource.label} is not on the host.`);
-    return openImageDisk(await this.#volumes.file(found, signal), format, signal);
+    const file = await this.#volumes.made(resource.ref, signal);
+    if (file === null) throw new AppError("not-found", "disk.not-found", `${resource.label} is not on the host.`);
+    return openImageDisk(file, format, signal);
   }
 
   planDisk(spec: DiskSpec, signal?: AbortSignal): Promise<ResourceRef> {
@@ -206,18 +243,16 @@ export class LibvirtAdapter<Host extends LibvirtHost> implements HypervisorAdapt
       throw new AppError("conflict", "vm.exists", `There is a VM “${spec.name}” on this host already.`, {
         hint: "Choose another name.",
       });
-    const paths: string[] = [];
-    for (const disk of spec.disks) {
-      const volume = await this.#volumes.find(disk.resource.ref, signal);
-      if (volume === null)
-        throw new AppError("not-found", "disk.not-found", `${disk.resource.label} is not on the host.`);
-      // For pools of files the key is the path.
-      paths.push(volume.key);
-    }
     // The pools learn what the uploaded files are.
-    const pools = spec.disks.map((disk) => disk.resource.ref.slice(0, disk.resource.ref.lastIndexOf("/")));
-    await this.#volumes.refresh(new Set(pools), signal);
-    const xml = this.#product.domainXml(spec, tag, this.#host, paths);
+    await this.#volumes.refresh(new Set(spec.disks.map(({ resource }) => parseRef(resource.ref).pool)), signal);
+    const places: DiskPlace[] = [];
+    for (const disk of spec.disks) {
+      const place = await this.#volumes.place(disk.resource.ref, signal);
+      if (place === null)
+        throw new AppError("not-found", "disk.not-found", `${disk.resource.label} is not on the host.`);
+      places.push(place);
+    }
+    const xml = this.#product.domainXml(spec, tag, this.#host, places);
     await this.#told(`Defining ${spec.name}`, this.#client.define(xml, signal));
     return this.vm(tag, signal);
   }

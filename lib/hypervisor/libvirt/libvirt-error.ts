@@ -37,7 +37,11 @@ export function readError(reader: XdrReader): LibvirtError {
 /** In the product's words: full pools are told apart, the rest is the host's refusal with its own words. */
 export function asAppError(error: unknown, doing: string): unknown {
   if (!(error instanceof LibvirtError)) return error;
-  if (/no space left|disk quota exceeded|not enough free space/i.test(error.message)) {
+  if (
+    /no space left|disk quota exceeded|not enough free space|insufficient free (?:space|extents)|out of space/i.test(
+      error.message,
+    )
+  ) {
     return new AppError("unprocessable", "pool.full", `${doing}: the storage pool has no room left.`, {
       hint: "Choose another pool, or free space in this one.",
       cause: error,

@@ -2,6 +2,7 @@
 import type { DiskFormatId } from "#lib/domain/disk-format.ts";
 import type { DiskBus, NicModel } from "#lib/domain/hardware.ts";
 import type { Vm, VmDisk, VmNic, VmSnapshot } from "#lib/domain/inventory.ts";
+import { hostNetworkOf, hostNetworkRef } from "./host-network.ts";
 import { all, at, parseXml, sizeAt, textAt, type Xml } from "./xml.ts";
 
 /** virDomainState */
@@ -36,9 +37,6 @@ const FORMAT: Record<string, DiskFormatId> = {
   vdi: "vdi",
 };
 
-/** The reference of a bridge of the host, beside the names of libvirt's networks. */
-export const BRIDGE_PREFIX = "bridge:";
-
 export const NAMESPACE = "https://supravisor.dev/ns/1";
 
 function diskBus(disk: Xml, controllerModel: string | null): DiskBus | null {
@@ -47,11 +45,25 @@ function diskBus(disk: Xml, controllerModel: string | null): DiskBus | null {
   return bus === null ? null : (BUS[bus] ?? null);
 }
 
+/** Kinds that may be volumes of a pool. */
+const READABLE = new Set(["file", "block", "volume"]);
+
 function captureBlocker(disk: Xml): string | null {
-  const type = textAt(disk, "@type");
-  if (type === "file" || type === "volume") return null;
-  if (type === "block") return "The disk is a block device of the host; only volumes in a storage pool can be read.";
-  return `The disk is of the kind “${type ?? "unknown"}”; only volumes in a storage pool can be read.`;
+  const type = textAt(disk, "@type") ?? "unknown";
+  if (READABLE.has(type)) return null;
+  if (type !== "network") return `The disk is of the kind “${type}”; only volumes in a storage pool can be read.`;
+  const protocol = textAt(disk, "source", "@protocol") ?? "unknown";
+  const how =
+    protocol === "rbd"
+      ? "Export it on a Ceph client (rbd export), and import the file."
+      : "Copy it to a pool of files on the host (qemu-img convert) and read it from there.";
+  return `QEMU reaches the disk by the network (${protocol}), and libvirt cannot fetch its bytes. ${how}`;
+}
+
+/** `rbd:pool/image`, as QEMU names it; null: it is none of the network. */
+function networkSource(disk: Xml): string | null {
+  const protocol = textAt(disk, "source", "@protocol");
+  return protocol === null ? null : `${protocol}:${textAt(disk, "source", "@name") ?? ""}`;
 }
 
 /** The one with the lowest place in the order that devices are started from; null: the domain has no such order. */
@@ -74,6 +86,7 @@ function mapDisk(disk: Xml, controllerModel: string | null): VmDisk {
     source:
       textAt(disk, "source", "@file") ??
       textAt(disk, "source", "@dev") ??
+      networkSource(disk) ??
       (pool === null ? null : `${pool}/${volume ?? ""}`),
     storageRef: pool,
     format: FORMAT[textAt(disk, "driver", "@type") ?? ""] ?? null,
@@ -85,7 +98,7 @@ function mapDisk(disk: Xml, controllerModel: string | null): VmDisk {
 }
 
 function mapNic(nic: Xml, index: number, usual: NicModel | null): VmNic {
-  const bridge = textAt(nic, "@type") === "bridge" ? textAt(nic, "source", "@bridge") : null;
+  const onHost = hostNetworkOf(nic);
   const raw = textAt(nic, "model", "@type");
   const network =
     textAt(nic, "source", "@network") ?? textAt(nic, "source", "@bridge") ?? textAt(nic, "source", "@dev");
@@ -94,8 +107,11 @@ function mapNic(nic: Xml, index: number, usual: NicModel | null): VmNic {
     mac: textAt(nic, "mac", "@address"),
     model: raw === null ? usual : (NIC[raw] ?? null),
     modelRaw: raw,
-    networkRef: textAt(nic, "source", "@network") ?? (bridge === null ? null : `${BRIDGE_PREFIX}${bridge}`),
-    networkName: network ?? (textAt(nic, "@type") === "user" ? "user-mode network" : null),
+    networkRef: textAt(nic, "source", "@network") ?? (onHost && hostNetworkRef(onHost)),
+    networkName:
+      onHost?.kind === "macvtap"
+        ? `${onHost.name} (macvtap)`
+        : (network ?? (textAt(nic, "@type") === "user" ? "user-mode network" : null)),
     connected: textAt(nic, "link", "@state") !== "down",
     addresses: [],
   };
@@ -121,6 +137,15 @@ function tagOf(domain: Xml | undefined): string | null {
   return textAt(own, "@tag");
 }
 
+export const mapState = (state: number): Vm["state"] => STATE[state] ?? "unknown";
+
+/** Whether the guest's agent has opened its channel; null: nothing is said, or there is no channel. */
+function agentOf(devices: Xml | undefined): string | null {
+  const channel = all(devices, "channel").find((each) => textAt(each, "target", "@name") === "org.qemu.guest_agent.0");
+  const state = textAt(channel, "target", "@state");
+  return state === null ? null : state === "connected" ? "running" : "not running";
+}
+
 export async function mapDomain(
   xml: string,
   state: number,
@@ -137,17 +162,22 @@ export async function mapDomain(
   const machine = paravirtual ?? textAt(os, "type", "@machine");
   const disks = all(devices, "disk").filter((disk) => (textAt(disk, "@device") ?? "disk") === "disk");
   const first = firstToBoot(disks);
-  // libvirt writes the loader down when the domain first starts; before that the feature says what it will be.
-  const secure =
-    textAt(os, "loader", "@secure") === "yes" ||
-    all(at(os, "firmware"), "feature").some(
-      (feature) => textAt(feature, "@name") === "secure-boot" && textAt(feature, "@enabled") === "yes",
+  const features = all(at(os, "firmware"), "feature");
+  const feature = (name: string): string | null =>
+    textAt(
+      features.find((each) => textAt(each, "@name") === name),
+      "@enabled",
     );
+  // libvirt writes the loader down when the domain first starts; before that the feature says what it will be. Firmware
+  // that could check signatures checks none without enrolled keys.
+  const secure =
+    (textAt(os, "loader", "@secure") === "yes" || feature("secure-boot") === "yes") &&
+    feature("enrolled-keys") !== "no";
   return {
     kind: "vm",
     ref: textAt(domain, "uuid") ?? "",
     name: textAt(domain, "name") ?? "",
-    state: STATE[state] ?? "unknown",
+    state: mapState(state),
     cpus: Number(textAt(domain, "vcpu", "@current") ?? textAt(domain, "vcpu")) || null,
     memory: sizeAt(domain, "currentMemory") ?? sizeAt(domain, "memory"),
     firmware: paravirtual !== undefined ? null : uefi ? "uefi" : "bios",
@@ -156,6 +186,7 @@ export async function mapDomain(
     machine,
     description: textAt(domain, "description"),
     startedAt: null,
+    tools: agentOf(devices),
     disks: disks.map((disk) => ({
       ...mapDisk(disk, textAt(scsi, "@model")),
       ...(disk === first ? { boot: true } : {}),

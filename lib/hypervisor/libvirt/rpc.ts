@@ -8,7 +8,7 @@ import { XdrReader } from "#lib/wire/xdr/reader.ts";
 import { XdrWriter } from "#lib/wire/xdr/writer.ts";
 import { Frames } from "./frames.ts";
 import { readError } from "./libvirt-error.ts";
-import { KEEPALIVE_PROGRAM, PROGRAM } from "./procedures.ts";
+import { KEEPALIVE_PROGRAM, patienceOf, PROGRAM } from "./procedures.ts";
 import { type StreamItem, StreamQueue } from "./stream-queue.ts";
 import { LIMITS } from "./types.ts";
 
@@ -27,7 +27,11 @@ const MAX_MESSAGE = 32 * 1024 * 1024;
 export const MAX_STREAM_DATA = 262_120;
 /** Bytes of streams that wait to be taken. */
 const MOST_QUEUED = 32 * 1024 * 1024;
-const CALL_MS = 60_000;
+/**
+ * Calls that are under way at once. libvirtd reads no further from a client that has `max_client_requests` (5) of them,
+ * not even its pings: then a host that works for minutes would look dead.
+ */
+const MOST_CALLS = 4;
 /** Bytes of ours that a host may leave unread before its pings are no longer answered. */
 const MOST_UNREAD = 64 * 1024;
 const KEEPALIVE_MS = 5_000;
@@ -60,13 +64,16 @@ interface Waiting {
 export class LibvirtRpc {
   readonly #socket: Duplex;
   readonly #name: string;
-  readonly #callMs: number;
+  readonly #callMs: number | null;
   readonly #waiting = new Map<number, Waiting>();
   readonly #streams = new Map<number, OpenStream>();
   readonly #events = new Set<(procedure: number, payload: Buffer) => void>();
   readonly #closed = new Set<(error: AppError) => void>();
   #serial = 0;
   readonly #frames = new Frames({ least: HEADER, most: MAX_MESSAGE }, (whole) => this.#read(whole));
+  /** Serials of calls that the host has and has not answered, whoever still waits for them; and those that wait for their turn. */
+  readonly #underway = new Set<number>();
+  readonly #queue = new Map<number, () => void>();
   #dead: AppError | null = null;
   #lastHeard = Date.now();
   /** Bytes of streams that wait to be taken, and whether the host waits for that. */
@@ -74,8 +81,8 @@ export class LibvirtRpc {
   #held = false;
   #keepalive: NodeJS.Timeout | null = null;
 
-  /** `callMs`: how long a call waits for its answer. */
-  constructor(socket: Duplex, name: string, callMs = CALL_MS) {
+  /** `callMs`: how long a call waits for its answer, whichever it is; null: as long as its procedure may take. */
+  constructor(socket: Duplex, name: string, callMs: number | null = null) {
     this.#socket = socket;
     this.#name = name;
     this.#callMs = callMs;
@@ -127,11 +134,13 @@ export class LibvirtRpc {
   async #call(serial: number, procedure: number, args: XdrWriter | null, signal?: AbortSignal): Promise<XdrReader> {
     signal?.throwIfAborted();
     if (this.#dead !== null) throw this.#dead;
+    const patience = this.#callMs ?? patienceOf(procedure);
     return new Promise<XdrReader>((resolve, reject) => {
       const done = (): void => {
         clearTimeout(timer);
         signal?.removeEventListener("abort", onAbort);
         this.#waiting.delete(serial);
+        this.#queue.delete(serial);
       };
       const timer = setTimeout(() => {
         done();
@@ -139,11 +148,11 @@ export class LibvirtRpc {
           new AppError(
             "unavailable",
             "host.timeout",
-            `${this.#name} did not answer within ${this.#callMs / 1000} seconds.`,
+            `${this.#name} did not answer within ${patience / 1000} seconds.`,
             { hint: "Look at the host's libvirt." },
           ),
         );
-      }, this.#callMs);
+      }, patience);
       const onAbort = (): void => {
         done();
         reject(signal?.reason);
@@ -159,8 +168,22 @@ export class LibvirtRpc {
           reject(error);
         },
       });
-      this.#send(PROGRAM, procedure, CALL, serial, OK, args?.bytes() ?? Buffer.alloc(0));
+      const send = (): void => {
+        this.#underway.add(serial);
+        this.#send(PROGRAM, procedure, CALL, serial, OK, args?.bytes() ?? Buffer.alloc(0));
+      };
+      if (this.#underway.size < MOST_CALLS) send();
+      else this.#queue.set(serial, send);
     });
+  }
+
+  /** The host has answered: the call that waited longest is next. */
+  #answered(serial: number): void {
+    if (!this.#underway.delete(serial)) return;
+    const next = this.#queue.entries().next().value;
+    if (next === undefined) return;
+    this.#queue.delete(next[0]);
+    next[1]();
   }
 
   /** Calls a procedure that opens a stream under the call's serial. */
@@ -325,6 +348,7 @@ export class LibvirtRpc {
     }
     if (message.program !== PROGRAM) return;
     if (message.type === REPLY) {
+      this.#answered(message.serial);
       const waiting = this.#waiting.get(message.serial);
       if (waiting === undefined) {
         // A stream's failure may come as a late reply to the call that opened it.

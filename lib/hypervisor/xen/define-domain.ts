@@ -1,24 +1,17 @@
 /** The XML of a new Xen domain. Every word that comes from outside is escaped. */
 import type { NicModel } from "#lib/domain/hardware.ts";
 import type { VmSpec } from "../adapter.ts";
-import { BRIDGE_PREFIX, NAMESPACE } from "../libvirt/map-domain.ts";
+import { interfaceXml } from "../libvirt/host-network.ts";
+import { NAMESPACE } from "../libvirt/map-domain.ts";
+import type { DiskPlace } from "../libvirt/storage/disk-place.ts";
 import { escapeXml as x } from "../libvirt/xml.ts";
 import type { XenHost } from "./capabilities.ts";
 
 const NIC: Partial<Record<NicModel, string>> = { netfront: "netfront", rtl8139: "rtl8139", e1000: "e1000" };
 
-/** A bridge of the host, or a network of libvirt. */
-function nicXml(nic: VmSpec["nics"][number], hvm: boolean): string {
-  const source = nic.networkRef.startsWith(BRIDGE_PREFIX)
-    ? { type: "bridge", xml: `<source bridge='${x(nic.networkRef.slice(BRIDGE_PREFIX.length))}'/>` }
-    : { type: "network", xml: `<source network='${x(nic.networkRef)}'/>` };
-  // A paravirtual guest has no other card.
-  const model = hvm ? `\n      <model type='${NIC[nic.model] ?? "netfront"}'/>` : "";
-  const mac = nic.mac === null ? "" : `\n      <mac address='${x(nic.mac)}'/>`;
-  return `    <interface type='${source.type}'>
-      ${source.xml}${model}${mac}
-    </interface>`;
-}
+/** A paravirtual guest has no choice of cards. */
+const nicXml = (nic: VmSpec["nics"][number], hvm: boolean): string =>
+  interfaceXml(nic, hvm ? (NIC[nic.model] ?? "netfront") : null);
 
 function bootXml({ hvm, ovmf, arch }: XenHost, spec: VmSpec): string {
   if (!hvm)
@@ -35,14 +28,19 @@ function bootXml({ hvm, ovmf, arch }: XenHost, spec: VmSpec): string {
   <features><acpi/><apic/><pae/></features>`;
 }
 
-/** `paths`: the disks on the host, in the spec's order. */
-export function xenDomainXml(spec: VmSpec, tag: string, host: XenHost, paths: readonly string[]): string {
+/** `places`: the disks on the host, in the spec's order. */
+export function xenDomainXml(spec: VmSpec, tag: string, host: XenHost, places: readonly DiskPlace[]): string {
   const disks = spec.disks.map((disk, index) => {
     // Names count over both buses: xvda and hda are the same device to the firmware.
     const target = `${disk.bus === "ide" ? "hd" : "xvd"}${String.fromCharCode(97 + (index % 26))}`;
-    return `    <disk type='file' device='disk'>
-      <driver name='qemu' type='${disk.format === "qcow2" ? "qcow2" : "raw"}'/>
-      <source file='${x(paths[index] ?? "")}'/>
+    const { path, block } = places[index] ?? { path: "", block: false };
+    // Devices of the host go to the guest without QEMU between.
+    const driver = block
+      ? "<driver name='phy' type='raw'/>"
+      : `<driver name='qemu' type='${disk.format === "qcow2" ? "qcow2" : "raw"}'/>`;
+    return `    <disk type='${block ? "block" : "file"}' device='disk'>
+      ${driver}
+      <source ${block ? "dev" : "file"}='${x(path)}'/>
       <target dev='${target}' bus='${disk.bus === "ide" ? "ide" : "xen"}'/>
     </disk>`;
   });
@@ -62,7 +60,7 @@ export function xenDomainXml(spec: VmSpec, tag: string, host: XenHost, paths: re
   <memory unit='b'>${spec.memory}</memory>
   <vcpu>${spec.cpus}</vcpu>
 ${bootXml(host, spec)}
-  <clock offset='utc'/>
+  <clock offset='${spec.guest?.family === "windows" ? "localtime" : "utc"}'/>
   <on_poweroff>destroy</on_poweroff>
   <on_reboot>restart</on_reboot>
   <on_crash>destroy</on_crash>

@@ -20,7 +20,6 @@ const XEN: LibvirtProduct<XenHost> = {
   // With its managed save; libxl refuses the other flags.
   undefineFlags: 1,
   canReset: false,
-  bridges: true,
 };
 
 export const xenDriver: HypervisorDriver<LibvirtConnection, HostSecret> = {

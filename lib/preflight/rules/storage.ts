@@ -1,18 +1,33 @@
-import { DISK_FORMAT_LABEL } from "#lib/domain/disk-format.ts";
+import { DISK_FORMAT_LABEL, type DiskFormatId } from "#lib/domain/disk-format.ts";
+import type { StoragePool } from "#lib/domain/inventory.ts";
 import { formatBytes } from "#lib/format/bytes.ts";
 import type { KnownContext, PreflightRule } from "../context.ts";
 
 /** Space that should be left in a pool: below it snapshots and growth of thin disks fail first. */
 const THIN_MARGIN = 0.1;
 
-function largestPool({ host }: KnownContext, needed: number) {
-  return host.pools
-    .filter((pool) => pool.active && pool.writable && pool.free !== null && pool.free > needed)
+/** Bytes that the disks take in this pool; null while unknown. */
+function neededIn(pool: StoragePool, { storedBytes, image }: KnownContext): number | null {
+  return pool.thick === true ? image.disks.reduce((sum, disk) => sum + disk.virtualSize, 0) : storedBytes;
+}
+
+const takes = (pool: StoragePool, format: DiskFormatId): boolean => pool.diskFormats?.includes(format) !== false;
+
+function largestPool(ctx: KnownContext) {
+  return ctx.host.pools
+    .filter(
+      (pool) =>
+        pool.active &&
+        pool.writable &&
+        takes(pool, ctx.choice.diskFormat) &&
+        pool.free !== null &&
+        pool.free > (neededIn(pool, ctx) ?? 0),
+    )
     .sort((a, b) => (b.free ?? 0) - (a.free ?? 0))[0];
 }
 
-const otherPool = (ctx: KnownContext, needed: number) => {
-  const pool = largestPool(ctx, needed);
+const otherPool = (ctx: KnownContext) => {
+  const pool = largestPool(ctx);
   return pool === undefined || pool.ref === ctx.choice.poolRef
     ? null
     : { label: `Use ${pool.name}`, set: { poolRef: pool.ref } };
@@ -33,6 +48,28 @@ export const storageRules: readonly PreflightRule[] = [
           source: "live host",
           remedy:
             format === undefined ? null : { label: `Use ${DISK_FORMAT_LABEL[format]}`, set: { diskFormat: format } },
+        },
+      ];
+    },
+  },
+  {
+    id: "target.pool-format",
+    about: "The chosen storage pool holds no disks of this format.",
+    check: (ctx) => {
+      const { host, choice } = ctx;
+      const pool = host.pools.find((candidate) => candidate.ref === choice.poolRef);
+      if (pool === undefined || takes(pool, choice.diskFormat)) return [];
+      const format = host.capabilities.diskFormats.find((candidate) => takes(pool, candidate));
+      return [
+        {
+          severity: "blocker",
+          field: "format",
+          message: `The storage pool ${pool.name} (${pool.type}) holds no ${DISK_FORMAT_LABEL[choice.diskFormat]} disks.`,
+          source: "live host",
+          remedy:
+            format === undefined
+              ? otherPool(ctx)
+              : { label: `Use ${DISK_FORMAT_LABEL[format]}`, set: { diskFormat: format } },
         },
       ];
     },
@@ -87,7 +124,7 @@ export const storageRules: readonly PreflightRule[] = [
               field: "pool",
               message: `${ctx.host.name} has no storage pool “${ctx.choice.poolRef}”.`,
               source: "live host",
-              remedy: otherPool(ctx, ctx.storedBytes ?? 0),
+              remedy: otherPool(ctx),
             },
           ],
   },
@@ -103,7 +140,7 @@ export const storageRules: readonly PreflightRule[] = [
           field: "pool",
           message: pool.whyNotWritable ?? `The storage pool ${pool.name} is not active.`,
           source: "live host",
-          remedy: otherPool(ctx, ctx.storedBytes ?? 0),
+          remedy: otherPool(ctx),
         },
       ];
     },
@@ -113,14 +150,15 @@ export const storageRules: readonly PreflightRule[] = [
     about: "The chosen storage pool has no room for the disks.",
     check: (ctx) => {
       const pool = ctx.host.pools.find((candidate) => candidate.ref === ctx.choice.poolRef);
-      if (pool?.free == null || ctx.storedBytes === null || ctx.storedBytes <= pool.free) return [];
+      const needed = pool === undefined ? null : neededIn(pool, ctx);
+      if (pool?.free == null || needed === null || needed <= pool.free) return [];
       return [
         {
           severity: "blocker",
           field: "pool",
-          message: `The disks take ${formatBytes(ctx.storedBytes)}, and ${pool.name} has ${formatBytes(pool.free)} free.`,
+          message: `The disks take ${formatBytes(needed)}, and ${pool.name} has ${formatBytes(pool.free)} free.`,
           source: "live host",
-          remedy: otherPool(ctx, ctx.storedBytes),
+          remedy: otherPool(ctx),
         },
       ];
     },
@@ -130,8 +168,9 @@ export const storageRules: readonly PreflightRule[] = [
     about: "After this the pool is over 90 % full.",
     check: (ctx) => {
       const pool = ctx.host.pools.find((candidate) => candidate.ref === ctx.choice.poolRef);
-      if (pool?.free == null || pool.capacity === null || pool.capacity === 0 || ctx.storedBytes === null) return [];
-      const left = pool.free - ctx.storedBytes;
+      const needed = pool === undefined ? null : neededIn(pool, ctx);
+      if (pool?.free == null || pool.capacity === null || pool.capacity === 0 || needed === null) return [];
+      const left = pool.free - needed;
       if (left < 0 || left >= pool.capacity * THIN_MARGIN) return [];
       return [
         {
@@ -139,7 +178,7 @@ export const storageRules: readonly PreflightRule[] = [
           field: "pool",
           message: `${formatBytes(left)} of ${formatBytes(pool.capacity)} will be left in ${pool.name}.`,
           source: "live host",
-          remedy: otherPool(ctx, ctx.storedBytes),
+          remedy: otherPool(ctx),
         },
       ];
     },
@@ -150,7 +189,8 @@ export const storageRules: readonly PreflightRule[] = [
     check: (ctx) => {
       const pool = ctx.host.pools.find((candidate) => candidate.ref === ctx.choice.poolRef);
       const full = ctx.image.disks.reduce((sum, disk) => sum + disk.virtualSize, 0);
-      if (pool?.free == null || ctx.storedBytes === null || ctx.storedBytes > pool.free || full <= pool.free) return [];
+      if (pool?.free == null || pool.thick === true) return [];
+      if (ctx.storedBytes === null || ctx.storedBytes > pool.free || full <= pool.free) return [];
       return [
         {
           severity: "info",

@@ -13,7 +13,8 @@ import { onHost } from "../on-host.ts";
 import type { Reading } from "../source.ts";
 
 const TASK = new URL("../../transfer/tasks/deploy-disk.task.ts", import.meta.url);
-const HOST_MS = 60_000;
+/** A host may look through its whole pool first; it is not asked twice, and one that is gone is noticed long before. */
+const HOST_MS = 15 * 60_000;
 /** No byte for this long: the host or the network is gone without having said so. */
 const STALL_MS = 120_000;
 /** A host that lends a VM's disk first makes a snapshot, merges a chain, looks for data. */

@@ -144,7 +144,12 @@ async function openBacking(
     enter(file.name, chain);
     return new FlatDisk(file, 0, file.bytes.size);
   }
-  return (await openLayer(file, chain, signal)).disk;
+  // Nobody said that it is an image: a guest that had it as its raw disk may have written what looks like one.
+  return (await openLayer(backing.format === null ? besideOnly(file) : file, chain, signal)).disk;
+}
+
+function besideOnly({ atPath: _paths, ...file }: ImageFile): ImageFile {
+  return file;
 }
 
 async function startsWithMagic(file: ImageFile, signal: AbortSignal | undefined): Promise<boolean> {
@@ -164,7 +169,7 @@ async function sibling(image: ImageFile, name: string, chain: Chain): Promise<Im
       { hint: "Convert the chain to one file first.", details: { file: image.name, path: name.slice(0, 200) } },
     );
   }
-  const file = await image.sibling(name);
+  const file = await (name.includes("/") && image.atPath !== undefined ? image.atPath(name) : image.sibling(name));
   chain.opened.push(file.bytes);
   return file;
 }

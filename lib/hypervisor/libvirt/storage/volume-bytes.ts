@@ -1,11 +1,12 @@
-/** A volume's file as bytes: read in windows at any place, written once from front to back. */
+/** A volume as bytes: read in windows at any place, written once from front to back. */
 import type { ByteSink, ByteSource } from "#lib/disk/io.ts";
 import { AppError } from "#lib/errors.ts";
-import type { LibvirtClient } from "./client.ts";
-import { asAppError } from "./libvirt-error.ts";
-import type { RpcStream } from "./rpc.ts";
-import type { VolumeRef } from "./types.ts";
+import type { LibvirtClient } from "../client.ts";
+import { asAppError } from "../libvirt-error.ts";
+import type { RpcStream } from "../rpc.ts";
+import type { VolumeRef } from "../types.ts";
 
+const ZEROS = Buffer.alloc(1024 * 1024);
 const WINDOW = 4 * 1024 * 1024;
 /** Memory for one open volume: 12 windows. */
 const KEPT = 12;
@@ -13,7 +14,11 @@ const KEPT = 12;
 const AHEAD = 3;
 
 /** Each window is one short download; neighbours are fetched ahead, so that reading in order runs at the wire's speed. */
-export function volumeSource(client: LibvirtClient, volume: VolumeRef, size: number): ByteSource {
+export function volumeSource(
+  client: LibvirtClient,
+  volume: VolumeRef,
+  { size, block }: { readonly size: number; readonly block: boolean },
+): ByteSource {
   const windows = new Map<number, Promise<Buffer>>();
   let last = -1;
 
@@ -21,7 +26,7 @@ export function volumeSource(client: LibvirtClient, volume: VolumeRef, size: num
     const offset = index * WINDOW;
     const length = Math.min(WINDOW, size - offset);
     const bytes = Buffer.alloc(length);
-    const stream = await client.download(volume, offset, length);
+    const stream = await client.download(volume, { offset, length }, !block);
     try {
       let at = 0;
       for (let item = await stream.next(); item !== null; item = await stream.next()) {
@@ -83,15 +88,33 @@ export function volumeSource(client: LibvirtClient, volume: VolumeRef, size: num
   };
 }
 
-/** Bytes go as they come; gaps go as holes. Disposing without commit breaks the upload off and leaves the volume. */
-export function volumeSink(client: LibvirtClient, stream: RpcStream, volume: VolumeRef): ByteSink {
+export interface SinkTarget {
+  readonly volume: VolumeRef;
+  /** The size of a block device: what is on it from before has to be written over. Null: a new file, whose holes are zeros. */
+  readonly device: number | null;
+}
+
+/**
+ * Bytes go as they come; gaps go as holes into a file, and as zeros onto a block device. Disposing without commit
+ * breaks the upload off and leaves the volume.
+ */
+export function volumeSink(client: LibvirtClient, stream: RpcStream, { volume, device }: SinkTarget): ByteSink {
   const doing = `Writing ${volume.name} into pool ${volume.pool} of ${client.name}`;
   let at = 0;
   let over = false;
-  const skip = async (to: number): Promise<void> => {
+  const skip = async (to: number, signal?: AbortSignal): Promise<void> => {
     if (to < at) throw new AppError("internal", "io.backwards", "A stream cannot go back.");
-    if (to > at) await stream.hole(to - at);
-    at = to;
+    if (device === null) {
+      if (to > at) await stream.hole(to - at);
+      at = to;
+      return;
+    }
+    while (at < to) {
+      signal?.throwIfAborted();
+      const length = Math.min(ZEROS.length, to - at);
+      await stream.write(ZEROS.subarray(0, length));
+      at += length;
+    }
   };
   const told = async <T>(work: Promise<T>): Promise<T> => {
     try {
@@ -104,12 +127,13 @@ export function volumeSink(client: LibvirtClient, stream: RpcStream, volume: Vol
     seekable: false,
     async write(offset, bytes, signal) {
       signal?.throwIfAborted();
-      await told(skip(offset));
+      await told(skip(offset, signal));
       await told(stream.write(bytes));
       at += bytes.length;
     },
     async commit(length, signal) {
-      await told(skip(length));
+      // Beyond the disk's end, too: the guest must not see what the device held for another one.
+      await told(skip(Math.max(length, device ?? 0), signal));
       await told(stream.finish(signal));
       over = true;
     },

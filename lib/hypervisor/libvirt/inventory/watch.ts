@@ -1,10 +1,10 @@
 /** Changes of a host behind libvirt: its events, and from time to time a look at everything that has none. */
 import type { InventoryChange, InventoryItem, Vm } from "#lib/domain/inventory.ts";
 import type { AppError } from "#lib/errors.ts";
-import type { LibvirtClient, LibvirtEvent } from "./client.ts";
-import { asAppError } from "./libvirt-error.ts";
-import type { DomainRef } from "./types.ts";
-import { Told } from "../told.ts";
+import type { LibvirtClient, LibvirtEvent } from "../client.ts";
+import { asAppError } from "../libvirt-error.ts";
+import type { DomainRef } from "../types.ts";
+import { Told } from "../../told.ts";
 
 /** Free space, snapshots and memory change without an event. */
 const RELIST_MS = 30_000;
