@@ -6,6 +6,7 @@ import { readJson } from "#lib/wire/json/read-json.ts";
 import type { Element } from "#lib/wire/soap/element.ts";
 import { parseXmlInSlices } from "#lib/wire/soap/xml-reader.ts";
 import type { CimInstance } from "#lib/wire/wsman/cim.ts";
+import { SLICE_MS } from "#lib/wire/slices.ts";
 import { readBody } from "#lib/wire/wsman/message.ts";
 import { XdrReader } from "#lib/wire/xdr/reader.ts";
 import { CLASSES, indexed } from "./hyperv/machine-facts.ts";
@@ -103,12 +104,12 @@ describe("the event loop goes on while a host's answer is read", () => {
     ["Hyper-V's switches", () => networksOf(instances, instances)],
   ])("%s", async (_what, work) => {
     // A machine that is busy with other things holds up the loop as well: the best of three counts.
-    let least = 1;
-    for (let run = 0; run < 3 && least > 0.25; run += 1) {
+    let least = Number.POSITIVE_INFINITY;
+    for (let run = 0; run < 3 && least >= 1; run += 1) {
       const { total, longest } = await watched(work);
-      expect(total).toBeGreaterThan(100);
-      least = Math.min(least, longest / total);
+      // A quarter of the work, or some slices where a fast machine needs no more for all of it.
+      least = Math.min(least, longest / Math.max(total / 4, 5 * SLICE_MS));
     }
-    expect(least).toBeLessThan(0.25);
+    expect(least).toBeLessThan(1);
   });
 });

@@ -2,7 +2,7 @@
 import { setImmediate as turn } from "node:timers/promises";
 
 /** Milliseconds of one slice. A request that waits behind it does not notice. */
-const SLICE_MS = 8;
+export const SLICE_MS = 8;
 
 export class Slices {
   #since = performance.now();
