@@ -1,10 +1,20 @@
-/** Just enough of FAT12/16/32 to find boot loaders in an EFI system partition. Source: Microsoft FAT specification 1.03. */
+/** Just enough of FAT12/16/32 to find boot loaders. Source: Microsoft FAT specification 1.03. */
 import type { Window } from "./window.ts";
 
 interface Entry {
+  /** As it was written: the long name where there is one. */
   readonly name: string;
   readonly directory: boolean;
   readonly cluster: number;
+  readonly size: number;
+}
+
+/** A program for UEFI firmware. */
+export interface EfiProgram {
+  /** From the root: `EFI/BOOT/BOOTX64.EFI`. */
+  readonly path: string;
+  /** Its first bytes, at most a page. */
+  readonly head: Buffer;
 }
 
 /** A directory of an EFI partition has a few entries, not thousands. */
@@ -35,7 +45,8 @@ async function layoutOf(part: Window): Promise<Layout | null> {
   const rootLength = rootEntries * 32;
   const data = rootOffset + Math.ceil(rootLength / sector) * sector;
   const clusters = Math.floor((sectors * sector - data) / (perCluster * sector));
-  const bits = clusters < 4085 ? 12 : clusters < 65525 ? 16 : 32;
+  // FAT32 keeps the FAT's length in its wider field: small EFI partitions are made so with fewer clusters than it should have.
+  const bits = boot.readUInt16LE(22) === 0 ? 32 : clusters < 4085 ? 12 : 16;
   return {
     bits,
     clusterBytes: perCluster * sector,
@@ -71,43 +82,99 @@ async function readChain(part: Window, layout: Layout, first: number, left: { by
   return Buffer.concat(pieces);
 }
 
+/** Thirteen characters of a long name, in three places of its entry. */
+const LONG_PARTS = [
+  [1, 11],
+  [14, 26],
+  [28, 32],
+] as const;
+
 function parseDirectory(bytes: Buffer): Entry[] {
   const entries: Entry[] = [];
+  // Parts of a long name stand before its entry, the last one first.
+  let long = "";
   for (let at = 0; at + 32 <= bytes.length; at += 32) {
     const first = bytes[at];
     if (first === 0) break;
     const attributes = bytes.readUInt8(at + 11);
-    // Deleted, long-name parts and the volume label.
-    if (first === 0xe5 || attributes % 16 === 0x0f || Math.floor(attributes / 8) % 2 === 1) continue;
-    const base = bytes.toString("latin1", at, at + 8).trimEnd();
-    const extension = bytes.toString("latin1", at + 8, at + 11).trimEnd();
+    if (first !== 0xe5 && attributes === 0x0f) {
+      const text = LONG_PARTS.map(([from, to]) => bytes.toString("utf16le", at + from, at + to)).join("");
+      // Bit 6: a new name begins.
+      long = text + (bytes.readUInt8(at) >= 0x40 ? "" : long.slice(0, 255));
+      continue;
+    }
+    const name = long.split("\0", 1)[0] ?? "";
+    long = "";
+    // Deleted, and the volume label.
+    if (first === 0xe5 || Math.floor(attributes / 8) % 2 === 1) continue;
     entries.push({
-      name: (extension === "" ? base : `${base}.${extension}`).toUpperCase(),
+      name: name === "" ? shortName(bytes, at) : name,
       directory: Math.floor(attributes / 16) % 2 === 1,
       cluster: bytes.readUInt16LE(at + 20) * 65536 + bytes.readUInt16LE(at + 26),
+      size: bytes.readUInt32LE(at + 28),
     });
   }
   return entries;
 }
 
-/** Upper-case 8.3 paths of the loaders below /EFI, e.g. `EFI/BOOT/BOOTX64.EFI`. */
-export async function listEfiLoaders(part: Window): Promise<string[]> {
-  const layout = await layoutOf(part);
-  if (layout === null) return [];
-  const left = { bytes: MOST_READ };
+/** Windows NT's flags in byte 12 say which half is written small. */
+function shortName(bytes: Buffer, at: number): string {
+  const flags = bytes.readUInt8(at + 12);
+  const half = (from: number, to: number, mask: number): string => {
+    const text = bytes.toString("latin1", at + from, at + to).trimEnd();
+    return Math.floor(flags / mask) % 2 === 1 ? text.toLowerCase() : text;
+  };
+  const [base, extension] = [half(0, 8, 8), half(8, 11, 16)];
+  return extension === "" ? base : `${base}.${extension}`;
+}
+
+async function readRoot(part: Window, layout: Layout, left: { bytes: number }): Promise<Entry[]> {
   const root =
     "cluster" in layout.root
       ? await readChain(part, layout, layout.root.cluster, left)
       : await part.read(layout.root.offset, layout.root.length);
-  if (root === null) return [];
-  const efi = parseDirectory(root).find((entry) => entry.directory && entry.name === "EFI");
-  if (efi === undefined) return [];
-  const loaders: string[] = [];
-  for (const vendor of parseDirectory(await readChain(part, layout, efi.cluster, left)).slice(0, 64)) {
-    if (!vendor.directory || vendor.name.startsWith(".")) continue;
-    for (const file of parseDirectory(await readChain(part, layout, vendor.cluster, left)).slice(0, 256)) {
-      if (!file.directory && file.name.endsWith(".EFI")) loaders.push(`EFI/${vendor.name}/${file.name}`);
+  return root === null ? [] : parseDirectory(root);
+}
+
+/** Names in the root directory, in capitals. */
+export async function listFatRoot(part: Window): Promise<string[]> {
+  const layout = await layoutOf(part);
+  if (layout === null) return [];
+  return (await readRoot(part, layout, { bytes: MOST_READ })).map(({ name }) => name.toUpperCase());
+}
+
+/** Folders below /EFI and their own: `EFI/Microsoft/Boot` is the deepest that any system has. */
+const DEEPEST = 2;
+const MOST_FOLDERS = 64;
+const MOST_FILES = 256;
+const MOST_PROGRAMS = 256;
+
+/** Programs below /EFI. What is empty, or no program by its first bytes, is none whatever its name. */
+export async function listEfiPrograms(part: Window): Promise<EfiProgram[]> {
+  const layout = await layoutOf(part);
+  if (layout === null) return [];
+  const left = { bytes: MOST_READ };
+  const efi = (await readRoot(part, layout, left)).find(
+    (entry) => entry.directory && entry.name.toUpperCase() === "EFI",
+  );
+  const programs: EfiProgram[] = [];
+  const seen = new Set<number>();
+  const look = async (folder: Entry, path: string, depth: number): Promise<void> => {
+    if (seen.has(folder.cluster)) return;
+    seen.add(folder.cluster);
+    const entries = parseDirectory(await readChain(part, layout, folder.cluster, left));
+    for (const file of entries.filter(({ directory }) => !directory).slice(0, MOST_FILES)) {
+      if (!file.name.toUpperCase().endsWith(".EFI") || file.size === 0 || programs.length >= MOST_PROGRAMS) continue;
+      const length = Math.min(4096, layout.clusterBytes);
+      left.bytes -= length;
+      const head = left.bytes < 0 ? null : await part.read(layout.clusterOffset(file.cluster), length);
+      if (head?.toString("latin1", 0, 2) === "MZ")
+        programs.push({ path: `${path}/${file.name}`, head: head.subarray(0, file.size) });
     }
-  }
-  return loaders;
+    if (depth === 0) return;
+    const folders = entries.filter(({ directory, name }) => directory && !name.startsWith("."));
+    for (const inner of folders.slice(0, MOST_FOLDERS)) await look(inner, `${path}/${inner.name}`, depth - 1);
+  };
+  if (efi !== undefined) await look(efi, "EFI", DEEPEST);
+  return programs;
 }
