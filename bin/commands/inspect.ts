@@ -55,7 +55,12 @@ async function inspectPackage(source: string, options: InspectOptions, signal: A
   const disks: (ImageFacts & { entry: string; label: string; guest: GuestFacts })[] = [];
   for (const { entry, label, open } of container.disks) {
     await using opened = await open({ signal });
-    disks.push({ ...opened.facts, entry, label, guest: await inspectGuest(opened.disk, { image: opened.facts, signal }) });
+    disks.push({
+      ...opened.facts,
+      entry,
+      label,
+      guest: await inspectGuest(opened.disk, { image: opened.facts, signal }),
+    });
   }
   const { kind, machine, hints, files, details, notes } = container;
   if (options.json) {

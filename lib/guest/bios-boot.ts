@@ -34,11 +34,9 @@ const BOOT_PARTITIONS = ["BIOS boot", "FreeBSD boot"];
 
 function onGpt({ partitions, hybridActive }: PartitionTable, active: boolean, uefi: boolean): BiosBoot {
   const own = partitions.find(({ type }) => BOOT_PARTITIONS.includes(type));
-  if (own !== undefined)
-    return yes(`boot code in the first sector and a ${own.type} partition (${own.index})`);
+  if (own !== undefined) return yes(`boot code in the first sector and a ${own.type} partition (${own.index})`);
   const marked = partitions.find(({ bootable }) => bootable);
-  if (marked !== undefined)
-    return yes(`boot code in the first sector, and partition ${marked.index} is marked for it`);
+  if (marked !== undefined) return yes(`boot code in the first sector, and partition ${marked.index} is marked for it`);
   if (hybridActive) return yes("boot code in the first sector, and an active partition in its own table");
   // Windows writes its code to every disk, and it finds nothing there.
   if (active) return no("The boot code in the first sector starts an active partition, and there is none.");

@@ -46,8 +46,7 @@ export async function systemOn(part: Window, { id }: FileSystem): Promise<System
 }
 
 async function unixOn(reader: FileReader | null, name: string): Promise<SystemOn> {
-  if (reader === null || !(await reader.exists("/")))
-    return { os: null, unread: `${name} that could not be read` };
+  if (reader === null || !(await reader.exists("/"))) return { os: null, unread: `${name} that could not be read` };
   for (const path of ["/etc/os-release", "/usr/lib/os-release"]) {
     const bytes = await reader.readFile(path);
     const os = bytes === null ? null : parseOsRelease(bytes.toString("utf8"));

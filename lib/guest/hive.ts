@@ -13,7 +13,11 @@ const MOST_VALUES = 1024;
 type Read = (cell: number, least: number) => Promise<Buffer | null>;
 
 /** Values of the key as text, by their names; null: the key is not there. `path` with backslashes. */
-export async function hiveValues(hive: FileBytes, path: string, names: readonly string[]): Promise<Map<string, string> | null> {
+export async function hiveValues(
+  hive: FileBytes,
+  path: string,
+  names: readonly string[],
+): Promise<Map<string, string> | null> {
   const head = await hive.read(0, 64);
   if (head === null || head.toString("latin1", 0, 4) !== "regf") return null;
   let left = MOST_CELLS;
@@ -49,7 +53,10 @@ async function subkey(read: Read, key: Buffer, name: string): Promise<Buffer | n
       else if (kind !== "lh" || bytes.readUInt32LE(at + 4) === hashOf(name)) {
         const found = await read(cell, 76);
         if (found === null) return null;
-        if (found.toString("latin1", 0, 2) === "nk" && nameAt(found, 76, found.readUInt16LE(72), found.readUInt16LE(2) & 0x20).toUpperCase() === name)
+        if (
+          found.toString("latin1", 0, 2) === "nk" &&
+          nameAt(found, 76, found.readUInt16LE(72), found.readUInt16LE(2) & 0x20).toUpperCase() === name
+        )
           return found;
       }
     }

@@ -120,7 +120,9 @@ class Findings {
       if (looked !== null && system !== null)
         await this.#lookForSystem(looked, system, `Logical volume ${group.name}/${name}`);
       else if (looked === null)
-        this.unread.push(`Logical volume ${group.name}/${name} is not on this disk alone: a system on it is not known.`);
+        this.unread.push(
+          `Logical volume ${group.name}/${name} is not on this disk alone: a system on it is not known.`,
+        );
     }
     this.notes.push(
       `${place} is LVM: volume group ${group.name} with ${words.length === 0 ? "no logical volumes" : words.join(", ")}.`,

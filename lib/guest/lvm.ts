@@ -84,9 +84,7 @@ function groupOf(text: string | null, id: string, part: Window): VolumeGroup | n
         name,
         volumes: volumes.flatMap(([volume, each]) => {
           const stands = section(each);
-          return stands === null || !isVisible(stands)
-            ? []
-            : [{ name: volume, content: linear(stands, own, part) }];
+          return stands === null || !isVisible(stands) ? [] : [{ name: volume, content: linear(stands, own, part) }];
         }),
       };
     }
@@ -116,7 +114,8 @@ function linear(volume: LvmSection, own: { disk: string; start: number; extent: 
     const segment = section(volume.get(`segment${index}`));
     const extents = segment?.get("extent_count");
     const stripes = segment?.get("stripes");
-    if (segment?.get("type") !== "striped" || segment.get("stripe_count") !== 1 || typeof extents !== "number") return null;
+    if (segment?.get("type") !== "striped" || segment.get("stripe_count") !== 1 || typeof extents !== "number")
+      return null;
     const [disk, first] = Array.isArray(stripes) ? stripes : [];
     if (disk !== own.disk || typeof first !== "number" || extents <= 0 || first < 0) return null;
     const length = extents * own.extent;

@@ -140,8 +140,7 @@ export class NtfsReader {
     records.delete(number);
     for (const extension of records) {
       const more = await this.#recordOf(extension);
-      if (more !== null)
-        found.push(...attributesOf(more).filter((each) => each.type === type && each.name === name));
+      if (more !== null) found.push(...attributesOf(more).filter((each) => each.type === type && each.name === name));
     }
     return found.sort((a, b) => a.firstCluster - b.firstCluster);
   }

@@ -212,7 +212,8 @@ async function readMbr(disk: Window, entries: readonly MbrEntry[], sectorSize: n
   const notes: string[] = [];
   const add = (index: number, entry: MbrEntry, base: number): void => {
     const start = (base + entry.start) * sectorSize;
-    if (start + entry.length * sectorSize > disk.size) notes.push(`Partition ${index} goes beyond the end of the disk.`);
+    if (start + entry.length * sectorSize > disk.size)
+      notes.push(`Partition ${index} goes beyond the end of the disk.`);
     partitions.push({
       index,
       start,

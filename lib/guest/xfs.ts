@@ -137,9 +137,7 @@ export class XfsReader implements FileReader {
       if (node?.kind === LINK) {
         if (links >= MOST_LINKS) return null;
         const target = await this.#linkTarget(node);
-        return target === null
-          ? null
-          : this.#find([target, ...parts.slice(index + 1)].join("/"), links + 1, parent);
+        return target === null ? null : this.#find([target, ...parts.slice(index + 1)].join("/"), links + 1, parent);
       }
     }
     return node;
