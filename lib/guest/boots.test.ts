@@ -39,7 +39,12 @@ describe("what a disk boots with", () => {
   it.each([
     ["GRUB's own partition", BIOS_BOOT, {}, { bios: true, uefi: true }],
     ["FreeBSD's own partition", FREEBSD_BOOT, {}, { bios: true, uefi: true }],
-    ["a partition that is marked for BIOS, as SYSLINUX has it", LINUX, { legacy: true, code: "Missing OS" }, { bios: true, uefi: true }],
+    [
+      "a partition that is marked for BIOS, as SYSLINUX has it",
+      LINUX,
+      { legacy: true, code: "Missing OS" },
+      { bios: true, uefi: true },
+    ],
     ["Windows' code, which finds nothing active on GPT", LINUX, { code: WINDOWS_CODE }, { bios: false, uefi: true }],
     ["no boot code", BIOS_BOOT, { code: null }, { bios: false, uefi: true }],
   ] as const)("GPT with an ESP, and %s", async (_name, type, more, boots) => {
@@ -96,7 +101,13 @@ describe("what a disk boots with", () => {
   it.each([
     ["Windows' code and an active partition with code", WINDOWS_CODE, true, "BOOTMGR is missing", true],
     ["Windows' code and an active partition without", WINDOWS_CODE, true, null, false],
-    ["Windows' code and an active partition that is not for starting", WINDOWS_CODE, true, "This is not a bootable disk", false],
+    [
+      "Windows' code and an active partition that is not for starting",
+      WINDOWS_CODE,
+      true,
+      "This is not a bootable disk",
+      false,
+    ],
     ["Windows' code and nothing active", WINDOWS_CODE, false, "BOOTMGR is missing", false],
     ["SYSLINUX's code and EXTLINUX in the active partition", "Missing operating system.", true, "EXTLINUX", true],
     ["GRUB and nothing active", "GRUB \0Geom\0Hard Disk\0Read\0 Error", false, null, true],
@@ -147,7 +158,11 @@ describe("partition tables", () => {
     writeMbr(mbrDisk, [{ type: 0x0c, start: 256, length: 1024 }]);
     fallback().copy(mbrDisk, MIB);
     const mbr = await inspectGuest(memoryDisk(mbrDisk), said);
-    expect(mbr).toMatchObject({ partitionTable: "mbr", sectorSize: 4096, partitions: [{ start: MIB, length: 4 * MIB }] });
+    expect(mbr).toMatchObject({
+      partitionTable: "mbr",
+      sectorSize: 4096,
+      partitions: [{ start: MIB, length: 4 * MIB }],
+    });
     expect(mbr.notes.join()).toContain("4 KiB sectors");
   });
 
@@ -155,7 +170,9 @@ describe("partition tables", () => {
     const disk = gptDisk(LINUX, fallback());
     const guest = await inspectGuest(memoryDisk(disk), { image: { details: { logicalSectorSize: 4096 } } });
     expect(guest).toMatchObject({ sectorSize: 512, boots: { uefi: true } });
-    expect(guest.notes).toEqual(["The image says that its sectors have 4096 bytes, but its partition table was made for 512."]);
+    expect(guest.notes).toEqual([
+      "The image says that its sectors have 4096 bytes, but its partition table was made for 512.",
+    ]);
   });
 
   it("that are lost, though the first sector speaks of one", async () => {

@@ -67,7 +67,12 @@ export const LINUX = "0fc63daf-8483-4772-8e79-3d69d8477de4";
 
 function guidBytes(guid: string): Buffer {
   const hex = Buffer.from(guid.replaceAll("-", ""), "hex");
-  return Buffer.concat([hex.subarray(0, 4).reverse(), hex.subarray(4, 6).reverse(), hex.subarray(6, 8).reverse(), hex.subarray(8)]);
+  return Buffer.concat([
+    hex.subarray(0, 4).reverse(),
+    hex.subarray(4, 6).reverse(),
+    hex.subarray(6, 8).reverse(),
+    hex.subarray(8),
+  ]);
 }
 
 /** Writes both tables and the protective entry. */
