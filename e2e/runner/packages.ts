@@ -25,6 +25,7 @@ const PACKAGES = [
   "kmod",
   "e2fsprogs",
   "xfsprogs",
+  "ntfs-3g",
   "gdisk",
   "mtools",
   "dosfstools",

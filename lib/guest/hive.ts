@@ -7,6 +7,8 @@ import type { FileBytes } from "./ntfs.ts";
 const BINS = 4096;
 /** Keys and lists that are looked at for one path. */
 const MOST_CELLS = 20_000;
+/** Lists of lists of one key. */
+const MOST_LISTS = 4096;
 const MOST_CELL = 64 * 1024;
 const MOST_VALUES = 1024;
 
@@ -49,7 +51,8 @@ async function subkey(read: Read, key: Buffer, name: string): Promise<Buffer | n
     const end = Math.min(bytes.length, 4 + bytes.readUInt16LE(2) * width);
     for (let at = 4; at + width <= end; at += width) {
       const cell = bytes.readUInt32LE(at);
-      if (kind === "ri") lists.push(cell);
+      if (kind === "ri" && lists.length < MOST_LISTS) lists.push(cell);
+      else if (kind === "ri") return null;
       else if (kind !== "lh" || bytes.readUInt32LE(at + 4) === hashOf(name)) {
         const found = await read(cell, 76);
         if (found === null) return null;

@@ -15,7 +15,7 @@ import { WINDOWS } from "./windows.ts";
 /** More than these are listed, not looked into. */
 const MOST_LOOKED_INTO = 64;
 /** Logical volumes, of all groups on the disk. */
-const MOST_VOLUMES = 64;
+const MOST_VOLUMES = 32;
 
 export interface InspectOptions {
   /** What the image's format tells: some know the size of a sector. */
@@ -98,6 +98,7 @@ class Findings {
 
   async #lookForSystem(part: Window, system: FileSystem, place: string): Promise<void> {
     this.#systems.add(system.id);
+    if (this.os !== null && this.os.family !== "windows") return;
     const { os, unread } = await systemOn(part, system);
     if (unread !== null) this.unread.push(`${place} is ${unread}: a system on it is not known.`);
     // Windows beside another system is the one that a boot manager offers second.

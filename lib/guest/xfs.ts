@@ -15,8 +15,8 @@ const MOST_EXTENTS = 8192;
 /** Blocks of one file's tree of extents. */
 const MOST_NODES = 256;
 const MOST_DEPTH = 5;
-/** Bytes that are read of one file system: paths of many large directories end there. */
-const MOST_READ = 32 * 1024 * 1024;
+/** Bytes that are read of one file system, and held of its files: paths of many large directories end there. */
+const MOST_READ = 64 * 1024 * 1024;
 
 const DIRECTORY = 4;
 const FILE = 8;
@@ -235,6 +235,8 @@ export class XfsReader implements FileReader {
     if (extents === null) return null;
     const { blockSize } = this.#geometry;
     const blocks = Math.ceil(size / blockSize);
+    this.#left -= size;
+    if (this.#left < 0) return null;
     const out = Buffer.alloc(blocks * blockSize);
     let end = 0;
     for (const { logical, physical, count, unwritten } of extents) {
