@@ -26,6 +26,7 @@ const PACKAGES = [
   "e2fsprogs",
   "xfsprogs",
   "ntfs-3g",
+  "btrfs-progs",
   "gdisk",
   "mtools",
   "dosfstools",

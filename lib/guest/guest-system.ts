@@ -1,5 +1,6 @@
 /** Which operating system a file system holds. */
 import type { GuestFacts } from "#lib/domain/guest.ts";
+import { BtrfsReader } from "./btrfs.ts";
 import { ExtReader } from "./ext.ts";
 import type { FileReader } from "./file-reader.ts";
 import type { FileSystem } from "./file-system.ts";
@@ -19,7 +20,6 @@ const NOTHING: SystemOn = { os: null, unread: null };
 
 /** They may hold a system, and nothing here looks into them. */
 const UNREAD: Readonly<Record<string, string>> = {
-  btrfs: "btrfs, which is not looked into",
   zfs: "ZFS, which is not looked into",
   ufs: "UFS, which is not looked into",
   f2fs: "F2FS, which is not looked into",
@@ -40,8 +40,19 @@ export async function systemOn(part: Window, { id }: FileSystem): Promise<System
       ? { os: await windowsOn(volume), unread: null }
       : { os: null, unread: "NTFS that could not be read" };
   }
+  if (id === "btrfs") return onBtrfs(await BtrfsReader.open(part));
   if (id === "xfs") return unixOn(await XfsReader.open(part), "XFS");
   if (id.startsWith("ext")) return unixOn(await ExtReader.open(part), "ext");
+  return NOTHING;
+}
+
+/** One file system, several directories that may be the root of a system. */
+async function onBtrfs(roots: readonly BtrfsReader[] | null): Promise<SystemOn> {
+  if (roots === null || roots.length === 0) return { os: null, unread: "btrfs that could not be read" };
+  for (const root of roots) {
+    const found = await unixOn(root, "btrfs");
+    if (found.os !== null) return found;
+  }
   return NOTHING;
 }
 

@@ -2,6 +2,7 @@ import { describe, expect, it } from "vitest";
 import type { BlockSource } from "#lib/disk/block-source.ts";
 import { growsLinearly } from "#lib/testing/growth.ts";
 import { ExtReader } from "./ext.ts";
+import { BtrfsReader } from "./btrfs.ts";
 import { listEfiPrograms } from "./fat.ts";
 import { parseLvmText } from "./lvm-text.ts";
 import { NtfsReader } from "./ntfs.ts";
@@ -176,6 +177,35 @@ describe("XFS of a guest", () => {
     expect(reader).not.toBeNull();
     expect(await reader?.readFile("/etc/os-release")).toBeNull();
     expect(read()).toBeLessThan(16 * 1024 ** 2);
+  });
+});
+
+describe("btrfs of a guest", () => {
+  it("whose trees lead to themselves ends with little of it read", async () => {
+    const bytes = Buffer.alloc(1024 ** 2);
+    const head = bytes.subarray(65_536);
+    head.write("_BHRfS_M", 64, "latin1");
+    const node = 128 * 1024;
+    for (const at of [80, 88]) head.writeBigUInt64LE(BigInt(node), at);
+    head.writeUInt32LE(16_384, 148);
+    head.writeUInt32LE(17 + 80, 160);
+    head.writeBigUInt64LE(1n, 201);
+    // One chunk: addresses are places on the disk.
+    head.writeBigUInt64LE(BigInt(bytes.length), 811 + 17);
+    head.writeUInt16LE(1, 811 + 17 + 44);
+    head.writeBigUInt64LE(1n, 811 + 17 + 48);
+    bytes.writeBigUInt64LE(BigInt(node), node + 48);
+    bytes.writeUInt32LE(490, node + 96);
+    bytes.writeUInt8(1, node + 100);
+    for (let i = 0; i < 490; i += 1) {
+      const at = node + 101 + i * 33;
+      bytes.writeBigUInt64LE(5n, at);
+      bytes.writeUInt8(132, at + 8);
+      bytes.writeBigUInt64LE(BigInt(node), at + 17);
+    }
+    const { window, read } = disk(bytes);
+    expect(await BtrfsReader.open(window)).toBeNull();
+    expect(read()).toBeLessThan(64 * 1024 ** 2);
   });
 });
 

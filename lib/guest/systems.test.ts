@@ -1,5 +1,5 @@
 import { spawnSync } from "node:child_process";
-import { closeSync, mkdirSync, openSync, readSync, truncateSync, writeFileSync } from "node:fs";
+import { closeSync, mkdirSync, openSync, readSync, symlinkSync, truncateSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, describe, expect, it } from "vitest";
 import type { BlockSource } from "#lib/disk/block-source.ts";
@@ -78,6 +78,52 @@ describe("XFS", () => {
     expect(await reader?.exists("/etc/nothing")).toBe(false);
     if (entries > 0) expect(await reader?.exists(`/etc/a-file-with-a-name-of-some-length-${entries - 1}`)).toBe(true);
   });
+});
+
+describe("btrfs", () => {
+  it("is read for its system at the top", async () => {
+    const tree = join(maker.folder, "btrfs-tree");
+    mkdirSync(join(tree, "etc"), { recursive: true });
+    mkdirSync(join(tree, "usr", "lib"), { recursive: true });
+    writeFileSync(join(tree, "usr", "lib", "os-release"), OS_RELEASE);
+    symlinkSync("../usr/lib/os-release", join(tree, "etc", "os-release"));
+    // So many that the tree has branches.
+    for (let i = 0; i < 500; i += 1) writeFileSync(join(tree, "etc", `a-file-with-a-long-name-${i}`), "x");
+    const path = maker.file("btrfs");
+    truncateSync(path, 128 * MIB);
+    expect(spawnSync("mkfs.btrfs", ["-q", "--rootdir", tree, path]).status).toBe(0);
+    await using disk = fileDisk(path, 128 * MIB);
+    expect(await inspectGuest(disk)).toMatchObject({ os: ROCKY, notes: [] });
+  });
+
+  it.each([
+    ["@rootfs", false, "zstd"],
+    ["any-name", true, "zlib"],
+  ])(
+    "is read in the subvolume %s, as the default one: %s, packed with %s",
+    async (name, standard, packing, context) => {
+      const path = maker.file(`btrfs-${name}`);
+      truncateSync(path, 128 * MIB);
+      expect(spawnSync("mkfs.btrfs", ["-q", path]).status).toBe(0);
+      const mount = join(maker.folder, `mount-${name}`);
+      mkdirSync(mount);
+      if (spawnSync("mount", ["-o", `loop,compress-force=${packing}`, path, mount]).status !== 0)
+        return context.skip("btrfs cannot be mounted here");
+      try {
+        spawnSync("btrfs", ["subvolume", "create", join(mount, name)]);
+        if (standard) spawnSync("btrfs", ["subvolume", "set-default", join(mount, name)]);
+        mkdirSync(join(mount, name, "etc"));
+        writeFileSync(
+          join(mount, name, "etc", "os-release"),
+          `${OS_RELEASE}${"# a comment that packs well\n".repeat(400)}`,
+        );
+      } finally {
+        spawnSync("umount", [mount]);
+      }
+      await using disk = fileDisk(path, 128 * MIB);
+      expect((await inspectGuest(disk)).os).toEqual(ROCKY);
+    },
+  );
 });
 
 describe("LVM", () => {

@@ -152,14 +152,15 @@ export const firmwareRules: readonly PreflightRule[] = [
     id: "guest.no-boot-loader",
     about: "No boot loader was found on the first disk.",
     check: ({ image }) => {
-      const boots = image.disks[0]?.guest?.boots;
+      const guest = image.disks[0]?.guest;
+      const boots = guest?.boots;
       return boots === undefined || boots.bios || boots.uefi
         ? []
         : [
             {
               severity: "warning",
               field: "image",
-              message: `No boot loader was found on the first disk of ${image.name}: the VM may not start.`,
+              message: `No boot loader was found on the first disk of ${image.name}: the VM may not start.${(guest?.bootEvidence ?? []).map((why) => ` ${why}`).join("")}`,
               source: "the image's partition table",
               remedy: null,
             },
