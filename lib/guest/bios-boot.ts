@@ -1,8 +1,8 @@
 /** Whether BIOS firmware can start a disk: code in its first sector, and what that code goes on to. */
 import { bootCodeOf } from "./boot-code.ts";
-import { listFatRoot } from "./fat.ts";
+import { listFatRoot } from "./readers/fat.ts";
 import type { FileSystem } from "./file-system.ts";
-import { NtfsReader } from "./ntfs.ts";
+import { NtfsReader } from "./readers/ntfs.ts";
 import type { PartitionTable } from "./partition-table.ts";
 import { type Window, within } from "./window.ts";
 

@@ -1,6 +1,6 @@
 /** Loaders for UEFI firmware: which machine they are made for, and whether firmware finds them by itself. */
 import type { EfiLoader } from "#lib/domain/guest.ts";
-import { type EfiProgram, listEfiPrograms } from "./fat.ts";
+import { type EfiProgram, listEfiPrograms } from "./readers/fat.ts";
 import type { Window } from "./window.ts";
 
 /** UEFI specification 2.10, 3.5.1.1: the file that is started from a disk that has no boot entry. */

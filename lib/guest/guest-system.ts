@@ -1,14 +1,14 @@
 /** Which operating system a file system holds. */
 import type { GuestFacts } from "#lib/domain/guest.ts";
-import { BtrfsReader } from "./btrfs.ts";
-import { ExtReader } from "./ext.ts";
-import type { FileReader } from "./file-reader.ts";
+import { BtrfsReader } from "./readers/btrfs.ts";
+import { ExtReader } from "./readers/ext.ts";
+import type { FileReader } from "./readers/file-reader.ts";
 import type { FileSystem } from "./file-system.ts";
-import { NtfsReader } from "./ntfs.ts";
+import { NtfsReader } from "./readers/ntfs.ts";
 import { parseOsRelease } from "./os-release.ts";
 import type { Window } from "./window.ts";
 import { windowsOn } from "./windows.ts";
-import { XfsReader } from "./xfs.ts";
+import { XfsReader } from "./readers/xfs.ts";
 
 export interface SystemOn {
   readonly os: GuestFacts["os"];

@@ -1,14 +1,14 @@
 import { describe, expect, it } from "vitest";
 import type { BlockSource } from "#lib/disk/block-source.ts";
 import { growsLinearly } from "#lib/testing/growth.ts";
-import { ExtReader } from "./ext.ts";
-import { BtrfsReader } from "./btrfs.ts";
-import { listEfiPrograms } from "./fat.ts";
-import { parseLvmText } from "./lvm-text.ts";
-import { NtfsReader } from "./ntfs.ts";
+import { ExtReader } from "./readers/ext.ts";
+import { BtrfsReader } from "./readers/btrfs.ts";
+import { listEfiPrograms } from "./readers/fat.ts";
+import { parseLvmText } from "./readers/lvm-text.ts";
+import { NtfsReader } from "./readers/ntfs.ts";
 import { readPartitionTable } from "./partition-table.ts";
 import { type Window, windowOf } from "./window.ts";
-import { XfsReader } from "./xfs.ts";
+import { XfsReader } from "./readers/xfs.ts";
 
 /** A disk in memory, with what was read of it. */
 function disk(bytes: Buffer): { window: Window; read: () => number } {

@@ -7,7 +7,7 @@ import { biosBootOf } from "./bios-boot.ts";
 import { efiLoadersOn } from "./efi.ts";
 import { type FileSystem, recogniseFileSystem } from "./file-system.ts";
 import { systemOn } from "./guest-system.ts";
-import { readLvm } from "./lvm.ts";
+import { readLvm } from "./readers/lvm.ts";
 import { type PartitionTable, readPartitionTable } from "./partition-table.ts";
 import { type Window, windowOf } from "./window.ts";
 import { WINDOWS } from "./windows.ts";

@@ -3,14 +3,14 @@ import { closeSync, mkdirSync, openSync, readSync, symlinkSync, truncateSync, wr
 import { join } from "node:path";
 import { afterAll, describe, expect, it } from "vitest";
 import type { BlockSource } from "#lib/disk/block-source.ts";
-import { hiveValues } from "./hive.ts";
+import { hiveValues } from "./readers/hive.ts";
 import { inspectGuest } from "./inspect.ts";
-import type { FileBytes } from "./ntfs.ts";
+import type { FileBytes } from "./readers/ntfs.ts";
 import { Maker, memoryDisk, MIB, writeBootCode, writeMbr } from "./testing/disks.ts";
 import { hiveWith } from "./testing/hive.ts";
 import { groupText, physicalVolume } from "./testing/lvm.ts";
 import { windowOf } from "./window.ts";
-import { XfsReader } from "./xfs.ts";
+import { XfsReader } from "./readers/xfs.ts";
 
 const maker = new Maker();
 afterAll(() => maker[Symbol.dispose]());

@@ -1,7 +1,7 @@
 /** Windows on an NTFS volume: by its own folder and registry. NTFS alone says nothing, every data disk has it. */
 import type { GuestFacts } from "#lib/domain/guest.ts";
-import { hiveValues } from "./hive.ts";
-import type { NtfsReader } from "./ntfs.ts";
+import { hiveValues } from "./readers/hive.ts";
+import type { NtfsReader } from "./readers/ntfs.ts";
 
 const CONFIG = "Windows/System32/config";
 /** Windows 11 calls itself Windows 10 in its registry; the build tells them apart. */

@@ -1,5 +1,5 @@
 /** Just enough of FAT12/16/32 to find boot loaders. Source: Microsoft FAT specification 1.03. */
-import type { Window } from "./window.ts";
+import type { Window } from "../window.ts";
 
 interface Entry {
   /** As it was written: the long name where there is one. */

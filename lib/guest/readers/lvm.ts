@@ -3,7 +3,7 @@
  * sources describe it. Bounded: the metadata may be hostile.
  */
 import { type LvmSection, parseLvmText } from "./lvm-text.ts";
-import { u64, type Window } from "./window.ts";
+import { u64, type Window } from "../window.ts";
 
 const SECTOR = 512;
 const MOST_TEXT = 1024 * 1024;

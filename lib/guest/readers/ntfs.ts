@@ -3,7 +3,7 @@
  * rather than by their tree, whose order depends on the volume's own table of capitals. Source: the layout as the
  * kernel's ntfs3 driver and the Linux-NTFS project describe it. Everything is bounded: the volume may be hostile.
  */
-import { u64, type Window } from "./window.ts";
+import { u64, type Window } from "../window.ts";
 
 const ROOT = 5;
 const MOST_DIRECTORY = 4 * 1024 * 1024;

@@ -4,7 +4,7 @@
  * bounded: the file system may be hostile.
  */
 import type { FileReader } from "./file-reader.ts";
-import { u64be, type Window } from "./window.ts";
+import { u64be, type Window } from "../window.ts";
 
 const MOST_FILE = 1024 * 1024;
 const MOST_DIRECTORY = 4 * 1024 * 1024;

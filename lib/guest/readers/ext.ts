@@ -4,7 +4,7 @@
  * Source: the kernel's Documentation/filesystems/ext4. Everything is bounded: the file system may be hostile.
  */
 import type { FileReader } from "./file-reader.ts";
-import type { Window } from "./window.ts";
+import type { Window } from "../window.ts";
 
 const ROOT = 2;
 const MOST_FILE = 1024 * 1024;

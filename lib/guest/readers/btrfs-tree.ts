@@ -2,7 +2,7 @@
  * Trees of btrfs on one device, read by key. Source: the on-disk format as the btrfs documentation describes it. Data
  * that is striped over several devices is not read. Bounded: the file system may be hostile.
  */
-import { u64, type Window } from "./window.ts";
+import { u64, type Window } from "../window.ts";
 
 const SUPERBLOCK = 65_536;
 const NODE_HEADER = 101;

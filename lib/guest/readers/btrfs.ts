@@ -3,7 +3,7 @@ import { inflate, unzstd } from "#lib/disk/codec/unpack.ts";
 import { zstdFrameBytes } from "#lib/disk/codec/zstd-frame.ts";
 import { BtrfsTrees } from "./btrfs-tree.ts";
 import type { FileReader } from "./file-reader.ts";
-import { u64, type Window } from "./window.ts";
+import { u64, type Window } from "../window.ts";
 
 const MOST_FILE = 1024 * 1024;
 const MOST_LINKS = 8;
