@@ -86,7 +86,7 @@ function entriesOf(first: Buffer, size: number, said: number | null): MbrEntry[]
   const entries = mbrEntries(first);
   if (!entries.every((entry) => entry.status === 0 || entry.status === 0x80)) return null;
   const used = entries.filter((entry) => entry.type !== 0);
-  const begins = used.some((entry) => entry.start > 0 && entry.start * (said ?? 512) < size);
+  const begins = used.some((entry) => entry.length > 0 && entry.start * (said ?? 512) < size);
   return used.length > 0 && !begins ? null : entries;
 }
 

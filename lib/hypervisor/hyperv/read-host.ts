@@ -49,6 +49,12 @@ async function readCluster(session: HypervSession, doing: string, signal?: Abort
   return { name, roles: new Set(groups.map((group) => text(group, "Name") ?? "")) };
 }
 
+/** As Windows says it: `64-bit`, `32-bit`, `ARM 64-bit Processor`; the words around the number are in its own language. */
+function archOf(words: string | null): string {
+  if (words !== null && /arm/i.test(words)) return "aarch64";
+  return words?.startsWith("64") === false ? "i686" : "x86_64";
+}
+
 export async function readHost(session: HypervSession, signal?: AbortSignal): Promise<HypervHost> {
   const doing = "Reading the host";
   const [computer] = await session.query(CIMV2, "SELECT * FROM Win32_ComputerSystem", doing, signal);
@@ -66,7 +72,7 @@ export async function readHost(session: HypervSession, signal?: AbortSignal): Pr
       version: text(system, "Version") ?? "unknown",
       cpus: number(computer, "NumberOfLogicalProcessors"),
       cpuModel: text(processor, "Name"),
-      arch: text(system, "OSArchitecture")?.startsWith("64") === false ? "i686" : "x86_64",
+      arch: archOf(text(system, "OSArchitecture")),
       memory: number(computer, "TotalPhysicalMemory"),
       memoryFree: free === null ? null : free * KiB,
     },
