@@ -94,7 +94,30 @@ describe("what a disk boots with", () => {
   });
 
   it("reads a FAT32 that has fewer clusters than FAT32 should", async () => {
-    const esp = maker.fat({ "EFI/BOOT/BOOTX64.EFI": X64 }, 4 * MIB, "-F", "32");
+    const esp = Buffer.alloc(4 * MIB);
+    esp.write("FAT32   ", 82, "latin1");
+    esp.writeUInt16LE(512, 11);
+    esp.writeUInt8(1, 13);
+    esp.writeUInt16LE(1, 14);
+    esp.writeUInt8(1, 16);
+    esp.writeUInt16LE(8000, 19);
+    esp.writeUInt32LE(63, 36);
+    esp.writeUInt32LE(2, 44);
+    esp.writeUInt16LE(0xaa55, 510);
+    // A chain of one cluster each: the root, its EFI, that one's BOOT, and the loader.
+    for (const [cluster, name, attributes] of [
+      [2, "EFI        ", 0x10],
+      [3, "BOOT       ", 0x10],
+      [4, "BOOTX64 EFI", 0x20],
+    ] as const) {
+      esp.writeUInt32LE(0x0fffffff, 512 + cluster * 4);
+      const at = (64 + cluster - 2) * 512;
+      esp.write(name, at, "latin1");
+      esp.writeUInt8(attributes, at + 11);
+      esp.writeUInt16LE(cluster + 1, at + 26);
+      esp.writeUInt32LE(512, at + 28);
+    }
+    X64.copy(esp, (64 + 3) * 512);
     expect((await inspectGuest(memoryDisk(gptDisk(LINUX, esp)))).boots.uefi).toBe(true);
   });
 

@@ -253,7 +253,7 @@ describe("NTFS of a guest", () => {
     root.writeUInt32LE(4096, 8);
     root.writeUInt32LE(16, 16);
     root.writeUInt32LE(16, 20);
-    const runs = Buffer.concat(Array.from({ length: 200 }, () => Buffer.from([0x11, 0x7f, 0x00])));
+    const runs = Buffer.concat(Array.from({ length: 100 }, () => Buffer.from([0x11, 0x7f, 0x00])));
     record(5, [
       [0x90, "$I30", true, root],
       [0xa0, "$I30", false, runs],

@@ -144,9 +144,9 @@ export class Maker {
   }
 
   /** FAT with the given files by path. */
-  fat(files: Readonly<Record<string, Buffer | string>>, size = 4 * MIB, ...options: string[]): Buffer {
+  fat(files: Readonly<Record<string, Buffer | string>>, size = 4 * MIB): Buffer {
     return this.make(size, (path, run) => {
-      run("mkfs.vfat", ...options, path);
+      run("mkfs.vfat", path);
       const made = new Set<string>();
       for (const [name, content] of Object.entries(files)) {
         const folders: string[] = [];
