@@ -8,6 +8,7 @@ import { efiLoadersOn } from "./efi.ts";
 import { type FileSystem, recogniseFileSystem } from "./file-system.ts";
 import { systemOn } from "./guest-system.ts";
 import { readLvm } from "./readers/lvm.ts";
+import { mirroredBy } from "./readers/linux-raid.ts";
 import { type PartitionTable, readPartitionTable } from "./partition-table.ts";
 import { type Window, windowOf } from "./window.ts";
 import { WINDOWS } from "./windows.ts";
@@ -92,6 +93,10 @@ class Findings {
     const place = index === null ? "The disk" : `Partition ${index}`;
     if (system.id === "vfat")
       for (const loader of await efiLoadersOn(part)) this.loaders.push({ loader, partition: index });
+    // LVM and plain file systems alike lie in mirrors.
+    const mirrored = system.id === "linux-raid" ? await mirroredBy(part) : null;
+    const inner = mirrored === null ? null : await recogniseFileSystem(mirrored);
+    if (mirrored !== null && inner !== null && inner.id !== "linux-raid") return this.look(mirrored, inner, index);
     if (system.id === "lvm2") await this.#lookIntoGroup(part, place);
     else await this.#lookForSystem(part, system, place);
   }

@@ -128,6 +128,22 @@ describe("btrfs", () => {
   );
 });
 
+it("a mirror of Linux RAID is read for the system in it", async () => {
+  const tree = join(maker.folder, "raid-tree");
+  mkdirSync(join(tree, "etc"), { recursive: true });
+  writeFileSync(join(tree, "etc", "os-release"), OS_RELEASE);
+  const root = maker.make(8 * MIB, (path, run) => run("mke2fs", "-q", "-F", "-t", "ext4", "-d", tree, path));
+  const disk = Buffer.concat([Buffer.alloc(MIB), root]);
+  disk.writeUInt32LE(0xa92b4efc, 4096);
+  disk.writeUInt32LE(1, 4096 + 4);
+  disk.writeInt32LE(1, 4096 + 72);
+  disk.writeBigUInt64LE(BigInt(8 * 2048), 4096 + 80);
+  disk.writeBigUInt64LE(2048n, 4096 + 128);
+  expect(await inspectGuest(memoryDisk(disk))).toMatchObject({ os: ROCKY, notes: [] });
+  disk.writeInt32LE(5, 4096 + 72);
+  expect((await inspectGuest(memoryDisk(disk))).notes.join()).toContain("a part of a Linux RAID");
+});
+
 describe("LVM", () => {
   const root = () => {
     const tree = join(maker.folder, "tree");
