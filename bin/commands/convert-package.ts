@@ -3,6 +3,7 @@ import { basename, extname } from "node:path";
 import type { Command } from "commander";
 import type { ContainedImage } from "#lib/disk/containers/container.ts";
 import { openContainer } from "#lib/disk/containers/open.ts";
+import { requireMachine } from "#lib/disk/containers/ova/choice.ts";
 import type { PackedMachine } from "#lib/disk/containers/package.ts";
 import { PACKAGE_WRITERS, type PackageKind } from "#lib/disk/containers/write.ts";
 import { openInspection } from "#lib/disk/file-conversion.ts";
@@ -40,6 +41,8 @@ export interface PackRequest extends MachineWords, ProgressWords {
   readonly to: PackageKind;
   readonly from: DiskFormatId | null;
   readonly disk: string | null;
+  readonly machine: string | null;
+  readonly configuration: string | null;
   readonly options: Record<string, unknown>;
   readonly overwrite: boolean;
 }
@@ -101,9 +104,10 @@ async function openSource(
 ): Promise<Opened> {
   if (request.from === null && request.disk === null) {
     const image = stack.use(await openImageFile(path));
-    const container = await openContainer(image, signal);
+    const container = await openContainer(image, signal, request);
     if (container !== null) {
       stack.use(container);
+      requireMachine(path, container.undecided);
       const disks: ContainedImage[] = [];
       for (const disk of container.disks) disks.push(stack.use(await disk.open({ signal, check: true })));
       return { notes: container.notes, disks, machine: container.machine, hints: container.hints };
@@ -114,6 +118,8 @@ async function openSource(
     check: true,
     ...(request.from === null ? {} : { from: request.from }),
     ...(request.disk === null ? {} : { disk: request.disk }),
+    machine: request.machine,
+    configuration: request.configuration,
   });
   return { notes: [], disks: [stack.use(opened)], machine: null, hints: null };
 }

@@ -10,15 +10,11 @@ import type { OpenedStream } from "./format.ts";
 import { type ForwardImage, openForwardBytes } from "./forward/open-forward.ts";
 import type { ImageFile } from "./io.ts";
 import { openDisk, type OpenDiskOptions } from "./open-disk.ts";
+import { namedRaw } from "./open-named.ts";
 import { detectFormat } from "./registry.ts";
 import { openPacked, peek, unpackBytes } from "./wrappers/open-packed.ts";
 import { namedPacked, type Packing, PACKING_HEAD, packingOf, packingOfFile } from "./wrappers/packing.ts";
 import { dataParts } from "./zeros.ts";
-
-/** A person who names a file like this says that it is raw, unless its content says otherwise. */
-const RAW_NAMES = new Set([".raw", ".img", ".dd"]);
-
-const namedRaw = (name: string): boolean => RAW_NAMES.has(extname(name).toLowerCase());
 
 export interface OpenSourceOptions extends OpenDiskOptions {
   /** Read an image of this machine's disk that was not closed cleanly; else it is refused (`image.dirty`). */
@@ -77,7 +73,7 @@ async function packingToOpen(
 }
 
 function passing(name: string, packing: Packing, options: OpenSourceOptions) {
-  const { from, disk, check: _check, spool, ...more } = options;
+  const { from, disk, spool, ...more } = options;
   return {
     ...more,
     ...(from === undefined ? {} : { from }),
@@ -109,7 +105,7 @@ export async function openPipe(
   name: string,
   options: OpenSourceOptions = {},
 ): Promise<OpenedSource> {
-  const { from, signal, check: _check, spool = { folder: tmpdir(), name: "pipe" }, ...more } = options;
+  const { from, signal, spool = { folder: tmpdir(), name: "pipe" }, ...more } = options;
   const { head, all } = await peek(input, PACKING_HEAD);
   const packing = from === "raw" ? null : packingOf(head);
   const stop = signal === undefined ? {} : { signal };

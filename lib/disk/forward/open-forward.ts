@@ -4,6 +4,7 @@ import { AppError } from "#lib/errors.ts";
 import { createSpool, type SpoolPlace } from "../files/spool.ts";
 import type { DiskFormat, ImageFacts, OpenedImage, OpenedStream } from "../format.ts";
 import type { ImageFile } from "../io.ts";
+import type { MachineChoice } from "../containers/container.ts";
 import { detectContainer } from "../containers/detect.ts";
 import { openDisk } from "../open-disk.ts";
 import { detectFormat, FORMATS } from "../registry.ts";
@@ -12,7 +13,7 @@ import { ByteWindow, EndFound, NotForward } from "./byte-window.ts";
 import { storedOrder, storedPieces } from "./stored-pieces.ts";
 import { streamOf } from "./stream-of.ts";
 
-export interface OpenForwardOptions {
+export interface OpenForwardOptions extends MachineChoice {
   /** For messages, e.g. `disk-0.vmdk`. */
   readonly name?: string;
   /** Length of the stream in bytes, when somebody vouches for it. Raw needs it, or a spool. */
@@ -29,6 +30,8 @@ export interface OpenForwardOptions {
   readonly onSpoolBytes?: (bytes: number) => void;
   /** Of a package of a machine that passes by, which is kept: the disk's place, counted from 1, or its entry's name. */
   readonly disk?: number | string;
+  /** Of such a package: make it possible to verify what its manifest says. */
+  readonly check?: boolean;
   readonly signal?: AbortSignal;
 }
 
@@ -187,6 +190,10 @@ async function kept(
     const image = await openDisk(file, {
       ...(from === null ? {} : { from }),
       ...(options.disk === undefined ? {} : { disk: options.disk }),
+      machine: options.machine ?? null,
+      configuration: options.configuration ?? null,
+      check: options.check ?? false,
+      spool: options.spool,
       ...(signal === undefined ? {} : { signal }),
     });
     return { ...streamOf(image.disk), facts: image.facts, image, spooled: reason };

@@ -3,6 +3,7 @@ import { basename, join } from "node:path";
 import { createFileSink } from "#lib/disk/files/file-sink.ts";
 import { openImageFile } from "#lib/disk/files/image-file.ts";
 import { cloneRange } from "#lib/disk/files/native.ts";
+import type { MachineChoice } from "#lib/disk/containers/container.ts";
 import type { ByteSource, ImageFile } from "#lib/disk/io.ts";
 import { dataParts } from "#lib/disk/zeros.ts";
 import type { DiskFormatId } from "#lib/domain/disk-format.ts";
@@ -20,6 +21,8 @@ export interface CopyImageInput {
   /** Absolute; empty. */
   readonly folder: string;
   readonly said: DiskFormatId | null;
+  /** Of a package with several machines or configurations. */
+  readonly choice?: MachineChoice;
   /** Bytes that the library can take. */
   readonly free: number;
 }
@@ -84,7 +87,7 @@ async function siblingNames(input: CopyImageInput, guard: ImportGuard, signal: A
   await using first = await openGuarded(input.source, guard);
   try {
     await using subject = await openSubjectOf(
-      { image: first, fileName: own, said: input.said, spoolIn: input.folder },
+      { image: first, fileName: own, said: input.said, spoolIn: input.folder, choice: input.choice ?? {} },
       signal,
     );
     return subject.files.filter((name) => name !== own);
