@@ -14,6 +14,7 @@ import { vmQueries } from "#lib/http/queries/vm.ts";
 import { CaptureButton } from "./actions/CaptureButton.tsx";
 import { DeployVmButton } from "./actions/DeployVmButton.tsx";
 import { VmPowerBar } from "./actions/VmPowerBar.tsx";
+import { QuestionBanner } from "./QuestionBanner.tsx";
 import { VmDisks } from "./VmDisks.tsx";
 import { VmFacts } from "./VmFacts.tsx";
 import { VmNics } from "./VmNics.tsx";
@@ -59,6 +60,7 @@ export function VmView({ hostId, vmRef }: { hostId: string; vmRef: string }): Re
         }
       />
       {data.staleSince ? <StaleBanner since={data.staleSince} hostName={data.hostName} /> : null}
+      {data.question ? <QuestionBanner question={data.question} hostName={data.hostName} /> : null}
       <Tabs
         label={`Parts of ${data.name}`}
         value={tab}

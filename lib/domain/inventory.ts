@@ -59,6 +59,10 @@ export const VmLocation = z.object({
 });
 export type VmLocation = z.infer<typeof VmLocation>;
 
+/** What a VM asks before it goes on, in its host's words. */
+export const VmQuestion = z.object({ text: z.string(), choices: z.array(z.string()) });
+export type VmQuestion = z.infer<typeof VmQuestion>;
+
 export const Vm = z.object({
   kind: z.literal("vm"),
   ref: z.string(),
@@ -78,6 +82,10 @@ export const Vm = z.object({
   tpm: z.boolean().nullable().optional(),
   /** The guest's tools of this vendor, in words: `running`. */
   tools: z.string().nullable().optional(),
+  /** It stands still until somebody answers this on its host. */
+  question: VmQuestion.nullable().optional(),
+  /** Why it is not started and stopped from here, a whole sentence: it is a template, its host runs it. */
+  powerBlocker: z.string().nullable().optional(),
   disks: z.array(VmDisk),
   nics: z.array(VmNic),
   snapshots: z.array(VmSnapshot),

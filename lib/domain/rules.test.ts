@@ -28,6 +28,13 @@ describe("power", () => {
       else expect(allowed).toEqual({ reason: expect.stringMatching(/^web01 is .+\.$/) as string });
     },
   );
+
+  it("is left to the host of a machine that the host runs itself", () => {
+    const powerBlocker = "web01 is a template.";
+    for (const state of PowerState.options)
+      for (const action of PowerAction.options)
+        expect(canPower({ name: "web01", state, powerBlocker }, action)).toEqual({ reason: powerBlocker });
+  });
 });
 
 describe("requests", () => {

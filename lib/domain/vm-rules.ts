@@ -28,7 +28,11 @@ const PAST: Record<PowerState, string> = {
 };
 
 /** `reason` ends with a full stop and names the VM. */
-export function canPower(vm: Pick<Vm, "name" | "state">, action: PowerAction): true | { readonly reason: string } {
+export function canPower(
+  vm: Pick<Vm, "name" | "state" | "powerBlocker">,
+  action: PowerAction,
+): true | { readonly reason: string } {
+  if (vm.powerBlocker) return { reason: vm.powerBlocker };
   if (FROM[action].includes(vm.state)) return true;
   return { reason: `${vm.name} is ${PAST[vm.state]}.` };
 }

@@ -95,7 +95,10 @@ describe("the event loop goes on while a host's answer is read", () => {
     ["VBoxManage's machine", () => parseMachineReadable(repeated(`"{}${"n".repeat(1000)}"="a"\n`)(50 * MIB))],
     ["VBoxManage's list of machines", () => parseVmList(repeated(`"" {${"0".repeat(36)}}\n`)(12 * MIB))],
     ["libvirt's list of pools", () => new XdrReader(pools, { text: 1000, list: POOLS }).list(readNamed)],
-    ["vSphere's structure", async () => structureItems(center, await arrange(objects, true))],
+    [
+      "vSphere's structure",
+      async () => structureItems(center, await arrange(objects, { isVcenter: true, readOnly: false })),
+    ],
     ["Hyper-V's settings", () => indexed({ ...host, networks: new Map(), sizes: new Map(), cluster: null })],
     ["Hyper-V's switches", () => networksOf(instances, instances)],
   ])("%s", async (_what, work) => {

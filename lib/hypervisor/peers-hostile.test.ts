@@ -127,6 +127,7 @@ describe("network cards of vSphere", () => {
       const root = parseXml(text);
       return mapNics(root.children, root.children[0], {
         isVcenter: true,
+        readOnly: false,
         datacenters: new Map(),
         folders: new Map(),
         computes: new Map(),

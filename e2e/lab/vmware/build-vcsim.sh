@@ -19,6 +19,9 @@ APT_CONFIG=$work/apt.conf apt-get update -q >/dev/null
 source=$work/gopath/src/github.com/vmware/govmomi
 mkdir -p "$source"
 tar -C "$source" --strip-components=1 -xf "$work"/dl/golang-github-vmware-govmomi_*.orig.tar.xz
+# A container view of vSphere, and of later versions of vcsim, sees into datastore clusters.
+sed -i 's/^\tcase \*mo.Folder:$/\tcase *mo.StoragePod:\n\t\tchildren = e.ChildEntity\n&/' "$source/simulator/view_manager.go"
+grep -q 'case \*mo.StoragePod:' "$source/simulator/view_manager.go"
 export GO111MODULE=off GOPATH=$work/gopath:/usr/share/gocode GOFLAGS= GOCACHE=$work/gocache
 cd "$source"
 for program in vcsim govc; do

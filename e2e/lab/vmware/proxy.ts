@@ -8,7 +8,7 @@ import { createReadStream, mkdtempSync, rmSync } from "node:fs";
 import { rm } from "node:fs/promises";
 import type { IncomingMessage, ServerResponse } from "node:http";
 import { createServer, type Server } from "node:https";
-import type { Socket } from "node:net";
+import { createServer as createNetServer, type Server as NetServer, type Socket } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { pipeline } from "node:stream/promises";
@@ -30,6 +30,8 @@ export interface VsphereProxy extends AsyncDisposable {
   readonly port: number;
   readonly user: string;
   readonly password: string;
+  /** It answers at `::1` too. */
+  readonly hasIpv6: boolean;
   certificate(): LabCertificate;
   /** Another certificate for connections from now on; those that are open are cut. */
   changeCertificate(): void;
@@ -43,6 +45,10 @@ export interface VsphereProxy extends AsyncDisposable {
   limitLeases(ms: number | null): void;
   /** The next call of the method is answered with this fault instead. */
   failNext(method: string, fault: string, words: string): void;
+  /** As an ESXi host with the free licence: whatever changes something, or exports, is refused. */
+  restrict(on: boolean): void;
+  /** The next call of the method begins a task that runs until it is let go. */
+  holdNext(method: string): HeldTask;
   /** Called with each method before it goes on. */
   onCall(listener: ((method: string, self: Moref) => void | Promise<void>) | null): void;
   /** Bytes of uploads held back so that tests can act in the middle; null: none. */
@@ -59,6 +65,26 @@ export interface VsphereProxy extends AsyncDisposable {
   readonly backend: Backend;
 }
 
+export interface HeldTask {
+  /** Somebody has told it to cancel. */
+  readonly cancelled: boolean;
+  /** How far it says it is. */
+  percent: number;
+  /** It succeeds, without having done anything. */
+  end(): void;
+}
+
+/** What the free licence of ESXi refuses to programs. */
+const NOT_FREE =
+  /^(ImportVApp|ExportVm|ExportSnapshot|Create.*(_Task|VApp)|CreateVM_Task|ReconfigVM_Task|PowerO.*VM_Task|ResetVM_Task|SuspendVM_Task|Destroy_Task|Rename_Task|RemoveSnapshot_Task|ShutdownGuest|RebootGuest|.*VirtualDisk_Task)$/;
+
+function freeLicence(manager: string): XmlText {
+  const value = new XmlText(
+    '<val xsi:type="ArrayOfLicenseManagerLicenseInfo"><LicenseManagerLicenseInfo><licenseKey>00000-00000-00000-00000-00000</licenseKey><editionKey>esxBasic</editionKey><name>VMware vSphere Hypervisor</name><total>0</total></LicenseManagerLicenseInfo></val>',
+  );
+  return xml`<returnval><objects><obj type="LicenseManager">${manager}</obj><propSet><name>licenses</name>${value}</propSet></objects></returnval>`;
+}
+
 export async function startProxy(vcsim: Vcsim): Promise<VsphereProxy> {
   const proxy = new Proxy(vcsim);
   await proxy.start();
@@ -70,6 +96,7 @@ class Proxy implements VsphereProxy {
   readonly user: string;
   readonly password: string;
   port = 0;
+  hasIpv6 = false;
   readonly #folder = mkdtempSync(join(tmpdir(), "supravisor-vsphere-"));
   readonly #sockets = new Set<Socket>();
   readonly #leases = new Map<string, NfcLease>();
@@ -82,12 +109,18 @@ class Proxy implements VsphereProxy {
   >();
   /** Calls that wait for their answer, told when their session ends. */
   readonly #expiry = new Map<() => void, string>();
+  readonly #held = new Map<
+    string,
+    { method: string; percent: number; state: "waiting" | "running" | "success"; cancelled: boolean }
+  >();
   readonly #failures: { method: string; fault: string; words: string }[] = [];
   readonly #datastores = new Map<string, string>();
   #certificate: LabCertificate;
   #server: Server;
   #certificates = 0;
   #isDown = false;
+  #restricted = false;
+  #ipv6: NetServer | null = null;
   #uploadLimit: number | null = null;
   #leaseMs: number = LEASE_MS;
   #rate: number | null = null;
@@ -126,8 +159,22 @@ class Proxy implements VsphereProxy {
     const address = this.#server.address();
     if (address === null || typeof address === "string") throw new Error("no port");
     this.port = address.port;
+    await this.#listenByIpv6(address.port);
     this.#sweep = setInterval(() => void this.#expireLeases(), SWEEP_MS);
     this.#sweep.unref();
+  }
+
+  /** The same port under `::1`, where this machine has IPv6. */
+  async #listenByIpv6(port: number): Promise<void> {
+    const server = createNetServer((socket) => this.#server.emit("connection", socket));
+    this.#ipv6 = server;
+    await new Promise<void>((resolve) => {
+      server.once("error", () => resolve());
+      server.listen(port, "::1", () => {
+        this.hasIpv6 = true;
+        resolve();
+      });
+    });
   }
 
   certificate(): LabCertificate {
@@ -173,6 +220,30 @@ class Proxy implements VsphereProxy {
 
   failNext(method: string, fault: string, words: string): void {
     this.#failures.push({ method, fault, words });
+  }
+
+  restrict(on: boolean): void {
+    this.#restricted = on;
+  }
+
+  holdNext(method: string): HeldTask {
+    this.#count += 1;
+    const held = { method, percent: 0, state: "waiting" as "waiting" | "running" | "success", cancelled: false };
+    this.#held.set(`task-held-${this.#count}`, held);
+    return {
+      get cancelled() {
+        return held.cancelled;
+      },
+      get percent() {
+        return held.percent;
+      },
+      set percent(value) {
+        held.percent = value;
+      },
+      end: () => {
+        held.state = "success";
+      },
+    };
   }
 
   onCall(listener: ((method: string, self: Moref) => void | Promise<void>) | null): void {
@@ -229,6 +300,7 @@ class Proxy implements VsphereProxy {
   async [Symbol.asyncDispose](): Promise<void> {
     if (this.#sweep !== null) clearInterval(this.#sweep);
     for (const socket of this.#sockets) socket.destroy();
+    this.#ipv6?.close();
     await new Promise<void>((resolve) => this.#server.close(() => resolve()));
     this.backend.close();
     rmSync(this.#folder, { recursive: true, force: true });
@@ -289,6 +361,18 @@ class Proxy implements VsphereProxy {
     if (failure >= 0) {
       const [{ fault, words } = { fault: "RuntimeFault", words: "" }] = this.#failures.splice(failure, 1);
       return this.#fault(response, fault, words);
+    }
+    if (this.#restricted && NOT_FREE.test(call.name))
+      return this.#fault(
+        response,
+        "RestrictedVersion",
+        "Current license or ESXi version prohibits execution of the requested operation.",
+      );
+    const waiting = [...this.#held].find(([, each]) => each.method === call.name && each.state === "waiting");
+    if (waiting !== undefined) {
+      const [task, held] = waiting;
+      held.state = "running";
+      return this.#reply(response, call.name, xml`<returnval type="Task">${task}</returnval>`);
     }
     if (call.name === "Logout") this.#sessions.delete(this.#cookieOf(request));
     if (call.name === "ImportVApp" && this.#isSignedIn(request)) return this.#import(request, response, body);
@@ -360,6 +444,17 @@ class Proxy implements VsphereProxy {
       case "RetrievePropertiesEx": {
         const spec = at(call, "specSet");
         const id = textAt(spec, "objectSet", "obj") ?? "";
+        if (this.#restricted && textAt(spec, "propSet", "type") === "LicenseManager")
+          return { result: freeLicence(id) };
+        const held = this.#held.get(id);
+        if (held !== undefined) {
+          const info = new XmlText(
+            `<val xsi:type="TaskInfo"><key>${id}</key><state>${held.state}</state>${held.state === "running" ? `<progress>${held.percent}</progress>` : ""}</val>`,
+          );
+          return {
+            result: xml`<returnval><objects><obj type="Task">${id}</obj><propSet><name>info</name>${info}</propSet></objects></returnval>`,
+          };
+        }
         const lease = this.#leases.get(id);
         if (lease === undefined) return id.startsWith("nfc-") ? (signedIn ? gone : nobody) : null;
         if (!signedIn) return nobody;
@@ -392,6 +487,12 @@ class Proxy implements VsphereProxy {
         return this.#filters.has(self.id)
           ? this.#waitForLease(self.id, numberAt(call, "options", "maxWaitSeconds"))
           : null;
+      case "CancelTask": {
+        const held = this.#held.get(self.id);
+        if (held === undefined) return null;
+        held.cancelled = true;
+        return { result: xml`` };
+      }
       case "DestroyPropertyCollector":
         this.#filters.delete(self.id);
         return null;

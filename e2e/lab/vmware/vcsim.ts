@@ -7,7 +7,7 @@ import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 import { labCache } from "../cache.ts";
 
-const NAME = "vcsim-0.24.2-3";
+const NAME = "vcsim-0.24.2-3-pods";
 const BUILD_MS = 400_000;
 const START_MS = 60_000;
 /** Sources that `go build` needs besides the package's own. */
@@ -52,6 +52,8 @@ export interface VcsimModel {
   /** In each cluster and on each host outside of one. */
   readonly vms?: number;
   readonly datastores?: number;
+  /** Datastore clusters, empty at first. */
+  readonly pods?: number;
   /** Speaks TLS with a certificate of its own; else plain HTTP, for a proxy before it. */
   readonly tls?: boolean;
 }
@@ -93,6 +95,7 @@ export async function startVcsim(model: VcsimModel): Promise<Vcsim> {
         : ["-cluster", String(model.clusters ?? 1), "-host", String(model.hosts ?? 1)]),
       ...(model.vms === undefined ? [] : ["-vm", String(model.vms)]),
       ...(model.datastores === undefined ? [] : ["-ds", String(model.datastores)]),
+      ...(model.pods === undefined ? [] : ["-pod", String(model.pods)]),
       "-autostart=false",
     ],
     { stdio: "ignore", env: { ...process.env, TMPDIR: folder } },

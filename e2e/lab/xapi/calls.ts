@@ -51,8 +51,18 @@ export class Calls {
       "VDI.snapshot": (p) => storage.snapshotDisk(text(p[0]), "20260101T00:00:00Z"),
       "VBD.create": (p) => machines.attachDisk(struct(p[0])),
       "VBD.destroy": (p) => done(() => db.remove("VBD", text(p[0]))),
-      "VIF.create": (p) => machines.attachNic(struct(p[0])),
-      "VM.create": (p) => machines.create(struct(p[0])),
+      "VIF.create": (p) => {
+        const record = struct(p[0]);
+        if (record["MTU"] === undefined) throw new Failure("FIELD_MISSING", "MTU");
+        return machines.attachNic(record);
+      },
+      "VM.create": (p) => {
+        const record = struct(p[0]);
+        // A float: what came as an integer by JSON is another type, and JavaScript writes 1.0 as 1.
+        if (Number.isInteger(record["HVM_shadow_multiplier"]))
+          throw new Failure("FIELD_TYPE_ERROR", "HVM_shadow_multiplier");
+        return machines.create(record);
+      },
       "VM.clone": (p) => machines.clone(text(p[0]), text(p[1])),
       "VM.provision": (p) => done(() => db.update("VM", text(p[0]), { is_a_template: false })),
       "VM.destroy": (p) => done(() => machines.destroy(text(p[0]))),

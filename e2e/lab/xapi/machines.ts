@@ -57,6 +57,9 @@ export class Machines {
         integer(given[name]),
       ]),
     );
+    const sockets = struct(given["platform"])["cores-per-socket"];
+    if (sockets !== undefined && integer(given["VCPUs_max"]) % integer(sockets) !== 0)
+      throw new Failure("INVALID_VALUE", "platform:cores-per-socket", "VCPUs_max must be a multiple of this field");
     const ref = this.#insert({ ...given, ...numbers });
     if (given["is_a_template"] !== true) this.#addMetrics(ref);
     return ref;
@@ -121,6 +124,7 @@ export class Machines {
     const device = text(given["userdevice"]);
     const others = this.#db.refs("VBD", (each) => each["VM"] === given["VM"] && each["userdevice"] === device);
     if (others.length > 0) throw new Failure("DEVICE_ALREADY_EXISTS", device);
+    if (given["type"] === "CD" && given["mode"] !== "RO") throw new Failure("VBD_CDS_MUST_BE_READONLY");
     const vbd = this.#db.insert("VBD", {
       bootable: false,
       mode: "RW",

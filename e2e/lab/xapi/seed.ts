@@ -28,6 +28,7 @@ const CLASSES = [
   "host",
   "host_metrics",
   "host_cpu",
+  "SM",
   "SR",
   "PBD",
   "VDI",
@@ -151,6 +152,23 @@ export function seedPool(db: Database, storage: Storage, machines: Machines, add
   db.declare(...CLASSES);
   const hosts = addresses.map((address, index) => addHost(db, index, address, index < 2));
   const [master = "", slave = "", dead = ""] = hosts;
+  for (const type of ["nfs", "lvm", "ext", "zfs", "iso"])
+    db.insert("SM", {
+      name_label: type.toUpperCase(),
+      name_description: "",
+      type,
+      vendor: "XCP-ng community",
+      version: "3.0",
+      required_api_version: "1.0",
+      configuration: {},
+      capabilities: [],
+      features: {},
+      other_config: {},
+      driver_filename: "",
+      required_cluster_stack: [],
+      // As XCP-ng 8.3 has it for some of its drivers; others say nothing.
+      supported_image_formats: type === "nfs" ? ["vhd", "raw", "qcow2"] : [],
+    });
   const shared = storage.addRepository({ name: "NFS storage", type: "nfs", size: 20 * GiB, hosts: [master, slave] });
   const thick = storage.addRepository({ name: "Local LVM", type: "lvm", size: 256 * MiB, hosts: [master] });
   const onSlave = storage.addRepository({ name: "Local storage of xen2", type: "ext", size: 10 * GiB, hosts: [slave] });

@@ -8,6 +8,8 @@ import { Failure, integer, NULL_REF, struct, text, type Fields, type Value } fro
 
 const run = promisify(execFile);
 const MiB = 1024 ** 2;
+/** No VHD is larger. */
+export const MOST_VHD = 2040 * 1024 ** 3;
 /** A stored block is at least one page. */
 const BLOCK = 512;
 
@@ -117,9 +119,15 @@ export class Storage {
       throw new Failure("SR_NO_PBDS", sr);
     // Repositories round up to whole mebibytes as the VHD ones do with their blocks.
     const size = Math.ceil(integer(record["virtual_size"]) / (2 * MiB)) * 2 * MiB;
+    // The driver chooses the format itself, by size.
+    const large = size > MOST_VHD;
+    const [driver] = this.#db.refs("SM", (each) => each["type"] === repository["type"]);
+    const formats = driver === undefined ? [] : (this.#db.get("SM", driver)["supported_image_formats"] as Value[]);
+    if (large && !formats.includes("qcow2")) throw new Failure("SR_BACKEND_FAILURE_79", "", "VDI Invalid size", "");
     if (!this.isThin(sr) && this.free(sr) < size)
       throw new Failure("SR_BACKEND_FAILURE_44", "", "There is insufficient space", "");
-    const vdi = this.#insert({ ...record, SR: sr, virtual_size: size });
+    const sm_config = { ...struct(record["sm_config"] ?? {}), ...(large ? { "image-format": "qcow2" } : {}) };
+    const vdi = this.#insert({ ...record, SR: sr, virtual_size: size, sm_config });
     const file = openSync(this.path(vdi), "w");
     ftruncateSync(file, size);
     closeSync(file);
@@ -175,6 +183,7 @@ export class Storage {
       virtual_size: original["virtual_size"] ?? 0,
       type: original["type"] ?? "user",
       other_config: original["other_config"] ?? {},
+      sm_config: original["sm_config"] ?? {},
     });
     this.#db.update("VDI", copy, { is_a_snapshot: true, snapshot_of: vdi, snapshot_time: when, read_only: true });
     await run("cp", ["--sparse=always", "--reflink=auto", this.path(vdi), this.path(copy)]);

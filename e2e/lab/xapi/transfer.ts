@@ -8,6 +8,7 @@ import { pipeline } from "node:stream/promises";
 import { setTimeout as delay } from "node:timers/promises";
 import { promisify } from "node:util";
 import type { PoolState } from "./calls.ts";
+import { MOST_VHD } from "./storage.ts";
 import { endOf, type Fault } from "./tasks.ts";
 import { Failure, integer, text } from "./values.ts";
 
@@ -186,6 +187,13 @@ export class Transfers {
       return;
     }
     const fault = tasks.takeFault("export");
+    if (format === "vhd" && integer(db.get("VDI", vdi)["virtual_size"]) > MOST_VHD) {
+      // The head is sent before the size is looked at: only the task says that nothing follows.
+      response.writeHead(200, { connection: "close", "task-id": task, "content-type": "application/vhd" });
+      tasks.fail(task, new Failure("VDI_TOO_LARGE", vdi, String(MOST_VHD)));
+      response.end();
+      return;
+    }
     let path = storage.path(vdi);
     let made: string | null = null;
     if (format === "vhd") {

@@ -3,6 +3,7 @@ import type { HostCapabilities } from "#lib/domain/capabilities.ts";
 import type { DiskBus } from "#lib/domain/hardware.ts";
 import { NO_OPTIONS, readConfigOptions, type ConfigOptions } from "./config-options.ts";
 import type { Infrastructure } from "./infrastructure.ts";
+import { WHY_READ_ONLY } from "./licence.ts";
 import {
   MAX_DISK,
   MAX_DISKS,
@@ -96,9 +97,14 @@ async function capabilitiesOf(
       namePattern: "^(?! )[^\\u0000-\\u001f]*[^\\u0000-\\u001f ]$",
     },
     acceleration: "esxi",
-    canStartVms: usable.length > 0,
-    whyNotStart: usable.length > 0 ? null : "No ESXi host is connected and out of maintenance mode.",
-    captureRunning: true,
+    canStartVms: usable.length > 0 && !infra.readOnly,
+    whyNotStart: infra.readOnly
+      ? WHY_READ_ONLY
+      : usable.length > 0
+        ? null
+        : "No ESXi host is connected and out of maintenance mode.",
+    // That takes a snapshot.
+    captureRunning: !infra.readOnly,
     packages: [],
     canReadBack: true,
     sparseTransfer: true,

@@ -5,7 +5,7 @@ import type { Vm } from "#lib/domain/inventory.ts";
 import { at, textAt, type Element } from "#lib/wire/soap/element.ts";
 import { exportDisk } from "./export-disk.ts";
 import { openFolderFile } from "./folder-file.ts";
-import { datacenterOf, datacenterPath, type Infrastructure } from "./infrastructure.ts";
+import { datacenterOfVm, datacenterPath, type Infrastructure } from "./infrastructure.ts";
 import { propertiesOf } from "./properties.ts";
 import { ref, refOf } from "./ref.ts";
 import { takeSnapshot } from "./snapshot.ts";
@@ -20,8 +20,11 @@ export interface Capture {
   readonly doing: string;
 }
 
-/** An export needs a right and a licence of its own; the files themselves may be open where it is refused. */
-const REFUSED = ["host.no-permission", "host.refused"];
+/**
+ * An export needs a right and a licence of its own (the free one of ESXi has none); the files themselves may be open
+ * where it is refused.
+ */
+const REFUSED = ["host.no-permission", "host.refused", "host.read-only"];
 
 export async function readVmDisk(
   client: VimClient,
@@ -32,8 +35,13 @@ export async function readVmDisk(
   const { vm, devices, disk, plan, doing } = capture;
   const self = ref("VirtualMachine", vm.ref);
   if (plan.ofSnapshot) {
-    const snapshot = await takeSnapshot(client, self, plan.tag, vm.tools === "running", { signal });
-    return exportDisk(client, snapshot, devices, disk, doing, signal);
+    const { ref: snapshot, notQuiesced } = await takeSnapshot(client, self, plan.tag, vm.tools === "running", {
+      signal,
+    });
+    const opened = await exportDisk(client, snapshot, devices, disk, doing, signal);
+    if (notQuiesced === null) return opened;
+    const note = `The guest of ${vm.name} could not be told to hold still, so its disks are as after a power cut: ${notQuiesced}.`;
+    return { ...opened, note };
   }
   if (vm.state !== "stopped")
     throw new AppError("conflict", "vm.running", `${vm.name} was started before its disk was read.`, {
@@ -64,14 +72,15 @@ async function openFlat(
     !file.endsWith(".vmdk")
   )
     return null;
-  const parent = refOf(
-    (await propertiesOf(client, ref("VirtualMachine", vm.ref), ["parent"], { signal })).get("parent"),
-  );
-  const center = infra.datacenters.get(datacenterOf(infra, parent?.id ?? null) ?? "");
+  const now = await propertiesOf(client, ref("VirtualMachine", vm.ref), ["parent", "resourcePool"], { signal });
+  const center = datacenterOfVm(infra, {
+    parent: refOf(now.get("parent")),
+    resourcePool: refOf(now.get("resourcePool")),
+  });
   const capacity = vm.disks.find((each) => each.id === textAt(disk, "key"))?.capacity ?? null;
-  if (center === undefined || capacity === null) return null;
+  if (center === null || capacity === null) return null;
   const path = `${file.slice(0, -".vmdk".length)}-flat.vmdk`;
-  const bytes = await openFolderFile(client, path, datacenterPath(infra, center.ref.id), signal);
+  const bytes = await openFolderFile(client, path, datacenterPath(infra, center.id), signal);
   if (bytes === null) return null;
   if (bytes.size !== capacity) {
     await bytes[Symbol.asyncDispose]();

@@ -4,7 +4,7 @@ import { AppError } from "#lib/errors.ts";
 import { numberAt, textAt, type Element } from "#lib/wire/soap/element.ts";
 import { xml, type XmlText } from "#lib/wire/soap/xml-text.ts";
 import { findCarrier, optionValue } from "./carrier.ts";
-import { controllersFor, deviceChange, diskDevice, nicDevice, removal } from "./device-spec.ts";
+import { cdDevice, controllersFor, deviceChange, diskDevice, nicDevice, removal } from "./device-spec.ts";
 import { moveDisk, parsePath } from "./disk-files.ts";
 import { SETTING } from "./find-vm.ts";
 import { datacenterOf, type Infrastructure } from "./infrastructure.ts";
@@ -28,6 +28,7 @@ export interface Composing {
   readonly client: VimClient;
   readonly infra: Infrastructure;
   readonly guestId: string;
+  readonly coresPerSocket: number;
   readonly options: CallOptions;
 }
 
@@ -144,7 +145,9 @@ async function hardware(
   spec: VmSpec,
   disks: readonly { file: string; capacity: number }[],
 ): Promise<XmlText> {
-  const { changes, slots } = controllersFor(spec.disks.map((disk) => disk.bus));
+  const buses = spec.disks.map((disk) => disk.bus);
+  const { changes, slots } = controllersFor(buses);
+  const cd = cdDevice(-400, buses);
   const diskChanges = disks.flatMap((disk, index) => {
     const slot = slots[index];
     return slot === undefined ? [] : [deviceChange("add", diskDevice({ key: -(200 + index), ...disk, slot }))];
@@ -163,7 +166,7 @@ async function hardware(
       : null;
   // The order of the elements is that of the schema: hosts insist on it. vSphere counts memory in MiB and takes multiples of four.
   const megabytes = Math.max(4, Math.ceil(spec.memory / 1024 ** 2 / 4) * 4);
-  return xml`<guestId>${work.guestId}</guestId><numCPUs>${spec.cpus}</numCPUs><memoryMB>${megabytes}</memoryMB>${changes}${diskChanges}${nics}${boot}<firmware>${spec.firmware === "uefi" ? "efi" : "bios"}</firmware>`;
+  return xml`<guestId>${work.guestId}</guestId><numCPUs>${spec.cpus}</numCPUs><numCoresPerSocket>${work.coresPerSocket}</numCoresPerSocket><memoryMB>${megabytes}</memoryMB>${changes}${diskChanges}${cd === null ? null : deviceChange("add", cd)}${nics}${boot}<firmware>${spec.firmware === "uefi" ? "efi" : "bios"}</firmware>`;
 }
 
 async function opaqueOf({ client, options }: Composing, network: Ref): Promise<{ id: string; type: string }> {

@@ -12,11 +12,19 @@ export interface ConfigOptions {
   /** Of the newest version; empty: the host does not tell. */
   readonly guestIds: ReadonlySet<string>;
   readonly maxCpus: number | null;
+  /** In one socket. */
+  readonly maxCores: number | null;
   /** Bytes. */
   readonly maxMemory: number | null;
 }
 
-export const NO_OPTIONS: ConfigOptions = { versions: [], guestIds: new Set(), maxCpus: null, maxMemory: null };
+export const NO_OPTIONS: ConfigOptions = {
+  versions: [],
+  guestIds: new Set(),
+  maxCpus: null,
+  maxCores: null,
+  maxMemory: null,
+};
 
 /** Whoever may not ask gets no options: the usual ones hold then. */
 export async function readConfigOptions(
@@ -46,11 +54,13 @@ export async function readConfigOptions(
     }
     const hardware = option.children[0]?.children.find((child) => child.name === "hardwareOptions");
     const cpus = all(hardware, "numCPU").flatMap((each) => Number(each.text) || []);
+    const cores = numberAt(hardware, "numCoresPerSocket", "max");
     const megabytes = numberAt(hardware, "memoryMB", "max");
     return {
       versions,
       guestIds,
       maxCpus: cpus.length === 0 ? null : Math.max(...cpus),
+      maxCores: cores === null || cores <= 0 ? null : cores,
       maxMemory: megabytes === null || megabytes <= 0 ? null : megabytes * 1024 ** 2,
     };
   } catch (error) {

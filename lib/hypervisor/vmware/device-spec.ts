@@ -47,13 +47,14 @@ export interface Slot {
   readonly unit: number;
 }
 
-/** Controllers for disks on these buses, in order, and the place of each disk. Throws `host.refused`. */
+/** Controllers for disks on these buses, in order, and the place of each disk. SCSI controllers of all kinds share their numbers. Throws `host.refused`. */
 export function controllersFor(buses: readonly DiskBus[]): {
   readonly changes: readonly XmlText[];
   readonly slots: readonly Slot[];
 } {
   const changes: XmlText[] = [];
   const made = new Map<string, number>();
+  const numbers = new Map<string, number>();
   const used = new Map<DiskBus, number>();
   const slots = buses.map((bus): Slot => {
     const facts = BUS[bus];
@@ -73,11 +74,20 @@ export function controllersFor(buses: readonly DiskBus[]): {
     const key = made.get(`${bus} ${number}`) ?? -(100 + made.size);
     if (!made.has(`${bus} ${number}`)) {
       made.set(`${bus} ${number}`, key);
+      const family = facts.isScsi ? "scsi" : bus;
+      const busNumber = numbers.get(family) ?? 0;
+      if (busNumber >= facts.controllers)
+        throw new AppError(
+          "unprocessable",
+          "host.refused",
+          `A VM takes ${facts.controllers} ${facts.isScsi ? "SCSI" : bus} controllers at most.`,
+        );
+      numbers.set(family, busNumber + 1);
       const shared = facts.isScsi ? xml`<sharedBus>noSharing</sharedBus>` : null;
       changes.push(
         deviceChange(
           "add",
-          typed("device", facts.controller, xml`<key>${key}</key><busNumber>${number}</busNumber>${shared}`),
+          typed("device", facts.controller, xml`<key>${key}</key><busNumber>${busNumber}</busNumber>${shared}`),
         ),
       );
     }
@@ -110,11 +120,32 @@ export function diskDevice({ key, file, slot, capacity }: DiskDevice): XmlText {
   );
 }
 
+/** The client's own drive, disconnected: empty until somebody puts an image in. Null: IDE disks have all places there are. */
+export function cdDevice(key: number, buses: readonly DiskBus[]): XmlText | null {
+  const facts = BUS.ide;
+  const taken = buses.filter((bus) => bus === "ide").length;
+  if (facts === undefined || taken >= facts.perController * facts.controllers) return null;
+  const backing = typed(
+    "backing",
+    "VirtualCdromRemotePassthroughBackingInfo",
+    xml`<deviceName></deviceName><exclusive>false</exclusive>`,
+  );
+  const controller = IDE_KEY + Math.floor(taken / facts.perController);
+  return typed(
+    "device",
+    "VirtualCdrom",
+    xml`<key>${key}</key>${backing}<connectable><startConnected>false</startConnected><allowGuestControl>true</allowGuestControl><connected>false</connected></connectable><controllerKey>${controller}</controllerKey><unitNumber>${taken % facts.perController}</unitNumber>`,
+  );
+}
+
 const NIC: Partial<Record<NicModel, string>> = {
   vmxnet3: "VirtualVmxnet3",
   e1000: "VirtualE1000",
   e1000e: "VirtualE1000e",
 };
+
+/** Ranges that VMware gives addresses out of: as a fixed address a VM with one is refused when it is started. */
+const RESERVED_MAC = /^00:0c:29:|^00:50:56:[4-9a-f]/i;
 
 /** `opaque`: id and type of a network that NSX made. */
 export function nicDevice(
@@ -127,6 +158,13 @@ export function nicDevice(
   const type = NIC[model];
   if (type === undefined)
     throw new AppError("unprocessable", "host.refused", `vSphere has no ${model} network adapters.`);
+  if (mac !== null && RESERVED_MAC.test(mac))
+    throw new AppError(
+      "unprocessable",
+      "host.refused",
+      `vSphere takes no ${mac} as the fixed address of a network adapter: it gives such addresses out itself.`,
+      { hint: "Leave the address to vSphere, or choose one below 00:50:56:40:00:00 or of another manufacturer." },
+    );
   const address =
     mac === null
       ? xml`<addressType>generated</addressType>`

@@ -70,9 +70,9 @@ async function* bytesOf(
   whole: { read: boolean },
   signal?: AbortSignal,
 ): AsyncGenerator<Uint8Array> {
-  const { peer, path } = lease.target(device);
   const stop = AbortSignal.any([lease.lost, ...(signal === undefined ? [] : [signal])]);
   try {
+    const { peer, path } = await lease.target(device, stop);
     const response = await peer.request({ method: "GET", path, timeout: FIRST_BYTE_MS, signal: stop });
     if (response.status !== 200) {
       const words = (await response.text(500)).trim();

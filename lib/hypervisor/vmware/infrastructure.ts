@@ -2,7 +2,8 @@
 import { AppError } from "#lib/errors.ts";
 import { inSlices } from "#lib/wire/slices.ts";
 import { at, all, flagAt, numberAt, textAt, type Element } from "#lib/wire/soap/element.ts";
-import { shownName } from "./name.ts";
+import { isReadOnly } from "./licence.ts";
+import { escapedName, shownName } from "./name.ts";
 import { retrieveBy, viewSpec, type ObjectValues, type TypePaths } from "./properties.ts";
 import { refOf, refsOf, type Ref } from "./ref.ts";
 import type { CallOptions, VimClient } from "./vim-client.ts";
@@ -19,7 +20,7 @@ const STRUCTURE: readonly TypePaths[] = [
     paths: ["name", "parent", "datastore", "network", "runtime.connectionState", "runtime.inMaintenanceMode"],
   },
   { type: "ResourcePool", paths: ["name", "parent", "owner"] },
-  { type: "Datastore", paths: ["name", "parent", "host", "summary.accessible"] },
+  { type: "Datastore", paths: ["name", "parent", "host", "summary.accessible", "summary.maintenanceMode"] },
   { type: "Network", paths: ["name", "parent", "summary.accessible"] },
   { type: "DistributedVirtualPortgroup", paths: ["key", "config.distributedVirtualSwitch", "tag"] },
   { type: "DistributedVirtualSwitch", paths: ["name", "uuid"] },
@@ -34,6 +35,7 @@ const FIGURES: readonly TypePaths[] = [
 const STRUCTURE_TYPES = [
   "Datacenter",
   "Folder",
+  "StoragePod",
   "ComputeResource",
   "ClusterComputeResource",
   "HostSystem",
@@ -53,7 +55,7 @@ const NETWORKS: ReadonlySet<string> = new Set(["Network", "DistributedVirtualPor
 const MOST_OBJECTS = 100_000;
 
 /** What only a vCenter knows; an ESXi host may refuse to be asked of it. */
-const VCENTER_ONLY = /Cluster|VirtualApp|Distributed|Opaque/;
+const VCENTER_ONLY = /Cluster|StoragePod|VirtualApp|Distributed|Opaque/;
 
 /** Types and paths to ask this host for, and those of its container view. */
 export function structureOf(client: VimClient): {
@@ -76,6 +78,8 @@ export interface EsxHost extends Entity {
   /** Connected, and takes VMs. */
   readonly usable: boolean;
   readonly threads: number;
+  /** Cores of one processor; 0: unknown. */
+  readonly coresPerSocket: number;
   readonly cpuModel: string | null;
   readonly memory: number;
   /** Bytes. */
@@ -117,7 +121,10 @@ export interface VimNetwork extends Entity {
 export interface Infrastructure {
   /** Stands for many hosts. */
   readonly isVcenter: boolean;
+  /** Its licence lets nobody change anything by the API. */
+  readonly readOnly: boolean;
   readonly datacenters: ReadonlyMap<string, Entity & { readonly vmFolder: Ref | null }>;
+  /** Datastore clusters among them: each is the parent of its datastores. */
   readonly folders: ReadonlyMap<string, Entity>;
   readonly computes: ReadonlyMap<string, Compute>;
   readonly hosts: ReadonlyMap<string, EsxHost>;
@@ -128,6 +135,7 @@ export interface Infrastructure {
 
 export async function readInfrastructure(client: VimClient, options: CallOptions = {}): Promise<Infrastructure> {
   const { types, paths } = structureOf(client);
+  const readOnly = await isReadOnly(client, options);
   return withView(client, types, options, async (view) => {
     const found: ObjectValues[] = [];
     const specs = viewSpec("specSet", [...paths, ...FIGURES], view);
@@ -140,14 +148,14 @@ export async function readInfrastructure(client: VimClient, options: CallOptions
           `${client.name} tells of more than ${MOST_OBJECTS} objects.`,
         );
     }
-    return arrange(found, client.isVcenter, options.signal);
+    return arrange(found, { isVcenter: client.isVcenter, readOnly }, options.signal);
   });
 }
 
 /** How they hang together, one by one. */
 export async function arrange(
   objects: readonly ObjectValues[],
-  isVcenter: boolean,
+  kind: Pick<Infrastructure, "isVcenter" | "readOnly">,
   signal?: AbortSignal,
 ): Promise<Infrastructure> {
   const datacenters = new Map<string, Entity & { readonly vmFolder: Ref | null }>();
@@ -165,7 +173,7 @@ export async function arrange(
       switches.set(id, { name: entity(object).name, uuid: object.values.get("uuid")?.text ?? "" });
     else if (type === "Datacenter")
       datacenters.set(id, { ...entity(object), vmFolder: refOf(object.values.get("vmFolder")) });
-    else if (type === "Folder") folders.set(id, entity(object));
+    else if (type === "Folder" || type === "StoragePod") folders.set(id, entity(object));
     else if (type === "ComputeResource" || type === "ClusterComputeResource") computes.set(id, compute(object));
     else if (type === "HostSystem") hosts.set(id, host(object));
     else if (type === "ResourcePool" || type === "VirtualApp")
@@ -175,7 +183,7 @@ export async function arrange(
   }
   // Their switches may come after them.
   for await (const object of inSlices(portGroups, signal)) networks.set(object.ref.id, network(object, switches));
-  return { isVcenter, datacenters, folders, computes, hosts, pools, datastores, networks };
+  return { ...kind, datacenters, folders, computes, hosts, pools, datastores, networks };
 }
 
 function entity({ ref, values }: ObjectValues): Entity {
@@ -205,6 +213,7 @@ function host(object: ObjectValues): EsxHost {
       values.get("runtime.connectionState")?.text === "connected" &&
       values.get("runtime.inMaintenanceMode")?.text !== "true",
     threads: numberAt(hardware, "numCpuThreads") ?? 0,
+    coresPerSocket: Math.floor((numberAt(hardware, "numCpuCores") ?? 0) / (numberAt(hardware, "numCpuPkgs") ?? 1)) || 0,
     cpuModel: textAt(hardware, "cpuModel"),
     memory: numberAt(hardware, "memorySize") ?? 0,
     // quickStats are in MiB.
@@ -277,15 +286,27 @@ function parentOf(infra: Infrastructure, id: string): string | null {
   return null;
 }
 
-/** As `/folder` wants it: `Europe/Berlin`, without the root of all folders. */
+/**
+ * The data centre of a VM. One inside a vApp has no folder as its parent: its resource pool leads there. Null: it cannot
+ * be seen by this user.
+ */
+export function datacenterOfVm(
+  infra: Infrastructure,
+  { parent, resourcePool }: { readonly parent: Ref | null; readonly resourcePool: Ref | null },
+): Ref | null {
+  const id = datacenterOf(infra, parent?.id ?? null) ?? datacenterOf(infra, resourcePool?.id ?? null);
+  return infra.datacenters.get(id ?? "")?.ref ?? null;
+}
+
+/** As `/folder` wants it: `Europe/Berlin`, without the root of all folders, each name with its escapes. */
 export function datacenterPath(infra: Infrastructure, id: string): string {
   const center = infra.datacenters.get(id);
-  const names = center === undefined ? [] : [center.name];
+  const names = center === undefined ? [] : [escapedName(center.name)];
   let here = center?.parent ?? null;
   for (let depth = 0; here !== null && depth < 64; depth += 1) {
     const folder = infra.folders.get(here);
     if (folder === undefined || folder.parent === null) break;
-    names.push(folder.name);
+    names.push(escapedName(folder.name));
     here = folder.parent;
   }
   return names.reverse().join("/");

@@ -3,6 +3,7 @@ import type { HostFacts, InventoryItem, Network, StoragePool } from "#lib/domain
 import { inSlices } from "#lib/wire/slices.ts";
 import { sortByText } from "#lib/wire/sort-in-slices.ts";
 import { datacenterOf, type Datastore, type Infrastructure, type VimNetwork } from "./infrastructure.ts";
+import { WHY_READ_ONLY } from "./licence.ts";
 import type { VimClient } from "./vim-client.ts";
 
 /** The vCenter as one host: what all its ESXi hosts have together. */
@@ -41,6 +42,7 @@ function labels<T extends { readonly name: string; readonly parent: string | nul
 }
 
 export function whyNotWritable(infra: Infrastructure, store: Datastore): string | null {
+  if (infra.readOnly) return WHY_READ_ONLY;
   if (!store.accessible) return `The datastore ${store.name} is not accessible.`;
   if (store.maintenance !== null && store.maintenance !== "normal")
     return `The datastore ${store.name} is in maintenance mode.`;

@@ -7,15 +7,17 @@ import { AppError } from "#lib/errors.ts";
 import { HttpsPeer } from "#lib/wire/https/https-peer.ts";
 import { all, at, flagAt, numberAt, textAt, type Element } from "#lib/wire/soap/element.ts";
 import { xml } from "#lib/wire/soap/xml-text.ts";
+import { addressesOf, hostOf, isSpokenTo, isUnknown } from "./lease-host.ts";
 import { propertiesOf } from "./properties.ts";
 import { refOf, type Ref } from "./ref.ts";
 import type { VimClient } from "./vim-client.ts";
 import { asAppError, isFault, vimFault, VimFault } from "./vim-fault.ts";
 
-/** Making the VM's files, or the first look at those of an export. */
+/** Making the VM's files, or the first look at those of an export, without any progress. */
 const READY_MS = 300_000;
 const KEEP_MS = 10_000;
 const CLOSE_MS = 1800;
+const ANSWER_MS = 20_000;
 const DEFAULT_TIMEOUT_S = 300;
 
 export interface LeaseDevice {
@@ -61,14 +63,18 @@ export class Lease implements AsyncDisposable {
   /** Waits until the lease is ready. Throws AppError in the words of `doing`. */
   static async ready(client: VimClient, self: Ref, doing: string, signal?: AbortSignal): Promise<Lease> {
     const { generation } = client;
-    const until = Date.now() + READY_MS;
+    let until = Date.now() + READY_MS;
+    let percent = "";
     try {
       for (let wait = 20; ; wait = Math.min(wait * 2, 1000)) {
-        const now = await propertiesOf(client, self, ["state", "info", "error"], { signal });
+        const now = await propertiesOf(client, self, ["state", "info", "error", "initializeProgress"], { signal });
         const state = now.get("state")?.text ?? "";
         const info = now.get("info");
         if (state === "ready" && info !== undefined) return new Lease(client, self, doing, info, generation);
         if (state === "error" || state === "done") throw leaseFault(now.get("error"));
+        const reached = now.get("initializeProgress")?.text ?? "";
+        if (reached !== percent) until = Date.now() + READY_MS;
+        percent = reached;
         if (Date.now() > until)
           throw new AppError("unavailable", "host.timeout", `${doing}: the host does not get ready for the transfer.`);
         await delay(wait, undefined, signal === undefined ? {} : { signal });
@@ -87,16 +93,18 @@ export class Lease implements AsyncDisposable {
     return this.#broken.signal;
   }
 
-  /** A connection to the host that the device's address names, and the path there. */
-  target(device: LeaseDevice): { readonly peer: HttpsPeer; readonly path: string } {
+  /**
+   * A connection to the host that the device's address names, and the path there. Throws `host.identity-unconfirmed`,
+   * `host.unreachable`, what vCenter throws.
+   */
+  async target(
+    device: LeaseDevice,
+    signal?: AbortSignal,
+  ): Promise<{ readonly peer: HttpsPeer; readonly path: string }> {
     // `*`: the host that we speak to.
     const url = new URL(device.url.replace("://*", "://placeholder.invalid"));
     const path = `${url.pathname}${url.search}`;
-    const { connection } = this.#client;
-    if (
-      url.hostname === "placeholder.invalid" ||
-      (url.hostname === connection.host && Number(url.port || 443) === connection.port)
-    )
+    if (url.hostname === "placeholder.invalid" || isSpokenTo(url, this.#client.connection))
       return { peer: this.#client.peer, path };
     if (device.thumbprint === "")
       throw new AppError(
@@ -104,18 +112,35 @@ export class Lease implements AsyncDisposable {
         "host.identity-unconfirmed",
         `${this.#doing}: the host names ${url.host} for the transfer without its certificate.`,
       );
-    // vCenter, whose certificate was confirmed, vouches for its ESXi hosts by their thumbprints.
+    const port = Number(url.port || 443);
+    const name = hostOf(url);
+    const peer = (host: string): HttpsPeer => this.#peer(host, port, device.thumbprint);
+    if (!(await isUnknown(name, signal))) return { peer: peer(name), path };
+    for (const address of await addressesOf(this.#client, name, this.vm, signal)) {
+      const found = peer(address);
+      if (await answers(found, signal)) return { peer: found, path };
+    }
+    throw new AppError(
+      "unavailable",
+      "host.unreachable",
+      `${this.#doing}: the disk goes by ${url.host}, a name that nothing here resolves, and the host was not found at the addresses that ${this.#client.name} knows of it.`,
+      { hint: `Let the machine of Supravisor resolve ${name} and reach it at port ${port}.` },
+    );
+  }
+
+  /** vCenter, whose certificate was confirmed, vouches for its ESXi hosts by their thumbprints. */
+  #peer(host: string, port: number, thumbprint: string): HttpsPeer {
     const peer = new HttpsPeer({
-      host: url.hostname,
-      port: Number(url.port || 443),
+      host,
+      port,
       certificate: null,
-      thumbprint: device.thumbprint.replaceAll(":", "").toLowerCase(),
+      thumbprint: thumbprint.replaceAll(":", "").toLowerCase(),
       ca: null,
       clientCertificate: null,
       clientKey: null,
     });
     this.#peers.push(peer);
-    return { peer, path };
+    return peer;
   }
 
   async #keep(): Promise<void> {
@@ -196,4 +221,16 @@ export class Lease implements AsyncDisposable {
 
 function leaseFault(error: Element | undefined): VimFault {
   return vimFault(at(error, "fault") ?? null, textAt(error, "localizedMessage") ?? "The lease is over.");
+}
+
+/** Shows the certificate that was named for it. */
+async function answers(peer: HttpsPeer, signal: AbortSignal | undefined): Promise<boolean> {
+  try {
+    await (await peer.request({ method: "HEAD", path: "/", timeout: ANSWER_MS, signal })).text(1);
+    return true;
+  } catch (error) {
+    signal?.throwIfAborted();
+    if (error instanceof AppError) return false;
+    throw error;
+  }
 }

@@ -13,6 +13,7 @@ const entity = (type: string, id: string, name: string, parent: string | null) =
 
 const infra: Infrastructure = {
   isVcenter: true,
+  readOnly: false,
   datacenters: new Map(
     [entity("Datacenter", "dc1", "Berlin", "root"), entity("Datacenter", "dc2", "Paris", "root")].map(([id, each]) => [
       id,
@@ -50,6 +51,7 @@ const infra: Infrastructure = {
         networks: [],
         usable: true,
         threads: 8,
+        coresPerSocket: 4,
         cpuModel: null,
         memory: 1,
         memoryUsed: 0,
@@ -202,6 +204,39 @@ describe("a VM of vSphere", () => {
       tag: null,
       description: "Made for Ann",
     });
+  });
+
+  it("marks templates and vCenter's own agents, which nobody starts or stops", () => {
+    const blocked = (more: Record<string, Element>) => {
+      const told = vm("", more);
+      return [told.machine, told.powerBlocker?.replace(told.name, "it") ?? null];
+    };
+    const version = { "config.version": value("vmx-19") };
+    const by = (extension: string) => ({
+      "config.managedBy": value(`<extensionKey>${extension}</extensionKey><type>agent</type>`),
+    });
+    expect(blocked(version)).toEqual(["vmx-19", null]);
+    expect(blocked({ ...version, "config.template": value("true") })).toEqual([
+      "vmx-19 template",
+      expect.stringContaining("it is a template") as string,
+    ]);
+    expect(blocked({ ...version, ...by("com.vmware.vim.eam") })).toEqual([
+      "vmx-19, managed by com.vmware.vim.eam",
+      expect.stringContaining("vCenter starts and stops itself") as string,
+    ]);
+    expect(blocked({ name: value("vCLS-8b7a1c4e-0000-4000-8000-000000000000") })[1]).not.toBeNull();
+    // Others who manage machines leave their power to people.
+    expect(blocked(by("com.example.backup"))).toEqual(["managed by com.example.backup", null]);
+  });
+
+  it("shows the question that it waits with", () => {
+    const asked = `<id>1</id><text>msg.uuid.altered:This virtual machine might have been moved or copied.
+msg.uuid.altered2:Which is it?</text><choice><choiceInfo xsi:type="ElementDescription"><label>button.cancel</label><summary>Cancel</summary><key>0</key></choiceInfo><choiceInfo xsi:type="ElementDescription"><label>I _Copied It</label><summary>I _Copied It</summary><key>2</key></choiceInfo><defaultIndex>1</defaultIndex></choice>`;
+    expect(vm("", { "runtime.question": value(asked) }).question).toEqual({
+      text: "This virtual machine might have been moved or copied.\nWhich is it?",
+      choices: ["Cancel", "I Copied It"],
+    });
+    expect(vm("").question).toBeNull();
   });
 
   it("tells the tree of its snapshots", () => {

@@ -6,6 +6,7 @@ import { folderPath, type Infrastructure } from "./infrastructure.ts";
 import { mapDisks, mapNics } from "./map-devices.ts";
 import { shownName } from "./name.ts";
 import type { ObjectValues } from "./properties.ts";
+import { questionOf } from "./question.ts";
 
 /** All that a VM is made of here; never `config` as a whole, which has hundreds of settings. */
 export const VM_PATHS = [
@@ -17,6 +18,7 @@ export const VM_PATHS = [
   "runtime.connectionState",
   "runtime.host",
   "runtime.bootTime",
+  "runtime.question",
   "config.template",
   "config.annotation",
   "config.instanceUuid",
@@ -24,6 +26,7 @@ export const VM_PATHS = [
   "config.bootOptions.efiSecureBootEnabled",
   "config.bootOptions.bootOrder",
   "config.keyId",
+  "config.managedBy",
   "config.version",
   "config.guestFullName",
   "config.hardware.numCPU",
@@ -66,10 +69,13 @@ export function mapVm({ ref, values }: ObjectValues, infra: Infrastructure): Vm 
   const compute = infra.computes.get(host?.parent ?? "");
   const firmware = text("config.firmware");
   const version = text("config.version");
+  const name = shownName(text("name") ?? ref.id);
+  const isTemplate = text("config.template") === "true";
+  const manager = textAt(values.get("config.managedBy"), "extensionKey");
   return {
     kind: "vm",
     ref: ref.id,
-    name: shownName(text("name") ?? ref.id),
+    name,
     state,
     cpus: Number(text("config.hardware.numCPU") ?? Number.NaN) || null,
     memory: Number.isSafeInteger(memory) ? memory * 1024 ** 2 : null,
@@ -81,7 +87,7 @@ export function mapVm({ ref, values }: ObjectValues, infra: Infrastructure): Vm 
           ? null
           : false,
     guestOs: text("guest.guestFullName") ?? text("config.guestFullName"),
-    machine: text("config.template") === "true" ? `${version ?? ""} template`.trim() : version,
+    machine: machineOf(version, isTemplate, manager),
     description: notes === null ? null : notes.replace(MARK, "") || null,
     startedAt: state === "running" ? text("runtime.bootTime") : null,
     location: infra.isVcenter
@@ -93,6 +99,8 @@ export function mapVm({ ref, values }: ObjectValues, infra: Infrastructure): Vm 
       : null,
     tpm: devices.length === 0 ? null : devices.some((device) => device.type === "VirtualTPM"),
     tools: TOOLS[text("guest.toolsRunningStatus") ?? ""] ?? null,
+    question: questionOf(values.get("runtime.question")),
+    powerBlocker: powerBlockerOf(name, isTemplate, manager),
     disks: mapDisks(devices, {
       stopped: state === "stopped",
       encrypted: values.has("config.keyId"),
@@ -104,6 +112,24 @@ export function mapVm({ ref, values }: ObjectValues, infra: Infrastructure): Vm 
     // A clone has the notes of its original, but an identity of its own.
     tag: mark !== null && mark === text("config.instanceUuid") ? mark : null,
   };
+}
+
+/** `vmx-19 template, managed by com.example.plugin` */
+function machineOf(version: string | null, isTemplate: boolean, manager: string | null): string | null {
+  const kind = `${version ?? ""}${isTemplate ? " template" : ""}`.trim();
+  const parts = [kind, manager === null ? "" : `managed by ${manager}`].filter((part) => part !== "");
+  return parts.length === 0 ? null : parts.join(", ");
+}
+
+/** vCenter's agents: whoever stops one finds it started again, and its cluster without DRS or HA meanwhile. */
+const AGENT_MANAGER = "com.vmware.vim.eam";
+const CLUSTER_SERVICE = /^vCLS[- (]/;
+
+function powerBlockerOf(name: string, isTemplate: boolean, manager: string | null): string | null {
+  if (isTemplate) return `${name} is a template; vSphere starts only virtual machines that are made from it.`;
+  if (manager === AGENT_MANAGER || CLUSTER_SERVICE.test(name))
+    return `${name} is an agent machine that vCenter starts and stops itself.`;
+  return null;
 }
 
 /** Key of the disk that the firmware tries before all others; null: the order of the controllers decides. */

@@ -80,6 +80,13 @@ export function placeFor(infra: Infrastructure, poolRef: string, placement: Read
   };
 }
 
+/** Cores of the smallest processor among those that the VM may come to run on; 0: unknown. */
+export function hostCoresOf(infra: Infrastructure, { host, compute }: Place): number {
+  const hosts = host === null ? compute.hosts.flatMap((id) => infra.hosts.get(id) ?? []) : [host];
+  const told = hosts.map((each) => each.coresPerSocket).filter((cores) => cores > 0);
+  return told.length === 0 ? 0 : Math.min(...told);
+}
+
 function folderOf(infra: Infrastructure, center: string, root: Ref, wanted: string | null, datastore: Datastore): Ref {
   if (wanted === null) return root;
   const folder = infra.folders.get(wanted);

@@ -6,7 +6,7 @@ import { findCarrier } from "./carrier.ts";
 import { removal } from "./device-spec.ts";
 import { deleteDisk } from "./disk-files.ts";
 import { findVm, SETTING, settingsOf } from "./find-vm.ts";
-import { datacenterOf, type Infrastructure } from "./infrastructure.ts";
+import { datacenterOfVm, type Infrastructure } from "./infrastructure.ts";
 import { propertiesOf } from "./properties.ts";
 import { refOf, type Ref } from "./ref.ts";
 import { runTask } from "./task.ts";
@@ -58,7 +58,12 @@ async function destroy(client: VimClient, infra: Infrastructure, vm: Ref, option
 async function destroyOnce(client: VimClient, infra: Infrastructure, vm: Ref, options: CallOptions): Promise<void> {
   const settings = await settingsOf(client, vm, options);
   if (settings === null) return;
-  const now = await propertiesOf(client, vm, ["runtime.powerState", "parent", "config.hardware.device"], options);
+  const now = await propertiesOf(
+    client,
+    vm,
+    ["runtime.powerState", "parent", "resourcePool", "config.hardware.device"],
+    options,
+  );
   if (now.get("runtime.powerState")?.text !== "poweredOff") {
     try {
       await runTask(client, "PowerOffVM_Task", vm, xml``, options);
@@ -67,7 +72,10 @@ async function destroyOnce(client: VimClient, infra: Infrastructure, vm: Ref, op
       if (!isFault(error, "InvalidPowerState")) throw error;
     }
   }
-  const center = infra.datacenters.get(datacenterOf(infra, refOf(now.get("parent"))?.id ?? null) ?? "");
+  const center = datacenterOfVm(infra, {
+    parent: refOf(now.get("parent")),
+    resourcePool: refOf(now.get("resourcePool")),
+  });
   const files = filesOf(settings);
   // Disks that somebody hung in later are not ours to destroy. A carrier's one disk is.
   if (settings.has(SETTING.tag)) {
@@ -86,7 +94,7 @@ async function destroyOnce(client: VimClient, infra: Infrastructure, vm: Ref, op
   }
   await runTask(client, "Destroy_Task", vm, xml``, options);
   // A disk that was between two VMs when the work broke off went with neither.
-  if (center !== undefined) for (const file of files) await deleteDisk(client, file, center.ref, options);
+  if (center !== null) for (const file of files) await deleteDisk(client, file, center, options);
 }
 
 /** The disk's file and those that it was a snapshot of. */

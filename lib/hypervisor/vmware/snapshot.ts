@@ -34,6 +34,12 @@ async function findSnapshot(client: VimClient, vm: Ref, tag: string, options: Ca
   return search(all(info, "rootSnapshotList"), 0);
 }
 
+export interface TakenSnapshot {
+  readonly ref: Ref;
+  /** Why the guest was not asked to hold still though it should have been; null: it was, or need not be. */
+  readonly notQuiesced: string | null;
+}
+
 /** Of the disks only. Quiesced when the guest's tools can do that; one that is there already is taken. */
 export async function takeSnapshot(
   client: VimClient,
@@ -41,9 +47,9 @@ export async function takeSnapshot(
   tag: string,
   quiesce: boolean,
   options: CallOptions,
-): Promise<Ref> {
+): Promise<TakenSnapshot> {
   const there = await findSnapshot(client, vm, tag, options);
-  if (there !== null) return there;
+  if (there !== null) return { ref: there, notQuiesced: null };
   const order = (quiesced: boolean) =>
     runTask(
       client,
@@ -53,19 +59,21 @@ export async function takeSnapshot(
       options,
     );
   let made: Element | null;
+  let notQuiesced: string | null = null;
   try {
     made = await order(quiesce);
   } catch (error) {
     // A guest that cannot hold still is taken as after a power cut.
-    if (!quiesce || !(error instanceof VimFault) || isFault(error, "NoPermission", "ManagedObjectNotFound"))
-      throw error;
+    const isGuests = error instanceof VimFault && !["NoPermission", "ManagedObjectNotFound"].includes(error.fault);
+    if (!quiesce || !isGuests) throw error;
+    notQuiesced = error.message.replace(/\.$/, "");
     made = await order(false);
   }
   const found = refOf(made) ?? (await findSnapshot(client, vm, tag, options));
-  return found ?? ref("VirtualMachineSnapshot", "");
+  return { ref: found ?? ref("VirtualMachineSnapshot", ""), notQuiesced };
 }
 
-/** Gone already is fine. What was written since goes back into the disks. */
+/** Gone already is fine. What was written since goes back into the disks, which may take hours and is never broken off. */
 export async function removeSnapshot(client: VimClient, resource: string, options: CallOptions): Promise<void> {
   const slash = resource.lastIndexOf("/");
   const snapshot = await findSnapshot(
@@ -81,7 +89,7 @@ export async function removeSnapshot(client: VimClient, resource: string, option
       "RemoveSnapshot_Task",
       snapshot,
       xml`<removeChildren>false</removeChildren><consolidate>true</consolidate>`,
-      options,
+      { ...options, goesOn: "always" },
     );
   } catch (error) {
     if (!isFault(error, "ManagedObjectNotFound")) throw error;

@@ -1,6 +1,7 @@
 /** The bytes of one file on their way to a host: a sink that is one POST. */
 import type { ByteSink } from "#lib/disk/io.ts";
 import { AppError } from "#lib/errors.ts";
+import type { HttpsPeer } from "#lib/wire/https/https-peer.ts";
 import { EarlyAnswer, type HttpsUpload, type UploadAnswer } from "#lib/wire/https/https-upload.ts";
 import type { Lease, LeaseDevice } from "./lease.ts";
 
@@ -28,14 +29,17 @@ export async function leaseSink(
     if (stop.signal.aborted) return error;
     return await lease.explain(error instanceof EarlyAnswer ? refused(error) : error);
   };
-  const { peer, path } = lease.target(device);
+  const given = AbortSignal.any([stop.signal, lease.lost, ...(signal === undefined ? [] : [signal])]);
+  let peer: HttpsPeer;
   let upload: HttpsUpload;
   try {
+    let path: string;
+    ({ peer, path } = await lease.target(device, given));
     upload = await peer.upload({
       method: "POST",
       path,
       headers: { "content-type": "application/x-vnd.vmware-streamVmdk" },
-      signal: AbortSignal.any([stop.signal, lease.lost, ...(signal === undefined ? [] : [signal])]),
+      signal: given,
     });
   } catch (error) {
     const reason = await why(error);

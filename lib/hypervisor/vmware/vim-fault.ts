@@ -53,6 +53,12 @@ export function asAppError(error: unknown, doing: string): unknown {
         cause: error,
         details,
       });
+    case "PasswordExpired":
+      return new AppError("unprocessable", "host.auth-failed", `${doing}: the password of the user has expired.`, {
+        hint: "Sign in to vSphere as this user, set a new password, and give it on the host's page.",
+        cause: error,
+        details,
+      });
     case "NotAuthenticated":
       return new AppError("unavailable", "host.session-lost", `${doing}: the host has ended the session.`, {
         hint: "Try again; Supravisor signs in anew.",

@@ -16,6 +16,7 @@ import type {
   ResourceRef,
   VmSpec,
 } from "../adapter.ts";
+import { coresPerSocket } from "../cpu-sockets.ts";
 import { readOffer, type Offer } from "./capabilities.ts";
 import { readVmDisk } from "./capture.ts";
 import { diskRef, findCarrier, importCarrier, requireFree } from "./carrier.ts";
@@ -27,8 +28,9 @@ import { guestIdOf } from "./guest-id.ts";
 import { readInfrastructure, type Infrastructure } from "./infrastructure.ts";
 import { mapVm, VM_PATHS } from "./map-vm.ts";
 import { escapedName } from "./name.ts";
-import { placeFor, type Place } from "./place.ts";
+import { hostCoresOf, placeFor, type Place } from "./place.ts";
 import { propertiesOf } from "./properties.ts";
+import { questionOf } from "./question.ts";
 import { ref, type Ref } from "./ref.ts";
 import { findByTag, removeDisk, removeVm } from "./remove.ts";
 import { removeSnapshot, snapshotRef } from "./snapshot.ts";
@@ -171,8 +173,20 @@ export class VsphereAdapter implements HypervisorAdapter {
     const { method, task } = ORDER[action];
     const self = ref("VirtualMachine", id);
     await this.#told(`${action} of ${vm.name}`, async () => {
-      if (task) await runTask(this.#client, method, self, xml``, { signal });
+      const meanwhile = () => this.#requireNoQuestion(self, vm.name, signal);
+      if (task) await runTask(this.#client, method, self, xml``, { signal, goesOn: "late", meanwhile });
       else await this.#client.call(method, self, xml``, { signal });
+    });
+  }
+
+  /** Throws `vm.question`: what was ordered waits for somebody to answer. */
+  async #requireNoQuestion(vm: Ref, name: string, signal?: AbortSignal): Promise<void> {
+    const question = questionOf(
+      (await propertiesOf(this.#client, vm, ["runtime.question"], { signal })).get("runtime.question"),
+    );
+    if (question === null) return;
+    throw new AppError("conflict", "vm.question", `${name} waits for an answer: ${question.text}`, {
+      hint: `Answer it in the vSphere Client${question.choices.length === 0 ? "" : ` (${question.choices.join(", ")})`}; ${name} goes on then.`,
     });
   }
 
@@ -264,6 +278,11 @@ export class VsphereAdapter implements HypervisorAdapter {
         client: this.#client,
         infra: this.#infra,
         guestId: guestIdOf(spec.guest, known.guestIds),
+        coresPerSocket: coresPerSocket(spec.cpus, {
+          hostCores: hostCoresOf(this.#infra, place),
+          windows: spec.guest?.family === "windows",
+          mostCores: known.maxCores,
+        }),
         options: { signal },
       };
       const made = await composeVm(work, spec, tag);

@@ -19,6 +19,8 @@ import { makeXapiDriver, xapiDriver } from "./driver.ts";
 const run = promisify(execFile);
 const reason = whyNoXapi();
 const MiB = 1024 ** 2;
+const GiB = 1024 ** 3;
+const TiB = 1024 ** 4;
 
 interface Told {
   readonly code: string;
@@ -329,8 +331,10 @@ describe.skipIf(reason !== null)(
 
       it("gives a task up that stays pending for ever", async () => {
         await using open = await hasty.open(at(0), secret());
-        lab.tasks.faults.push({ method: "VM.start", stayPending: true });
-        expect((await told(open.power(uuid("VM", lab.seeded.vm), "start"))).code).toBe("host.timeout");
+        await open.power(uuid("VM", lab.seeded.vm), "start");
+        lab.tasks.faults.push({ method: "VM.pause", stayPending: true });
+        expect((await told(open.power(uuid("VM", lab.seeded.vm), "pause"))).code).toBe("host.timeout");
+        await open.power(uuid("VM", lab.seeded.vm), "stop");
         lab.tasks.faults.push({ method: "import", stayPending: true });
         const wanted = spec(lab.seeded.shared);
         const created = await open.createDisk(wanted);
@@ -341,6 +345,42 @@ describe.skipIf(reason !== null)(
         await open.remove(created.resource);
         expect(await open.planDisk(wanted)).toEqual(created.resource);
         expect(lab.db.refs("task", (task) => task["status"] === "pending")).toEqual([]);
+      });
+
+      it("waits for a guest that goes down slowly, of which its task says nothing", async () => {
+        await using open = await hasty.open(at(0), secret());
+        const vm = uuid("VM", lab.seeded.vm);
+        await open.power(vm, "start");
+        lab.machines.reportGuest(lab.seeded.vm, {}, {});
+        lab.tasks.faults.push({ method: "VM.clean_shutdown", delay: 2500 });
+        await open.power(vm, "shutdown");
+        expect((await open.vm(vm)).state).toBe("stopped");
+      });
+
+      it("lets a start go on for which nobody waits any longer", async () => {
+        const vm = uuid("VM", lab.seeded.vm);
+        lab.tasks.faults.push({ method: "VM.start", delay: 400 });
+        await expect(adapter.power(vm, "start", AbortSignal.timeout(100))).rejects.toMatchObject({
+          name: "TimeoutError",
+        });
+        const running = () => lab.db.get("VM", lab.seeded.vm)["power_state"] === "Running";
+        for (let i = 0; i < 100 && !running(); i += 1) await lab.db.change(100);
+        expect(running()).toBe(true);
+        await adapter.power(vm, "stop");
+        for (const task of lab.db.refs("task")) lab.tasks.destroy(task);
+      });
+
+      it("tells the task's reason where the bulk handler says only that it failed", async () => {
+        const resource = await filled(lab.seeded.shared);
+        const wanted = vmSpec({ disks: [{ resource, format: "raw", bus: "xen" }] });
+        const tag = randomUUID();
+        const vm = await adapter.createVm(wanted, tag);
+        await adapter.power(vm.ref, "start");
+        const busy = await told((async () => readAll(await adapter.openResource(resource, "raw")))());
+        expect(busy.code).toBe("host.refused");
+        expect(busy.text).toContain("VDI_IN_USE");
+        await adapter.remove(adapter.planVm(wanted, tag));
+        await adapter.remove(resource);
       });
 
       it("says whom it was sent to when that member does not answer, or is none of the pool", async () => {
@@ -428,6 +468,96 @@ describe.skipIf(reason !== null)(
         lab.tasks.faults.push({ method: "VM.start", fail: ["HOST_NOT_ENOUGH_FREE_MEMORY", "1", "2"] });
         expect((await told(adapter.power(vm, "start"))).text).toContain("enough free memory");
       });
+    });
+
+    it("makes disks beyond the largest VHD where the driver has QCOW2, and reads them as raw", async () => {
+      const large = 3 * TiB;
+      expect(adapter.capabilities.limits.maxDiskSize).toMatchObject({ raw: 16_381 * GiB, vhd: 2040 * GiB });
+      const created = await adapter.createDisk(spec(lab.seeded.shared, { virtualSize: large, fileLength: large }));
+      {
+        await using sink = sinkOf(created);
+        await sink.write(0, Buffer.alloc(MiB, "large "));
+        await sink.commit(large);
+      }
+      {
+        await using opened = await adapter.openResource(created.resource, "raw");
+        if (opened.access !== "once") throw new Error("not an export");
+        expect(opened.stream.size).toBe(large);
+        for await (const { offset, bytes } of opened.stream.pieces()) {
+          expect([offset, Buffer.from(bytes.subarray(0, 6)).toString()]).toEqual([0, "large "]);
+          break;
+        }
+      }
+      const other = await told(adapter.planDisk(spec(lab.seeded.thick, { virtualSize: large })));
+      expect(other.code).toBe("disk.too-large");
+      const tag = randomUUID();
+      const wanted = vmSpec({ disks: [{ resource: created.resource, format: "raw", bus: "xen" }] });
+      expect((await adapter.createVm(wanted, tag)).disks).toMatchObject([{ format: "qcow2", capacity: large }]);
+      await adapter.remove(adapter.planVm(wanted, tag));
+      await adapter.remove(created.resource);
+      // The host's own word for it is no full repository.
+      lab.tasks.faults.push({ method: "VDI.create", fail: ["VDI_TOO_LARGE", "OpaqueRef:x", "2190433320960"] });
+      const refused = await told(adapter.createDisk(spec(lab.seeded.shared)));
+      expect(refused).toMatchObject({ code: "host.refused" });
+      expect(refused.text).toContain("larger than the format allows");
+    });
+
+    it("makes a VM with an empty CD drive, few sockets, and cards as wide as their networks", async () => {
+      const network = lab.db.refs("network", (each) => each["name_label"] === "Host internal")[0]!;
+      lab.db.update("network", network, { MTU: 9000 });
+      const guest = { id: "windows", name: "Windows", version: null, family: "windows" } as const;
+      const disks = await Promise.all([1, 2, 3, 4, 5].map(() => filled(lab.seeded.shared)));
+      const bus = "xen" as const;
+      const wanted = vmSpec({
+        cpus: 32,
+        guest,
+        disks: disks.map((resource) => ({ resource, format: "raw" as const, bus })),
+        nics: [{ networkRef: uuid("network", network), model: "netfront", mac: null }],
+      });
+      const tag = randomUUID();
+      const vm = await adapter.createVm(wanted, tag);
+      const [record] = lab.db.refs("VM", (each) => each["uuid"] === vm.ref).map((ref) => lab.db.get("VM", ref));
+      const of = (name: "VBD" | "VIF", list: "VBDs" | "VIFs") =>
+        (record?.[list] as string[]).map((ref) => lab.db.get(name, ref));
+      expect(of("VBD", "VBDs").filter((each) => each["type"] === "CD")).toMatchObject([
+        { userdevice: "3", mode: "RO", empty: true },
+      ]);
+      expect(vm.disks.map(({ id }) => id)).toEqual(["0", "1", "2", "4", "5"]);
+      expect(of("VIF", "VIFs")).toMatchObject([{ MTU: 9000 }]);
+      expect((record?.["platform"] as Record<string, string>)["cores-per-socket"]).toBe("16");
+      // The same again finds all of it there.
+      expect((await adapter.createVm(wanted, tag)).disks).toHaveLength(5);
+      const ide = { ...wanted, name: `${wanted.name}-ide`, disks: wanted.disks.slice(0, 4) };
+      const full = await adapter.createVm({ ...ide, disks: ide.disks.map((each) => ({ ...each, bus: "ide" })) }, "t");
+      expect(full.disks.map(({ id }) => id)).toEqual(["0", "1", "2", "3"]);
+      await adapter.remove(adapter.planVm(ide, "t"));
+      await adapter.remove(adapter.planVm(wanted, tag));
+      for (const disk of disks) await adapter.remove(disk);
+      lab.db.update("network", network, { MTU: 1500 });
+    });
+
+    it("exports a running machine as one that can be started where it is imported", async () => {
+      const vm = uuid("VM", lab.seeded.vm);
+      await adapter.power(vm, "start");
+      const plan = await adapter.planCapture(vm, ["0"], randomUUID());
+      const parts: Uint8Array[] = [];
+      {
+        const opened = await adapter.packages?.open(vm, "xva", plan);
+        if (opened === undefined) throw new Error("the pool exports no packages");
+        await using held = opened;
+        for await (const part of held.bytes) parts.push(part);
+      }
+      const xml = Buffer.concat(parts)
+        .subarray(512, 64 * 1024)
+        .toString("latin1");
+      expect(/<name>is_a_template<\/name><value><boolean>(\d)/.exec(xml)?.[1]).toBe("0");
+      // It is still a snapshot, no machine of the inventory, and found by its tag.
+      const names: string[] = [];
+      for await (const item of adapter.inventory()) if (item.kind === "vm") names.push(item.name);
+      expect(names).toEqual(["web01"]);
+      for (const each of plan.resources) await adapter.remove(each);
+      expect(lab.db.refs("VM", (each) => String(each["name_label"]).startsWith("supravisor-capture"))).toEqual([]);
+      await adapter.power(vm, "stop");
     });
 
     it("completes a VM whose making was interrupted, and never takes a copy of it for its own", async () => {

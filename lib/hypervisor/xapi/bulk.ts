@@ -4,12 +4,14 @@ import { z } from "zod";
 import { AppError } from "#lib/errors.ts";
 import { Endpoint } from "./endpoint.ts";
 import type { XapiSession } from "./session.ts";
-import { destroyTask } from "./tasks.ts";
+import { destroyTask, followTask } from "./tasks.ts";
 import { asAppError } from "./xapi-error.ts";
 
 /** Attaching a disk to the member takes its time on slow storage. */
 const HEAD_MS = 120_000;
 const MOST_HOPS = 3;
+/** A request that was refused: how long the task gets to say why. */
+const REASON_MS = 1000;
 /** More than any disk has: the length of sparse records shows only at their end, and an encoding is refused. */
 const UNKNOWN_LENGTH = 1024 ** 5;
 
@@ -59,6 +61,14 @@ export async function openBulk(session: XapiSession, options: BulkOptions): Prom
       }
       if (response.statusCode !== 200) {
         request.destroy();
+        // The task knows the reason, if the request came as far as to it.
+        await followTask(session, task, {
+          doing,
+          stallMs: REASON_MS,
+          ...(signal === undefined ? {} : { signal }),
+        }).catch((error: unknown) => {
+          if (!(error instanceof AppError && error.code === "host.timeout")) throw error;
+        });
         throw new AppError(
           "unprocessable",
           "host.refused",

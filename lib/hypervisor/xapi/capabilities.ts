@@ -1,14 +1,12 @@
 /** What the pool can take, as its default template and its members say it now. */
 import type { HostCapabilities } from "#lib/domain/capabilities.ts";
 import type { DiskBus } from "#lib/domain/hardware.ts";
+import { MOST_VHD, mostOf } from "./image-format.ts";
 import { liveHosts } from "./map-pool.ts";
 import type { Mirror } from "./mirror.ts";
 import type { RecordOf } from "./records.ts";
 
-const GiB = 1024 ** 3;
 const TiB = 1024 ** 4;
-/** Disks are VHDs inside: their largest is below 2 TiB. */
-const MOST_DISK = 2040 * GiB;
 /** What XenServer allows where no template says it. */
 const USUAL = { maxCpus: 32, maxMemory: 1.5 * TiB, maxDisks: 255, maxNics: 7 };
 /** Placement that leaves the member to the pool. */
@@ -39,6 +37,13 @@ export function readCapabilities(mirror: Mirror): HostCapabilities {
   const told = (name: string): number | null => restriction(template?.[1].recommendations ?? "", name);
   const [first] = live;
   const uefi = hvm && versionAtLeast(first, 8, 0);
+  const drivers = mirror.entries("SM").map(([, driver]) => driver);
+  const repositories = mirror.entries("SR").filter(([, sr]) => sr.allowed_operations.includes("vdi_create"));
+  // The largest that some repository takes; the one that is chosen is asked again before anything is made.
+  const mostDisk = Math.max(
+    MOST_VHD,
+    ...repositories.map(([, sr]) => mostOf(drivers.find((driver) => driver.type === sr.type))),
+  );
   const buses: DiskBus[] = ["xen", "ide"];
   const whyNot = !hvm
     ? "The pool's processors cannot run hardware-virtualised guests."
@@ -87,7 +92,7 @@ export function readCapabilities(mirror: Mirror): HostCapabilities {
       maxCpus: told("vcpus-max") ?? USUAL.maxCpus,
       maxMemory: told("memory-static-max") ?? USUAL.maxMemory,
       minMemory: 16 * 1024 ** 2,
-      maxDiskSize: { raw: MOST_DISK, vhd: MOST_DISK },
+      maxDiskSize: { raw: mostDisk, vhd: MOST_VHD },
       maxDisks: told("number-of-vbds") ?? USUAL.maxDisks,
       maxNics: told("number-of-vifs") ?? USUAL.maxNics,
       nameMaxLength: 255,

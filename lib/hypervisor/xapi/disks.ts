@@ -2,10 +2,11 @@
 import { z } from "zod";
 import type { DiskStream } from "#lib/disk/disk-stream.ts";
 import { AppError } from "#lib/errors.ts";
+import { formatBytes } from "#lib/format/bytes.ts";
 import type { CreatedDisk, DiskSpec, ResourceRef } from "../adapter.ts";
 import { openExport } from "./disk-export.ts";
 import { openImport } from "./disk-import.ts";
-import { VHD_INSIDE } from "./map-pool.ts";
+import { exportFormatOf, mostOf } from "./image-format.ts";
 import { vdiRecord } from "./new-vm.ts";
 import { recordSchema, type RecordOf } from "./records.ts";
 import type { XapiSession } from "./session.ts";
@@ -19,6 +20,7 @@ const SIZE_MARK = "supravisor-size";
 const FULL_BELOW = 16 * 1024 ** 2;
 const Refs = z.array(z.string());
 const Ref = z.string();
+const Drivers = z.record(z.string(), recordSchema("SM"));
 
 interface FoundDisk {
   readonly ref: string;
@@ -86,6 +88,7 @@ export class PoolDisks {
       throw new AppError("unprocessable", "host.refused", `Xen pools take no ${spec.format} disks.`);
     const { ref: sr, record } = await this.#repository(spec.poolRef, signal);
     try {
+      await this.#requireTakes(record, spec, signal);
       if ((await this.#named(sr, spec.name, signal)).length > 0)
         throw new AppError(
           "conflict",
@@ -103,6 +106,20 @@ export class PoolDisks {
       ref: `${spec.poolRef}/${spec.name}`,
       label: `disk ${spec.name} on ${record.name_label}`,
     };
+  }
+
+  /** Throws `disk.too-large`. Most disks are small enough for every repository, and nothing needs to be asked. */
+  async #requireTakes(sr: RecordOf<"SR">, { name, virtualSize }: DiskSpec, signal?: AbortSignal): Promise<void> {
+    if (virtualSize <= mostOf(undefined)) return;
+    const drivers = await this.#session.call("SM.get_all_records", [], Drivers, signal);
+    const most = mostOf(Object.values(drivers).find((driver) => driver.type === sr.type));
+    if (virtualSize <= most) return;
+    throw new AppError(
+      "unprocessable",
+      "disk.too-large",
+      `${name} has ${formatBytes(virtualSize)}; ${sr.name_label} takes disks of ${formatBytes(most)} at most.`,
+      { hint: "Choose a repository whose driver has QCOW2 disks (XCP-ng 8.3 with its updates)." },
+    );
   }
 
   async create(spec: DiskSpec, signal?: AbortSignal): Promise<CreatedDisk> {
@@ -152,18 +169,17 @@ export class PoolDisks {
     const size =
       Number.isSafeInteger(asked) && asked > 0 ? Math.min(asked, found.record.virtual_size) : found.record.virtual_size;
     const { type } = await this.#session.call("SR.get_record", [found.record.SR], recordSchema("SR"), signal);
-    return this.open({ vdi: found.ref, size, type }, resource.label, signal);
+    return this.open({ vdi: found.ref, size, format: exportFormatOf(type, found.record) }, resource.label, signal);
   }
 
-  /** `type`: of the repository. Where disks are VHDs inside, only what is stored needs to travel. */
   open(
-    { vdi, size, type }: { readonly vdi: string; readonly size: number; readonly type: string },
+    { vdi, size, format }: { readonly vdi: string; readonly size: number; readonly format: "vhd" | "raw" },
     label: string,
     signal?: AbortSignal,
   ): Promise<DiskStream> {
     return openExport(this.#session, {
       vdi,
-      format: VHD_INSIDE.has(type) ? "vhd" : "raw",
+      format,
       size,
       doing: `Reading ${label}`,
       stallMs: this.#stallMs,

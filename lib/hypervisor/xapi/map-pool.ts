@@ -5,8 +5,6 @@ import type { RecordOf } from "./records.ts";
 
 /** Kinds that allot space as it is written. */
 const THIN = new Set(["ext", "nfs", "smb", "cifs", "file", "xfs", "zfs", "gfs2", "largeblock"]);
-/** Kinds whose disks are VHDs inside. */
-export const VHD_INSIDE = new Set(["ext", "nfs", "smb", "cifs", "file", "lvm", "lvmoiscsi", "lvmohba", "lvmofcoe"]);
 
 /** Sizes of −1 mean that nobody knows. */
 const known = (value: number): number | null => (Number.isSafeInteger(value) && value >= 0 ? value : null);
@@ -22,6 +20,15 @@ function sum(values: readonly (number | null)[]): number | null {
 
 export function liveHosts(mirror: Mirror): [string, RecordOf<"host">][] {
   return mirror.entries("host").filter(([, host]) => mirror.find("host_metrics", host.metrics)?.live ?? false);
+}
+
+/** Cores in the smallest processor of the running members; 0: unknown. */
+export function smallestSocket(mirror: Mirror): number {
+  const cores = liveHosts(mirror).map(([, { cpu_info: info }]) =>
+    Math.floor(Number(info["cpu_count"]) / Number(info["socket_count"])),
+  );
+  const told = cores.filter((each) => Number.isSafeInteger(each) && each > 0);
+  return told.length === 0 ? 0 : Math.min(...told);
 }
 
 /** The pool as one host: what its running members have together. */

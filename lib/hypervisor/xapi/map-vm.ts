@@ -1,6 +1,6 @@
 /** A VM's records as the product's VM. Templates, snapshots and control domains are none. */
 import type { Vm, VmDisk, VmNic, VmSnapshot } from "#lib/domain/inventory.ts";
-import { VHD_INSIDE } from "./map-pool.ts";
+import { keptAs } from "./image-format.ts";
 import type { Mirror } from "./mirror.ts";
 import { dateOf, NULL_REF, type RecordOf } from "./records.ts";
 
@@ -48,7 +48,7 @@ function mapDisk(mirror: Mirror, vbd: RecordOf<"VBD">, hvm: boolean): VmDisk[] {
       ...(!hvm && vbd.bootable ? { boot: true } : {}),
       source: vdi.uuid,
       storageRef: sr?.uuid ?? null,
-      format: sr !== null && VHD_INSIDE.has(sr.type) ? "vhd" : null,
+      format: sr === null ? null : keptAs(sr.type, vdi),
       capacity: vdi.virtual_size,
       allocated: vdi.physical_utilisation < 0 ? null : vdi.physical_utilisation,
       readOnly: vbd.mode === "RO" || vdi.read_only,

@@ -20,7 +20,14 @@ const CLASS_OF = new Map(RECORD_CLASSES.map((name) => [name.toLowerCase(), name]
 const ANSWER_MS = 60_000;
 
 /** What is looked through as a whole. Pools have 64 members and some thousands of VMs, templates and snapshots at most. */
-const MOST: Partial<Record<RecordClass, number>> = { pool: 16, host: 1024, SR: 16_384, network: 16_384, VM: 131_072 };
+const MOST: Partial<Record<RecordClass, number>> = {
+  pool: 16,
+  host: 1024,
+  SM: 1024,
+  SR: 16_384,
+  network: 16_384,
+  VM: 131_072,
+};
 /** Of the other classes. */
 const MOST_OTHERS = 524_288;
 

@@ -1,6 +1,7 @@
 /** The records of a new VM. It begins from nothing, so that no template's habits come along. */
 import { AppError } from "#lib/errors.ts";
 import type { VmSpec } from "../adapter.ts";
+import { coresPerSocket } from "../cpu-sockets.ts";
 import { TAG_KEY } from "./map-vm.ts";
 import { NULL_REF } from "./records.ts";
 
@@ -8,7 +9,7 @@ import { NULL_REF } from "./records.ts";
 const IDE_DISKS = 4;
 
 /** What the guest's kind asks of the virtual machine. */
-function platformOf(spec: VmSpec): Record<string, string> {
+function platformOf(spec: VmSpec, hostCores: number): Record<string, string> {
   const windows = spec.guest?.family === "windows";
   const emulated = spec.nics[0]?.model;
   return {
@@ -19,6 +20,7 @@ function platformOf(spec: VmSpec): Record<string, string> {
     hpet: "true",
     vga: "std",
     videoram: "8",
+    "cores-per-socket": String(coresPerSocket(spec.cpus, { hostCores, windows })),
     // Windows' own interfaces to a hypervisor; other guests are slower with them.
     viridian: windows ? "true" : "false",
     ...(windows ? { viridian_time_ref_count: "true", viridian_reference_tsc: "true" } : {}),
@@ -28,8 +30,8 @@ function platformOf(spec: VmSpec): Record<string, string> {
   };
 }
 
-/** `affinity`: reference of the member to prefer, or none. */
-export function vmRecord(spec: VmSpec, tag: string, affinity: string): Record<string, unknown> {
+/** `affinity`: reference of the member to prefer, or none; `hostCores`: of the smallest processor of the pool. */
+export function vmRecord(spec: VmSpec, tag: string, affinity: string, hostCores: number): Record<string, unknown> {
   if (spec.disks.filter((disk) => disk.bus === "ide").length > IDE_DISKS)
     throw new AppError("unprocessable", "host.refused", `A VM here has room for ${IDE_DISKS} IDE disks.`, {
       hint: "Put the disks on the bus “Xen PV”.",
@@ -58,8 +60,8 @@ export function vmRecord(spec: VmSpec, tag: string, affinity: string): Record<st
     PV_legacy_args: "",
     HVM_boot_policy: "BIOS order",
     HVM_boot_params: { order: "cd", ...(spec.firmware === "uefi" ? { firmware: "uefi" } : { firmware: "bios" }) },
-    HVM_shadow_multiplier: 1.0,
-    platform: platformOf(spec),
+    // No HVM_shadow_multiplier: a float, and as JSON has it 1.0 is an integer, which some versions refuse.
+    platform: platformOf(spec, hostCores),
     PCI_bus: "",
     other_config: { [TAG_KEY]: tag },
     recommendations: "",
@@ -73,15 +75,46 @@ export function vmRecord(spec: VmSpec, tag: string, affinity: string): Record<st
   };
 }
 
-export function vbdRecord(vm: string, vdi: string, position: number): Record<string, unknown> {
+/** Where an emulated CD drive can be: the last place on the IDE bus. */
+const CD_POSITION = 3;
+export const USUAL_MTU = 1500;
+
+/** Null: IDE disks have all places there are. */
+export function cdPosition(disks: VmSpec["disks"]): string | null {
+  return disks.filter(({ bus }) => bus === "ide").length >= IDE_DISKS ? null : String(CD_POSITION);
+}
+
+/** Of the disk with this index: the CD drive's place stays free. */
+export function diskPosition(disks: VmSpec["disks"], index: number): string {
+  return String(cdPosition(disks) !== null && index >= CD_POSITION ? index + 1 : index);
+}
+
+/** Empty: for the guest tools, and whatever else somebody puts in. */
+export function cdRecord(vm: string, position: string): Record<string, unknown> {
+  return {
+    VM: vm,
+    VDI: NULL_REF,
+    userdevice: position,
+    bootable: false,
+    mode: "RO",
+    type: "CD",
+    unpluggable: true,
+    empty: true,
+    other_config: {},
+    qos_algorithm_type: "",
+    qos_algorithm_params: {},
+  };
+}
+
+export function vbdRecord(vm: string, vdi: string, position: string, first: boolean): Record<string, unknown> {
   return {
     VM: vm,
     VDI: vdi,
-    userdevice: String(position),
-    bootable: position === 0,
+    userdevice: position,
+    bootable: first,
     mode: "RW",
     type: "Disk",
-    unpluggable: position !== 0,
+    unpluggable: !first,
     empty: false,
     other_config: { owner: "" },
     qos_algorithm_type: "",
@@ -89,13 +122,18 @@ export function vbdRecord(vm: string, vdi: string, position: number): Record<str
   };
 }
 
-export function vifRecord(vm: string, network: string, mac: string | null, position: number): Record<string, unknown> {
+export function vifRecord(
+  vm: string,
+  { network, mtu }: { readonly network: string; readonly mtu: number },
+  mac: string | null,
+  position: number,
+): Record<string, unknown> {
   return {
     VM: vm,
     network,
     device: String(position),
     MAC: mac ?? "",
-    MTU: 1500,
+    MTU: mtu,
     other_config: {},
     qos_algorithm_type: "",
     qos_algorithm_params: {},

@@ -40,6 +40,8 @@ const RECORDS = {
     sm_config: map.catch({}),
     is_tools_sr: z.boolean().catch(false),
   }),
+  /** The driver of a kind of repository. Older pools do not say which formats it has. */
+  SM: z.object({ type: text, supported_image_formats: refs.catch([]) }),
   PBD: z.object({ host: ref, SR: ref, currently_attached: z.boolean() }),
   VDI: z.object({
     uuid: text,
@@ -53,8 +55,16 @@ const RECORDS = {
     missing: z.boolean().catch(false),
     is_a_snapshot: z.boolean().catch(false),
     other_config: map.catch({}),
+    sm_config: map.catch({}),
   }),
-  network: z.object({ uuid: text, name_label: text, bridge: text, PIFs: refs, other_config: map.catch({}) }),
+  network: z.object({
+    uuid: text,
+    name_label: text,
+    bridge: text,
+    PIFs: refs,
+    MTU: int.catch(1500),
+    other_config: map.catch({}),
+  }),
   PIF: z.object({ network: ref, device: text, VLAN: int, currently_attached: z.boolean() }),
   VM: z.object({
     uuid: text,

@@ -6,8 +6,8 @@ import type { PoolDisks } from "./disks.ts";
 import type { Mirror } from "./mirror.ts";
 import { recordSchema } from "./records.ts";
 import type { XapiSession } from "./session.ts";
-import { destroyWhenFree, runTask } from "./tasks.ts";
-import { asAppError } from "./xapi-error.ts";
+import { ANYTHING, destroyWhenFree, runTask } from "./tasks.ts";
+import { asAppError, isFailure } from "./xapi-error.ts";
 
 const Refs = z.array(z.string());
 const nameOf = (tag: string): string => `supravisor-capture-${tag}`;
@@ -39,9 +39,17 @@ export class Snapshots {
     }
   }
 
-  async uuid(vm: string, vmName: string, tag: string, signal?: AbortSignal): Promise<string> {
+  /**
+   * Its UUID, for the export of the whole machine. A snapshot counts as a template, and an XVA of one is imported as
+   * such, which nobody can start. It stays a snapshot without that mark.
+   */
+  async machine(vm: string, vmName: string, tag: string, signal?: AbortSignal): Promise<string> {
     const ref = await this.make(vm, vmName, tag, signal);
     try {
+      await this.#session.call("VM.set_is_a_template", [ref, false], ANYTHING, signal).catch((error: unknown) => {
+        // Old licences keep the mark: the XVA is whole, and its import becomes a template.
+        if (!isFailure(error, "LICENCE_RESTRICTION", "LICENSE_RESTRICTION")) throw error;
+      });
       return await this.#session.call("VM.get_uuid", [ref], z.string(), signal);
     } catch (error) {
       throw asAppError(error, `Looking into the snapshot of ${vmName}`);

@@ -24,7 +24,26 @@ export interface FollowOptions {
   /** Without progress for so long it counts as stuck: it is cancelled, and `host.timeout` thrown. */
   readonly stallMs: number;
   readonly signal?: AbortSignal;
+  /** When the time for waiting is over it goes on: a start, a shut-down. */
+  readonly goesOn?: boolean;
 }
+
+/**
+ * Tasks that are silent by design, and how many times longer that may be. xenopsd reports when a step ends, and one step
+ * is a guest's way down, for which it allows 20 minutes and more; others are a domain of hundreds of gigabytes, or the
+ * disks of one detached from slow storage. Source: xapi, `domain_shutdown_total_timeout`.
+ */
+const SILENT: Readonly<Record<string, number>> = {
+  "VM.clean_shutdown": 12.5,
+  "VM.clean_reboot": 12.5,
+  "VM.start": 5,
+  "VM.resume": 5,
+  "VM.hard_shutdown": 5,
+  "VM.hard_reboot": 5,
+  "VM.snapshot": 5,
+};
+
+const isLate = (reason: unknown): boolean => reason instanceof Error && reason.name === "TimeoutError";
 
 /** Answers with the task's result. Throws what the task failed of, `host.timeout`, and cancels it when the signal aborts. */
 export async function followTask(session: XapiSession, task: string, options: FollowOptions): Promise<string> {
@@ -53,7 +72,8 @@ export async function followTask(session: XapiSession, task: string, options: Fo
       await delay(pause, undefined, signal === undefined ? {} : { signal });
     }
   } catch (error) {
-    if (!(error instanceof XapiFailure)) await cancelTask(session, task);
+    const left = options.goesOn === true && signal?.aborted === true && isLate(signal.reason);
+    if (!(error instanceof XapiFailure) && !left) await cancelTask(session, task);
     signal?.throwIfAborted();
     throw asAppError(error, doing);
   }
@@ -91,11 +111,17 @@ export async function runTask(
   } catch (error) {
     throw asAppError(error, options.doing);
   }
+  const stallMs = options.stallMs * (SILENT[method] ?? 1);
+  let left = false;
   try {
     // The result is an XML-RPC value around the reference.
-    return /OpaqueRef:[0-9A-Za-z-]+/.exec(await followTask(session, task, options))?.[0] ?? "";
+    return /OpaqueRef:[0-9A-Za-z-]+/.exec(await followTask(session, task, { ...options, stallMs }))?.[0] ?? "";
+  } catch (error) {
+    left = options.goesOn === true && isLate(error);
+    throw error;
   } finally {
-    await destroyTask(session, task);
+    // A task without its record could not be looked for on the host any more; the pool forgets it a day after its end.
+    if (!left) await destroyTask(session, task);
   }
 }
 

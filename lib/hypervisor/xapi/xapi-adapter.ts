@@ -22,10 +22,12 @@ import type {
 import { ANY_MEMBER, readCapabilities } from "./capabilities.ts";
 import { ChangeFeed, inventoryOf } from "./changes.ts";
 import { PoolDisks } from "./disks.ts";
+import { exportFormatOf } from "./image-format.ts";
 import { ExportedBytes } from "./exported-bytes.ts";
+import { smallestSocket } from "./map-pool.ts";
 import { findByTag, isVm, mapVm, OWN_UUID_KEY } from "./map-vm.ts";
 import { Mirror } from "./mirror.ts";
-import { vbdRecord, vifRecord, vmRecord } from "./new-vm.ts";
+import { cdPosition, cdRecord, diskPosition, USUAL_MTU, vbdRecord, vifRecord, vmRecord } from "./new-vm.ts";
 import { NULL_REF, type RecordOf } from "./records.ts";
 import type { XapiSession } from "./session.ts";
 import { Snapshots } from "./snapshots.ts";
@@ -152,7 +154,7 @@ export class XapiAdapter implements HypervisorAdapter {
     if (allowed !== true) throw new AppError("conflict", "host.refused", allowed.reason);
     const wakes = state === "suspended" && (action === "start" || action === "resume");
     const { method, more, word } = wakes ? WAKE : ORDERS[action];
-    await runTask(this.#session, method, [ref, ...more], this.#follow(`${word} ${name}`, signal));
+    await runTask(this.#session, method, [ref, ...more], { ...this.#follow(`${word} ${name}`, signal), goesOn: true });
   }
 
   #captured({ ref, record, mirror }: { ref: string; record: RecordOf<"VM">; mirror: Mirror }, diskId: string) {
@@ -162,13 +164,14 @@ export class XapiAdapter implements HypervisorAdapter {
     if (disk?.source == null || vbd == null)
       throw new AppError("not-found", "disk.not-found", `${vm.name} has no disk “${diskId}”.`);
     if (disk.captureBlocker !== null) throw new AppError("unprocessable", "disk.cannot-capture", disk.captureBlocker);
-    const sr = mirror.find("SR", mirror.find("VDI", vbd.VDI)?.SR ?? "");
+    const vdi = mirror.find("VDI", vbd.VDI);
+    const sr = mirror.find("SR", vdi?.SR ?? "");
     return {
       ref,
       vm,
       vdi: vbd.VDI,
       size: disk.capacity ?? 0,
-      type: sr?.type ?? "",
+      format: vdi === null || sr === null ? ("raw" as const) : exportFormatOf(sr.type, vdi),
     };
   }
 
@@ -183,10 +186,10 @@ export class XapiAdapter implements HypervisorAdapter {
   }
 
   async openDisk(uuid: string, diskId: string, plan: CapturePlan, signal?: AbortSignal): Promise<HostDisk> {
-    const { ref, vm, vdi, size, type } = this.#captured(await this.#found(uuid, signal), diskId);
+    const { ref, vm, vdi, size, format } = this.#captured(await this.#found(uuid, signal), diskId);
     if (!plan.ofSnapshot) requireStill(vm);
     const source = plan.ofSnapshot ? await this.#snapshots.disk(ref, vm.name, diskId, plan.tag, signal) : vdi;
-    return once(await this.#disks.open({ vdi: source, size, type }, `disk ${diskId} of ${vm.name}`, signal));
+    return once(await this.#disks.open({ vdi: source, size, format }, `disk ${diskId} of ${vm.name}`, signal));
   }
 
   readonly packages: PackageExport = {
@@ -195,7 +198,7 @@ export class XapiAdapter implements HypervisorAdapter {
       const { ref, record, mirror } = await this.#found(uuid, signal);
       const vm = mapVm(mirror, record);
       if (!plan.ofSnapshot) requireStill(vm);
-      const exported = plan.ofSnapshot ? await this.#snapshots.uuid(ref, vm.name, plan.tag, signal) : uuid;
+      const exported = plan.ofSnapshot ? await this.#snapshots.machine(ref, vm.name, plan.tag, signal) : uuid;
       const bytes = new ExportedBytes(this.#session, {
         path: "/export",
         query: { uuid: exported, use_compression: "false" },
@@ -255,7 +258,7 @@ export class XapiAdapter implements HypervisorAdapter {
         throw asAppError(error, doing);
       }
     };
-    ref ??= await call("VM.create", [vmRecord(spec, tag, this.#affinity(mirror, spec))]);
+    ref ??= await call("VM.create", [vmRecord(spec, tag, this.#affinity(mirror, spec), smallestSocket(mirror))]);
     // One that was interrupted may lack some of its parts: only those are added.
     const made = (await this.#fresh(signal)).find("VM", ref);
     const there = (refs: readonly string[] | undefined, name: "VBD" | "VIF"): Set<string> =>
@@ -266,11 +269,16 @@ export class XapiAdapter implements HypervisorAdapter {
       );
     const disks = there(made?.VBDs, "VBD");
     for (const [position, vdi] of vdis.entries())
-      if (!disks.has(String(position))) await call("VBD.create", [vbdRecord(ref, vdi, position)]);
+      if (!disks.has(diskPosition(spec.disks, position)))
+        await call("VBD.create", [vbdRecord(ref, vdi, diskPosition(spec.disks, position), position === 0)]);
+    const drive = cdPosition(spec.disks);
+    if (drive !== null && !disks.has(drive)) await call("VBD.create", [cdRecord(ref, drive)]);
     const nics = there(made?.VIFs, "VIF");
     for (const [position, network] of networks.entries())
-      if (!nics.has(String(position)))
-        await call("VIF.create", [vifRecord(ref, network, spec.nics[position]?.mac ?? null, position)]);
+      if (!nics.has(String(position))) {
+        const { MTU: mtu } = mirror.find("network", network) ?? { MTU: USUAL_MTU };
+        await call("VIF.create", [vifRecord(ref, { network, mtu }, spec.nics[position]?.mac ?? null, position)]);
+      }
     const uuid = made?.uuid ?? (await call("VM.get_uuid", [ref]));
     if (made?.other_config[OWN_UUID_KEY] === undefined) await call("VM.add_to_other_config", [ref, OWN_UUID_KEY, uuid]);
     return this.vm(uuid, signal);

@@ -18,7 +18,7 @@ export const isFailure = (error: unknown, ...codes: string[]): error is XapiFail
 
 const FULL = /insufficient space|no space left|ENOSPC|not enough space|disk full/i;
 /** SR_BACKEND_FAILURE_44: the storage manager's code for “no room”. */
-const FULL_CODES = new Set(["SR_FULL", "SR_BACKEND_FAILURE_44", "VDI_TOO_LARGE"]);
+const FULL_CODES = new Set(["SR_FULL", "SR_BACKEND_FAILURE_44"]);
 
 /** What the codes mean that people meet, with what to do. References and UUIDs say nothing to them and are left out. */
 const WORDS: Readonly<Record<string, { readonly says: string; readonly hint?: string }>> = {
@@ -54,6 +54,14 @@ const WORDS: Readonly<Record<string, { readonly says: string; readonly hint?: st
     hint: "It needs the role VM Power Admin or Pool Operator.",
   },
   LICENCE_RESTRICTION: { says: "The pool's licence does not allow it." },
+  VDI_TOO_LARGE: {
+    says: "The disk is larger than the format allows in which it is kept or sent.",
+    hint: "A VHD ends at 2040 GiB. Larger disks are QCOW2s, on repositories whose driver has them (XCP-ng 8.3).",
+  },
+  SR_BACKEND_FAILURE_79: {
+    says: "The storage repository takes no disk of that size.",
+    hint: "A VHD ends at 2040 GiB. Choose a repository whose driver has QCOW2 disks (XCP-ng 8.3).",
+  },
   VDI_IO_ERROR: { says: "The storage repository reported an I/O error." },
   TASK_CANCELLED: { says: "The task was cancelled on the host." },
 };

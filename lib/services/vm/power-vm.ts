@@ -20,6 +20,15 @@ const DONE = {
   resume: "vm.resumed",
 } as const satisfies Record<PowerAction, AuditAction>;
 
+function tooLong(vm: string, host: string, cause: unknown): AppError {
+  return new AppError(
+    "unavailable",
+    "host.timeout",
+    `${host} has taken the order for ${vm} and was not done with it after ${TIMEOUT_MS / 1000} seconds.`,
+    { hint: "The host may still be at it: the machine's state is shown as soon as it changes.", cause },
+  );
+}
+
 /** Starts, stops, … a VM on its host. Throws `vm.wrong-state` (conflict), and what the host says. */
 export async function powerVm(ctx: Ctx, hostId: string, ref: string, action: PowerAction): Promise<VmFound> {
   const id = `${hostId}/${ref}`;
@@ -48,7 +57,8 @@ export async function powerVm(ctx: Ctx, hostId: string, ref: string, action: Pow
     await record("ok", { state: vm.state });
     await noteVm(ctx.db, hostId, vm);
     return { host, vm };
-  } catch (error) {
+  } catch (thrown) {
+    const error = signal.aborted && thrown === signal.reason ? tooLong(known.name, host.name, thrown) : thrown;
     await record("failed", { error: errorToJson(error).code });
     throw error;
   } finally {

@@ -39,7 +39,7 @@ export class HttpsPeer implements AsyncDisposable {
 
   constructor(target: TlsTarget, options: { readonly connections?: number } = {}) {
     this.#target = target;
-    this.name = `${target.host}:${target.port}`;
+    this.name = authorityOf(target);
     this.#pool = new Pool(`https://${authorityOf(target)}`, {
       connections: options.connections ?? 8,
       keepAliveTimeout: 30_000,

@@ -1,7 +1,9 @@
 /** A TLS connection to a peer that is pinned by its certificate, or vouched for by a CA that the person gave. */
 import { createHash } from "node:crypto";
+import { isIP } from "node:net";
 import { connect, type TLSSocket } from "node:tls";
 import { AppError } from "#lib/errors.ts";
+import { authorityOf } from "#lib/wire/https/authority.ts";
 
 export interface TlsTarget {
   readonly host: string;
@@ -33,14 +35,15 @@ export function shownBy(socket: TLSSocket): Buffer {
  */
 export async function openTls(target: TlsTarget, signal?: AbortSignal): Promise<TLSSocket> {
   signal?.throwIfAborted();
-  const where = `${target.host}:${target.port}`;
+  const where = authorityOf(target);
   let socket: TLSSocket;
   try {
     socket = await new Promise<TLSSocket>((resolve, reject) => {
       const open = connect({
         host: target.host,
         port: target.port,
-        ...(/^[\d.:[\]]+$/.test(target.host) ? {} : { servername: target.host }),
+        // Only names may be told beforehand. Source: RFC 6066, 3.
+        ...(isIP(target.host) === 0 ? { servername: target.host } : {}),
         // Decided below: by the pin, or by the CA that was given. Nothing is written before.
         rejectUnauthorized: false,
         minVersion: "TLSv1.2",
