@@ -13,13 +13,16 @@ import { createStreamSink } from "#lib/disk/files/stream-sink.ts";
 import { CONTAINER_LABEL } from "#lib/domain/container.ts";
 import type { DiskFormatId } from "#lib/domain/disk-format.ts";
 import { DISK_BUSES, DiskBus, Firmware, NIC_MODELS, NicModel } from "#lib/domain/hardware.ts";
+import { diskNotes } from "#lib/domain/disk-notes.ts";
+import type { GuestFacts } from "#lib/domain/guest.ts";
 import type { HardwareHints } from "#lib/domain/image.ts";
 import { formatBytes } from "#lib/format/bytes.ts";
 import { inspectGuest } from "#lib/guest/inspect.ts";
 import { interruptSignal } from "../terminal/interrupt.ts";
 import { UsageError } from "../terminal/print-error.ts";
 import { progressOf, type ProgressWords } from "../terminal/progress.ts";
-import { printJson, printLine, printLines } from "../terminal/output.ts";
+import { note } from "../terminal/notes.ts";
+import { printJson, printLines } from "../terminal/output.ts";
 
 /** What the person said of the machine, as text. */
 export interface MachineWords {
@@ -85,6 +88,8 @@ function parseWord<T>(
 }
 
 interface Opened {
+  /** Of the package. */
+  readonly notes: readonly string[];
   readonly disks: readonly ContainedImage[];
   readonly machine: string | null;
   readonly hints: HardwareHints | null;
@@ -103,11 +108,9 @@ async function openSource(
     if (container !== null) {
       stack.use(container);
       requireMachine(path, container.undecided);
-      for (const note of container.notes) tell(note, request.json === true);
       const disks: ContainedImage[] = [];
       for (const disk of container.disks) disks.push(stack.use(await disk.open({ signal, check: true })));
-      for (const note of disks.flatMap(({ facts }) => facts.notes)) tell(note, request.json === true);
-      return { disks, machine: container.machine, hints: container.hints };
+      return { notes: container.notes, disks, machine: container.machine, hints: container.hints };
     }
   }
   const opened = await openInspection(path, {
@@ -118,21 +121,13 @@ async function openSource(
     machine: request.machine,
     configuration: request.configuration,
   });
-  for (const note of opened.facts.notes) tell(note, request.json === true);
-  return { disks: [stack.use(opened)], machine: null, hints: null };
-}
-
-function tell(note: string, json: boolean): void {
-  if (json) printJson({ note }, process.stderr);
-  else printLine(note, process.stderr);
+  return { notes: [], disks: [stack.use(opened)], machine: null, hints: null };
 }
 
 /** What was said, then what the package said, then what the first disk tells. */
-async function machineOf(request: PackRequest, opened: readonly Opened[], signal: AbortSignal): Promise<PackedMachine> {
+function machineOf(request: PackRequest, opened: readonly Opened[], guest: GuestFacts | null): PackedMachine {
   const described = opened.find(({ hints }) => hints !== null);
   const hints = described?.hints;
-  const [first] = opened.flatMap(({ disks }) => disks);
-  const guest = first === undefined ? null : await inspectGuest(first.disk, signal);
   const boots = guest?.boots.uefi === true && !guest.boots.bios ? "uefi" : "bios";
   const named = request.target === "-" ? (request.sources[0] ?? "") : request.target;
   const { firmware, bus, nic } = request;
@@ -154,7 +149,16 @@ export async function convertToPackage(request: PackRequest): Promise<void> {
   const opened: Opened[] = [];
   for (const path of sources) opened.push(await openSource(path, request, stack, signal));
   const images = opened.flatMap(({ disks }) => disks);
-  const machine = await machineOf(request, opened, signal);
+  const guests: GuestFacts[] = [];
+  for (const { facts, disk } of images) guests.push(await inspectGuest(disk, { image: facts, signal }));
+  const notes = [
+    ...opened.flatMap((source) => source.notes),
+    ...images.flatMap(({ facts }, i) =>
+      diskNotes(facts.notes, guests[i] ?? null).map((text) => (images.length === 1 ? text : `disk ${i + 1}: ${text}`)),
+    ),
+  ];
+  for (const text of notes) note(text, request.json === true);
+  const machine = machineOf(request, opened, guests[0] ?? null);
   const bar = progressOf(request, `Packing ${CONTAINER_LABEL[to]}`);
   const started = Date.now();
   await using sink =
@@ -174,7 +178,7 @@ export async function convertToPackage(request: PackRequest): Promise<void> {
   // Standard output is the file itself then.
   const out = target === "-" ? process.stderr : process.stdout;
   if (request.json === true) {
-    printJson({ sources, target, format: to, machine, seconds, ...outcome }, out);
+    printJson({ sources, target, format: to, machine, seconds, notes, ...outcome }, out);
     return;
   }
   printLines(

@@ -1,5 +1,5 @@
 import { spawnSync } from "node:child_process";
-import { readdirSync, readFileSync } from "node:fs";
+import { readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { afterAll, beforeAll, expect, it } from "vitest";
 import { Scratch } from "#lib/disk/testing/scratch.ts";
 
@@ -72,6 +72,23 @@ it("a package heeds --progress and --json as an image does", () => {
     .map((line) => JSON.parse(line) as Record<string, unknown>);
   expect(lines[0]).toHaveProperty("progress");
   expect(lines.at(-1)).toMatchObject({ format: "xva", fingerprints: [expect.stringMatching(/^sv1:/)] });
+});
+
+it("what is known of the disk is said, as inspect says it", () => {
+  scratch.qemuImg("convert", "-f", "raw", "-O", "vpc", "-o", "force_size=on", "disk.raw", "whole.vhd");
+  const shorter = readFileSync(scratch.path("whole.vhd")).subarray(0, -512);
+  writeFileSync(scratch.path("lost.vhd"), shorter);
+  const told = shell("convert lost.vhd n.qcow2 --to qcow2 --progress none");
+  expect(told).toMatchObject({
+    status: 0,
+    stderr: expect.stringMatching(/^note: The footer at the end is missing.*\n$/),
+  });
+  for (const to of ["vmdk", "ova"]) {
+    const json = shell(`convert lost.vhd n.${to} --to ${to} --progress none --json`);
+    const notes = [expect.stringMatching(/^The footer at the end is missing/)];
+    expect(JSON.parse(json.stderr)).toEqual({ note: notes[0] });
+    expect(JSON.parse(json.stdout)).toMatchObject({ notes });
+  }
 });
 
 it("the options in the documentation are the options that there are", () => {

@@ -9,6 +9,7 @@ import { interruptSignal } from "../terminal/interrupt.ts";
 import { UsageError } from "../terminal/print-error.ts";
 import { progressOf } from "../terminal/progress.ts";
 import { convertToPackage, isPackageKind, machineOptions, type MachineWords } from "./convert-package.ts";
+import { note, notesOf } from "../terminal/notes.ts";
 import { printJson, printLine } from "../terminal/output.ts";
 
 /** `--option k=v`, given any number of times. Numbers and booleans become such; sizes keep their letter. */
@@ -118,6 +119,7 @@ async function convertToImage(
   const progress = progressOf(options, `Converting to ${to}`);
   const started = Date.now();
   const signal = interruptSignal();
+  const notes: string[] = [];
   const outcome = await convertFile({
     source: source === "-" ? "standard input" : source,
     target: target === "-" ? "standard output" : target,
@@ -133,8 +135,11 @@ async function convertToImage(
     fingerprint: options.fingerprint,
     resume: options.resume ?? false,
     signal,
+    onOpened: async ({ facts, disk }) => {
+      notes.push(...(await notesOf(facts, disk, signal)));
+      for (const text of notes) note(text, json);
+    },
     onProgress: (now) => progress.update(now),
-    onNote: (text) => note(text, json),
     onSpool: (reason) => note(`The disk is kept in a temporary file meanwhile: ${reason}.`, json),
     ...(options.from === undefined ? {} : { from: parseFormat(options.from) }),
     ...(options.disk === undefined ? {} : { disk: options.disk }),
@@ -145,7 +150,7 @@ async function convertToImage(
   // Standard output may be the disk itself.
   const out = target === "-" ? process.stderr : process.stdout;
   if (json) {
-    printJson({ source, target, format: to, seconds, ...outcome }, out);
+    printJson({ source, target, format: to, seconds, notes, ...outcome }, out);
     return;
   }
   const facts = [
@@ -159,9 +164,4 @@ async function convertToImage(
     `${seconds.toFixed(1)} s`,
   ];
   printLine(`${target}: ${facts.join(", ")}`, out);
-}
-
-function note(text: string, json: boolean): void {
-  if (json) printJson({ note: text }, process.stderr);
-  else printLine(text, process.stderr);
 }

@@ -5,6 +5,7 @@ import { openImageFile } from "#lib/disk/files/image-file.ts";
 import { openInspection } from "#lib/disk/file-conversion.ts";
 import type { ImageFacts } from "#lib/disk/format.ts";
 import { HOLDER_LABEL } from "#lib/domain/container.ts";
+import { diskNotes } from "#lib/domain/disk-notes.ts";
 import type { GuestFacts } from "#lib/domain/guest.ts";
 import { DISK_BUS_LABEL, NIC_MODEL_LABEL } from "#lib/domain/hardware.ts";
 import { inspectGuest } from "#lib/guest/inspect.ts";
@@ -46,7 +47,7 @@ export function registerInspect(program: Command): void {
         configuration: options.configuration ?? null,
       });
       const { facts } = opened;
-      const guest = await inspectGuest(opened.disk, signal);
+      const guest = await inspectGuest(opened.disk, { image: facts, signal });
       if (options.json) printJson({ ...facts, guest }, process.stdout, 2);
       else printLines(diskWords(facts, guest));
     });
@@ -60,7 +61,12 @@ async function inspectPackage(source: string, options: InspectOptions, signal: A
   const disks: (ImageFacts & { entry: string; label: string; guest: GuestFacts })[] = [];
   for (const { entry, label, open } of container.disks) {
     await using opened = await open({ signal });
-    disks.push({ ...opened.facts, entry, label, guest: await inspectGuest(opened.disk, signal) });
+    disks.push({
+      ...opened.facts,
+      entry,
+      label,
+      guest: await inspectGuest(opened.disk, { image: opened.facts, signal }),
+    });
   }
   const { kind, machine, undecided, hints, files, details, notes } = container;
   if (options.json) {
@@ -110,10 +116,11 @@ function diskWords(facts: ImageFacts, guest: GuestFacts): string[] {
     `files         ${facts.files.join(", ")}`,
     ...(facts.parents === undefined ? [] : [`parents       ${facts.parents.join(" ← ")}`]),
     ...Object.entries(facts.details).map(([name, value]) => `${name.padEnd(13)} ${String(value)}`),
-    `partitions    ${guest.partitionTable === "none" ? "no table" : guest.partitionTable.toUpperCase()}`,
+    `partitions    ${guest.partitionTable === "none" ? "no table" : guest.partitionTable.toUpperCase()}${guest.sectorSize === 512 ? "" : `, ${guest.sectorSize / 1024} KiB sectors`}`,
     `boots with    ${boots || "nothing found"}`,
+    ...guest.bootEvidence.map((evidence) => `              ${evidence}`),
     `guest         ${guest.os === null ? "unknown" : guest.os.name}`,
-    ...[...facts.notes, ...guest.notes].map((note) => `note          ${note}`),
+    ...diskNotes(facts.notes, guest).map((note) => `note          ${note}`),
   ];
   if (guest.partitions.length === 0) return words;
   return words.concat(

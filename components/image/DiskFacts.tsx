@@ -1,5 +1,6 @@
 import { Download } from "lucide-react";
 import { DISK_FORMAT_LABEL } from "#lib/domain/disk-format.ts";
+import { diskNotes } from "#lib/domain/disk-notes.ts";
 import type { StoredDisk } from "#lib/domain/image.ts";
 import { formatBytes } from "#lib/format/bytes.ts";
 import { diskFileUrl } from "#lib/http/queries/image.ts";
@@ -33,6 +34,7 @@ export function DiskFacts({
   readonly disk: StoredDisk;
 }) {
   const { guest } = disk;
+  const notes = diskNotes(disk.notes, guest);
   const reason = useMayReason("image.download");
   return (
     <div className="space-y-4">
@@ -112,11 +114,11 @@ export function DiskFacts({
         <h3 className="mb-1 font-medium">Allocation</h3>
         <AllocationStrip map={disk.allocation} size={disk.virtualSize} />
       </div>
-      {[...disk.notes, ...guest.notes].length === 0 ? null : (
+      {notes.length === 0 ? null : (
         <div>
           <h3 className="mb-1 font-medium">Notes</h3>
           <ul className="list-disc space-y-0.5 pl-5 text-ink-2">
-            {[...disk.notes, ...guest.notes].map((note) => (
+            {notes.map((note) => (
               <li key={note}>{note}</li>
             ))}
           </ul>

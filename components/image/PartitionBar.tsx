@@ -75,7 +75,7 @@ export function PartitionBar({ guest, size }: PartitionBarProps) {
       <figcaption className="text-xs text-ink-3">
         {guest.partitionTable === "none"
           ? "No partition table"
-          : `${guest.partitionTable.toUpperCase()}, ${sorted.length} partitions, ${formatBytes(size)}`}
+          : `${guest.partitionTable.toUpperCase()}, ${sorted.length} partitions, ${formatBytes(size)}${guest.sectorSize === 512 ? "" : `, ${guest.sectorSize / 1024} KiB sectors`}`}
       </figcaption>
     </figure>
   );

@@ -28,6 +28,8 @@ const PACKAGES = [
   "kmod",
   "e2fsprogs",
   "xfsprogs",
+  "ntfs-3g",
+  "btrfs-progs",
   "gdisk",
   "mtools",
   "dosfstools",

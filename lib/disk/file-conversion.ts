@@ -4,12 +4,14 @@ import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import type { DiskFormatId } from "#lib/domain/disk-format.ts";
 import { AppError } from "#lib/errors.ts";
+import type { BlockSource } from "./block-source.ts";
 import type { ContainedImage } from "./containers/container.ts";
 import { convertDisk, type Conversion, convertWithoutFingerprint } from "./convert.ts";
 import { convertStream } from "./convert-stream.ts";
 import { createFilePair, type FilePairSinks } from "./files/file-pair.ts";
 import { createZstdSink } from "./files/zstd-sink.ts";
 import { fingerprintDisk } from "./fingerprint.ts";
+import type { ImageFacts } from "./format.ts";
 import type { ByteSink } from "./io.ts";
 import { openPipe, openSource, type OpenSourceOptions, spoolBeside } from "./open-source.ts";
 import { convertResumable } from "./resume/convert-resumable.ts";
@@ -20,7 +22,16 @@ export interface FingerprintFileOptions extends OpenSourceOptions {
   readonly onProgress?: (progress: TransferProgress) => void;
 }
 
+/** A source that is open. */
+export interface OpenedForConversion {
+  readonly facts: ImageFacts;
+  /** Null: the source passes by only once. */
+  readonly disk: BlockSource | null;
+}
+
 export interface ConvertFileOptions extends FingerprintFileOptions {
+  /** Told once, before anything is written. */
+  readonly onOpened?: (source: OpenedForConversion) => Promise<void>;
   /** A path; with `input`, what to call it. */
   readonly source: string;
   /** The source as it passes by. Its buffers must not be used again. */
@@ -39,8 +50,6 @@ export interface ConvertFileOptions extends FingerprintFileOptions {
   readonly fingerprint?: boolean;
   /** Keep what was written when it ends early, and go on from what an earlier attempt has left. */
   readonly resume?: boolean;
-  /** Things a person should know of the source, before it is read. */
-  readonly onNote?: (note: string) => void;
   /** Pack the whole target file. */
   readonly compress?: "zst";
 }
@@ -87,11 +96,11 @@ export async function convertFile(request: ConvertFileOptions): Promise<FileConv
   const opening = { ...request, spool, check: true };
   await using opened =
     input === undefined ? await openSource(source, opening, false) : await openPipe(input, source, opening);
-  for (const note of opened.facts.notes) request.onNote?.(note);
   const spare = async (path: string): Promise<void> => {
     if (input === undefined && toPath) await refuseOwnFile(source, opened.facts.files, path);
   };
   await spare(target);
+  await request.onOpened?.({ facts: opened.facts, disk: "disk" in opened ? opened.disk : null });
   const stop = signal === undefined ? {} : { signal };
   const plain = toPath && compress === undefined;
   if (request.share === true && plain && "disk" in opened && opened.spooled === null) {

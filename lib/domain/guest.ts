@@ -14,18 +14,31 @@ export const Partition = z.object({
   typeCode: z.string(),
   name: z.string().nullable(),
   bootable: z.boolean(),
-  /** ext4, vfat, ntfs, xfs, btrfs, swap, lvm2, luks; null = not recognised. */
+  /** ext4, vfat, ntfs, bitlocker, xfs, btrfs, swap, lvm2, luks, zfs, ufs; null = not recognised. */
   fileSystem: z.string().nullable(),
   label: z.string().nullable(),
 });
 export type Partition = z.infer<typeof Partition>;
 
+/** A program that UEFI firmware can start. */
+const EfiLoader = z.object({
+  path: z.string(),
+  /** As hosts call theirs: `x86_64`, `aarch64`, `i686`; null: not told. */
+  arch: z.string().nullable(),
+  /** It lies where firmware looks without a boot entry of its own. */
+  fallback: z.boolean(),
+});
+export type EfiLoader = z.infer<typeof EfiLoader>;
+
 export const GuestFacts = z.object({
   partitionTable: z.enum(["gpt", "mbr", "none"]),
+  /** Bytes that the partition table counts in. */
   sectorSize: z.number().int(),
   partitions: z.array(Partition),
   /** Firmware that the disk can boot with; both empty = none found. */
   boots: z.object({ bios: z.boolean(), uefi: z.boolean() }),
+  /** Absent: never looked for. */
+  efiLoaders: z.array(EfiLoader).optional(),
   /** Why we say so, one line a fact. */
   bootEvidence: z.array(z.string()),
   os: z

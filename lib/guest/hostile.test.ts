@@ -1,10 +1,14 @@
 import { describe, expect, it } from "vitest";
 import type { BlockSource } from "#lib/disk/block-source.ts";
 import { growsLinearly } from "#lib/testing/growth.ts";
-import { ExtReader } from "./ext.ts";
-import { listEfiLoaders } from "./fat.ts";
+import { ExtReader } from "./readers/ext.ts";
+import { BtrfsReader } from "./readers/btrfs.ts";
+import { listEfiPrograms } from "./readers/fat.ts";
+import { parseLvmText } from "./readers/lvm-text.ts";
+import { NtfsReader } from "./readers/ntfs.ts";
 import { readPartitionTable } from "./partition-table.ts";
 import { type Window, windowOf } from "./window.ts";
+import { XfsReader } from "./readers/xfs.ts";
 
 /** A disk in memory, with what was read of it. */
 function disk(bytes: Buffer): { window: Window; read: () => number } {
@@ -112,9 +116,167 @@ describe("FAT of a guest", () => {
 
   it("whose directories are within each other ends with little of it read", async () => {
     const { window, read } = disk(circle());
-    expect(await listEfiLoaders(window)).toEqual([]);
-    expect(read()).toBeGreaterThan(128 * 1024);
+    expect(await listEfiPrograms(window)).toEqual([]);
     expect(read()).toBeLessThan(8 * 1024 ** 2);
+  });
+});
+
+describe("XFS of a guest", () => {
+  /** Version 5 with blocks of 4 KiB and one group; the root is inode 64, the first of block 8. */
+  function xfs(form: number, fill: (fork: Buffer, bytes: Buffer) => void): Buffer {
+    const bytes = Buffer.alloc(64 * BLOCK);
+    bytes.write("XFSB", 0, "latin1");
+    bytes.writeUInt32BE(BLOCK, 4);
+    bytes.writeBigUInt64BE(64n, 56);
+    bytes.writeUInt32BE(64, 84);
+    bytes.writeUInt32BE(1, 88);
+    bytes.writeUInt16BE(5, 100);
+    bytes.writeUInt16BE(512, 104);
+    bytes.writeUInt8(6, 124);
+    bytes.writeUInt32BE(1, 216);
+    const root = bytes.subarray(8 * BLOCK, 8 * BLOCK + 512);
+    root.write("IN", 0, "latin1");
+    root.writeUInt16BE(0x4000, 2);
+    root.writeUInt8(3, 4);
+    root.writeUInt8(form, 5);
+    root.writeBigUInt64BE(BigInt(4 * 1024 ** 2), 56);
+    fill(root.subarray(176), bytes);
+    return bytes;
+  }
+
+  it.each([
+    [
+      "whose tree of extents runs in a circle",
+      xfs(3, (fork, bytes) => {
+        const most = Math.floor((fork.length - 4) / 16);
+        fork.writeUInt16BE(5, 0);
+        fork.writeUInt16BE(most, 2);
+        for (let i = 0; i < most; i += 1) fork.writeBigUInt64BE(9n, 4 + most * 8 + i * 8);
+        // Each level's block leads to itself only at the level that it claims.
+        for (let level = 4; level >= 0; level -= 1) {
+          const node = bytes.subarray((13 - level) * BLOCK, (14 - level) * BLOCK);
+          node.write("BMA3", 0, "latin1");
+          node.writeUInt16BE(level, 4);
+          node.writeUInt16BE(251, 6);
+          if (level > 0)
+            for (let i = 0; i < 251; i += 1) node.writeBigUInt64BE(BigInt(14 - level), 72 + 251 * 8 + i * 8);
+        }
+      }),
+    ],
+    [
+      "whose extents overlap",
+      xfs(2, (fork, bytes) => {
+        bytes.writeUInt32BE(21, 8 * BLOCK + 76);
+        for (let i = 0; i < 21; i += 1) fork.writeBigUInt64BE(32n, i * 16 + 8);
+      }),
+    ],
+    ["whose directory holds nothing but zeros", xfs(1, () => undefined)],
+  ])("%s ends with little of it read", async (_what, bytes) => {
+    const { window, read } = disk(bytes);
+    const reader = await XfsReader.open(window);
+    expect(reader).not.toBeNull();
+    expect(await reader?.readFile("/etc/os-release")).toBeNull();
+    expect(read()).toBeLessThan(16 * 1024 ** 2);
+  });
+});
+
+describe("btrfs of a guest", () => {
+  it("whose trees lead to themselves ends with little of it read", async () => {
+    const bytes = Buffer.alloc(1024 ** 2);
+    const head = bytes.subarray(65_536);
+    head.write("_BHRfS_M", 64, "latin1");
+    const node = 128 * 1024;
+    for (const at of [80, 88]) head.writeBigUInt64LE(BigInt(node), at);
+    head.writeUInt32LE(16_384, 148);
+    head.writeUInt32LE(17 + 80, 160);
+    head.writeBigUInt64LE(1n, 201);
+    // One chunk: addresses are places on the disk.
+    head.writeBigUInt64LE(BigInt(bytes.length), 811 + 17);
+    head.writeUInt16LE(1, 811 + 17 + 44);
+    head.writeBigUInt64LE(1n, 811 + 17 + 48);
+    bytes.writeBigUInt64LE(BigInt(node), node + 48);
+    bytes.writeUInt32LE(490, node + 96);
+    bytes.writeUInt8(1, node + 100);
+    for (let i = 0; i < 490; i += 1) {
+      const at = node + 101 + i * 33;
+      bytes.writeBigUInt64LE(5n, at);
+      bytes.writeUInt8(132, at + 8);
+      bytes.writeBigUInt64LE(BigInt(node), at + 17);
+    }
+    const { window, read } = disk(bytes);
+    expect(await BtrfsReader.open(window)).toBeNull();
+    expect(read()).toBeLessThan(64 * 1024 ** 2);
+  });
+});
+
+describe("NTFS of a guest", () => {
+  it("whose root leads from block to block of itself ends with little of it read", async () => {
+    const bytes = Buffer.alloc(8 * 1024 ** 2);
+    bytes.write("NTFS    ", 3, "latin1");
+    bytes.writeUInt16LE(512, 11);
+    bytes.writeUInt8(8, 13);
+    bytes.writeBigUInt64LE(1n, 48);
+    bytes.writeInt8(-10, 64);
+    /** A record of the table with its attributes: type, name, whether in the record, content. */
+    const record = (index: number, attributes: readonly [number, string, boolean, Buffer][]): void => {
+      const own = bytes.subarray(BLOCK + index * 1024, BLOCK + (index + 1) * 1024);
+      own.write("FILE", 0, "latin1");
+      own.writeUInt16LE(48, 4);
+      own.writeUInt16LE(3, 6);
+      own.writeUInt16LE(56, 20);
+      let at = 56;
+      for (const [type, name, resident, content] of attributes) {
+        const head = resident ? 24 : 64;
+        const length = Math.ceil((head + name.length * 2 + content.length) / 8) * 8;
+        own.writeUInt32LE(type, at);
+        own.writeUInt32LE(length, at + 4);
+        own.writeUInt8(resident ? 0 : 1, at + 8);
+        own.writeUInt8(name.length, at + 9);
+        own.writeUInt16LE(head, at + 10);
+        own.write(name, at + head, "utf16le");
+        const place = head + name.length * 2;
+        if (resident) {
+          own.writeUInt32LE(content.length, at + 16);
+          own.writeUInt16LE(place, at + 20);
+        } else {
+          own.writeUInt16LE(place, at + 32);
+          own.writeBigUInt64LE(BigInt(2 ** 40), at + 48);
+        }
+        content.copy(own, at + place);
+        at += length;
+      }
+      own.writeUInt32LE(0xffffffff, at);
+    };
+    // Runs of one cluster each that lead to the same place again and again.
+    record(0, [[0x80, "", false, Buffer.from([0x11, 0x40, 0x01])]]);
+    const root = Buffer.alloc(32);
+    root.writeUInt32LE(4096, 8);
+    root.writeUInt32LE(16, 16);
+    root.writeUInt32LE(16, 20);
+    const runs = Buffer.concat(Array.from({ length: 100 }, () => Buffer.from([0x11, 0x7f, 0x00])));
+    record(5, [
+      [0x90, "$I30", true, root],
+      [0xa0, "$I30", false, runs],
+    ]);
+    const { window, read } = disk(bytes);
+    const reader = await NtfsReader.open(window);
+    expect(await reader?.isReadable()).toBe(true);
+    expect(await reader?.exists("Windows/System32/config/SYSTEM")).toBe(false);
+    expect(read()).toBeLessThan(64 * 1024 ** 2);
+  });
+});
+
+describe("LVM's text", () => {
+  growsLinearly({
+    parse: parseLvmText,
+    worst: {
+      "quotes that never end": (length) => '"'.repeat(length),
+      "numbers that are none": (length) => `${"1".repeat(length)}a`,
+      "sections in sections": (length) => "a{".repeat(length / 2),
+      "zero bytes": (length) => `${"\0".repeat(length)}a`,
+      "a long list": (length) => `a = [${"1,".repeat(length / 2)}]`,
+    },
+    most: 1024 ** 2,
   });
 });
 

@@ -3,11 +3,10 @@ import { mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, truncateSync
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import type { BlockSource } from "#lib/disk/block-source.ts";
-import { AppError } from "#lib/errors.ts";
 import { GuestFacts } from "#lib/domain/guest.ts";
 import { inspectGuest } from "./inspect.ts";
 import { parseOsRelease } from "./os-release.ts";
+import { memoryDisk } from "./testing/disks.ts";
 
 let folder: string;
 beforeAll(() => {
@@ -16,20 +15,6 @@ beforeAll(() => {
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
 
 const run = (command: string, ...args: string[]) => execFileSync(command, args, { stdio: "pipe" });
-
-function memoryDisk(bytes: Buffer): BlockSource {
-  return {
-    size: bytes.length,
-    async *extents() {
-      yield { offset: 0, length: bytes.length, kind: "data" };
-    },
-    async read(offset, into) {
-      if (offset + into.length > bytes.length) throw new AppError("unprocessable", "image.truncated", "past the end");
-      into.set(bytes.subarray(offset, offset + into.length));
-    },
-    [Symbol.asyncDispose]: async () => undefined,
-  };
-}
 
 function emptyFile(name: string, size: number): string {
   const path = join(folder, name);

@@ -1,88 +1,156 @@
 /** What a disk says of its guest: partitions, file systems, firmware, operating system. Damage gives notes, never failure. */
 import type { BlockSource } from "#lib/disk/block-source.ts";
-import type { GuestFacts, Partition } from "#lib/domain/guest.ts";
-import { ExtReader } from "./ext.ts";
-import { listEfiLoaders } from "./fat.ts";
-import { recogniseFileSystem } from "./file-system.ts";
-import { parseOsRelease } from "./os-release.ts";
-import { readPartitionTable } from "./partition-table.ts";
-import { windowOf } from "./window.ts";
+import type { ImageFacts } from "#lib/disk/format.ts";
+import type { EfiLoader, GuestFacts, Partition } from "#lib/domain/guest.ts";
+import { guestWarnings } from "#lib/domain/guest-warnings.ts";
+import { biosBootOf } from "./bios-boot.ts";
+import { efiLoadersOn } from "./efi.ts";
+import { type FileSystem, recogniseFileSystem } from "./file-system.ts";
+import { systemOn } from "./guest-system.ts";
+import { readLvm } from "./readers/lvm.ts";
+import { mirroredBy } from "./readers/linux-raid.ts";
+import { type PartitionTable, readPartitionTable } from "./partition-table.ts";
+import { type Window, windowOf } from "./window.ts";
+import { WINDOWS } from "./windows.ts";
 
 /** More than these are listed, not looked into. */
 const MOST_LOOKED_INTO = 64;
+/** Logical volumes, of all groups on the disk. */
+const MOST_VOLUMES = 32;
 
-export async function inspectGuest(disk: BlockSource, signal?: AbortSignal): Promise<GuestFacts> {
-  const table = await readPartitionTable(windowOf(disk, 0, disk.size, signal));
-  const notes = [...table.notes];
-  const evidence: string[] = [];
-  const boots = { bios: false, uefi: false };
+export interface InspectOptions {
+  /** What the image's format tells: some know the size of a sector. */
+  readonly image?: Pick<ImageFacts, "details">;
+  readonly signal?: AbortSignal;
+}
+
+export async function inspectGuest(disk: BlockSource, { image, signal }: InspectOptions = {}): Promise<GuestFacts> {
+  const whole = windowOf(disk, 0, disk.size, signal);
+  const table = await readPartitionTable(whole, saidSectorSize(image));
+  const found = new Findings(signal);
   const partitions: Partition[] = [];
-  let os: GuestFacts["os"] = null;
-  let windows = false;
-  // A file system that fills the disk without a table is looked into as well.
-  const places =
-    table.kind === "none"
-      ? [{ partition: null, start: 0, length: disk.size }]
-      : table.partitions.map((partition) => ({ partition, start: partition.start, length: partition.length }));
-
-  for (const [index, place] of places.entries()) {
+  let filling: FileSystem | null = null;
+  if (table.kind === "none") {
+    // A file system that fills the disk without a table is looked into as well.
+    filling = await recogniseFileSystem(whole);
+    if (filling !== null) await found.look(whole, filling, null);
+  }
+  for (const [index, partition] of table.partitions.entries()) {
     signal?.throwIfAborted();
-    const part = windowOf(disk, place.start, place.length, signal);
-    const system = index < MOST_LOOKED_INTO && place.start < disk.size ? await recogniseFileSystem(part) : null;
-    if (place.partition !== null)
-      partitions.push({ ...place.partition, fileSystem: system?.id ?? null, label: system?.label ?? null });
-    if (system === null) continue;
-    if (system.id === "vfat") {
-      const loaders = await listEfiLoaders(part);
-      const first = loaders.find((path) => path.startsWith("EFI/BOOT/BOOT")) ?? loaders[0];
-      if (first !== undefined) {
-        boots.uefi = true;
-        evidence.push(`UEFI: ${first}${place.partition === null ? "" : ` in partition ${place.partition.index}`}`);
-      }
-    }
-    if (system.id === "ntfs") windows = true;
-    if (os === null && system.id.startsWith("ext")) os = await linuxOn(part, notes);
+    const part = windowOf(disk, partition.start, partition.length, signal);
+    const looked = index < MOST_LOOKED_INTO && partition.start < disk.size;
+    const system = looked ? await recogniseFileSystem(part) : null;
+    partitions.push({ ...partition, fileSystem: system?.id ?? null, label: system?.label ?? null });
+    if (system !== null) await found.look(part, system, partition.index);
+    if (looked && partition.type === "EFI System" && !found.hasLoaderIn(partition.index))
+      found.notes.push(
+        `Partition ${partition.index} is an EFI system partition, but holds no boot loader${system === null ? ": it has no file system" : ""}.`,
+      );
   }
-
-  const biosBoot = table.partitions.find((partition) => partition.type === "BIOS boot");
-  const active = table.partitions.find((partition) => partition.bootable);
-  if (table.bootCode && table.kind === "gpt" && biosBoot !== undefined) {
-    boots.bios = true;
-    evidence.push(`BIOS: boot code in the first sector and a BIOS boot partition (${biosBoot.index})`);
-  } else if (table.bootCode && table.kind === "mbr") {
-    boots.bios = true;
-    evidence.push(
-      active === undefined
-        ? "BIOS: boot code in the first sector"
-        : `BIOS: boot code in the first sector and active partition ${active.index}`,
-    );
-  } else if (table.bootCode && table.kind === "gpt" && !boots.uefi) {
-    boots.bios = true;
-    evidence.push("BIOS: boot code in the first sector, and no UEFI loader");
-  }
-  if (os === null && windows) os = { id: "windows", name: "Windows", version: null, family: "windows" };
-  return {
+  const uefi = found.loaders.length > 0;
+  const bios = await biosBootOf(whole, table, { whole: filling, uefi });
+  const os = found.os ?? found.systemOfLoaders(table);
+  const guest = {
     partitionTable: table.kind,
     sectorSize: table.sectorSize,
     partitions,
-    boots,
-    bootEvidence: evidence,
+    boots: { bios: bios.boots, uefi },
+    efiLoaders: found.loaders.map(({ loader }) => loader),
+    bootEvidence: [...found.evidence(), ...(bios.evidence === null ? [] : [bios.evidence])],
     os,
-    notes,
   };
+  // What could not be read matters as long as nothing else tells the system.
+  const unread = found.os === null ? found.unread : [];
+  return { ...guest, notes: [...table.notes, ...found.notes, ...unread, ...guestWarnings(guest)] };
 }
 
-async function linuxOn(part: ReturnType<typeof windowOf>, notes: string[]): Promise<GuestFacts["os"]> {
-  const reader = await ExtReader.open(part);
-  if (reader === null) {
-    notes.push("An ext file system could not be read.");
+/** VHDX tells it. */
+function saidSectorSize(image: Pick<ImageFacts, "details"> | undefined): number | null {
+  const said = image?.details["logicalSectorSize"];
+  return said === 512 || said === 4096 ? said : null;
+}
+
+/** What the places on a disk say together. */
+class Findings {
+  readonly notes: string[] = [];
+  readonly unread: string[] = [];
+  readonly loaders: { loader: EfiLoader; partition: number | null }[] = [];
+  os: GuestFacts["os"] = null;
+  readonly #signal: AbortSignal | undefined;
+  readonly #systems = new Set<string>();
+  #volumes = 0;
+
+  constructor(signal: AbortSignal | undefined) {
+    this.#signal = signal;
+  }
+
+  hasLoaderIn(index: number): boolean {
+    return this.loaders.some(({ partition }) => partition === index);
+  }
+
+  /** `index`: of the partition; null: the file system fills the disk. */
+  async look(part: Window, system: FileSystem, index: number | null): Promise<void> {
+    const place = index === null ? "The disk" : `Partition ${index}`;
+    if (system.id === "vfat")
+      for (const loader of await efiLoadersOn(part)) this.loaders.push({ loader, partition: index });
+    // LVM and plain file systems alike lie in mirrors.
+    const mirrored = system.id === "linux-raid" ? await mirroredBy(part) : null;
+    const inner = mirrored === null ? null : await recogniseFileSystem(mirrored);
+    if (mirrored !== null && inner !== null && inner.id !== "linux-raid") return this.look(mirrored, inner, index);
+    if (system.id === "lvm2") await this.#lookIntoGroup(part, place);
+    else await this.#lookForSystem(part, system, place);
+  }
+
+  async #lookForSystem(part: Window, system: FileSystem, place: string): Promise<void> {
+    this.#systems.add(system.id);
+    if (this.os !== null && this.os.family !== "windows") return;
+    const { os, unread } = await systemOn(part, system);
+    if (unread !== null) this.unread.push(`${place} is ${unread}: a system on it is not known.`);
+    // Windows beside another system is the one that a boot manager offers second.
+    this.os = this.os?.family === "windows" && os !== null ? os : (this.os ?? os);
+  }
+
+  async #lookIntoGroup(part: Window, place: string): Promise<void> {
+    const group = await readLvm(part);
+    if (group === null) {
+      this.unread.push(`${place} belongs to LVM, whose metadata could not be read: a system on it is not known.`);
+      return;
+    }
+    const words: string[] = [];
+    for (const { name, content } of group.volumes) {
+      this.#signal?.throwIfAborted();
+      this.#volumes += 1;
+      const looked = content !== null && this.#volumes <= MOST_VOLUMES ? content : null;
+      const system = looked === null ? null : await recogniseFileSystem(looked);
+      words.push(`${name} (${looked === null ? "not read" : (system?.id ?? "not recognised")})`);
+      if (looked !== null && system !== null)
+        await this.#lookForSystem(looked, system, `Logical volume ${group.name}/${name}`);
+      else if (looked === null)
+        this.unread.push(
+          `Logical volume ${group.name}/${name} is not on this disk alone: a system on it is not known.`,
+        );
+    }
+    this.notes.push(
+      `${place} is LVM: volume group ${group.name} with ${words.length === 0 ? "no logical volumes" : words.join(", ")}.`,
+    );
+  }
+
+  evidence(): string[] {
+    const seen = new Set<number | null>();
+    return this.loaders.flatMap(({ loader, partition }) => {
+      if (seen.has(partition)) return [];
+      seen.add(partition);
+      return [`UEFI: ${loader.path}${partition === null ? "" : ` in partition ${partition}`}`];
+    });
+  }
+
+  /** Where the system's own disk cannot be read, its loader still tells what it is. */
+  systemOfLoaders({ partitions }: PartitionTable): GuestFacts["os"] {
+    const has = (pattern: RegExp): boolean => this.loaders.some(({ loader }) => pattern.test(loader.path));
+    if (this.#systems.has("bitlocker") && has(/^EFI\/Microsoft\/Boot\/bootmgfw\.efi$/i)) return WINDOWS;
+    const freeBsd = partitions.some(({ type }) => type === "FreeBSD boot") || has(/^EFI\/FreeBSD\//i);
+    if (freeBsd && (this.#systems.has("ufs") || this.#systems.has("zfs")))
+      return { id: "freebsd", name: "FreeBSD", version: null, family: "other" };
     return null;
   }
-  for (const path of ["/etc/os-release", "/usr/lib/os-release"]) {
-    const bytes = await reader.readFile(path);
-    const os = bytes === null ? null : parseOsRelease(bytes.toString("utf8"));
-    if (os !== null) return os;
-  }
-  // A root without os-release is Linux still.
-  return (await reader.exists("/sbin/init")) ? { id: "linux", name: "Linux", version: null, family: "linux" } : null;
 }

@@ -1,7 +1,9 @@
 /** MBR and GPT. Sources: UEFI specification 2.10, section 5; extended partitions as every boot manager reads them. */
 import { crc32 } from "node:zlib";
 import type { Partition } from "#lib/domain/guest.ts";
-import { u64, type Window } from "./window.ts";
+import { recogniseFileSystem } from "./file-system.ts";
+import { GPT_TYPES, MBR_TYPES } from "./partition-types.ts";
+import { u64, type Window, within } from "./window.ts";
 
 export type BarePartition = Omit<Partition, "fileSystem" | "label">;
 
@@ -9,70 +11,92 @@ export interface PartitionTable {
   readonly kind: "gpt" | "mbr" | "none";
   readonly sectorSize: number;
   readonly partitions: readonly BarePartition[];
-  /** Boot code stands in the first sector. */
-  readonly bootCode: boolean;
+  /** The first sector; null: the disk has none. */
+  readonly first: Buffer | null;
+  /** A GPT's first sector lists partitions of its own, and one of them is active. */
+  readonly hybridActive: boolean;
   readonly notes: readonly string[];
 }
 
-const GPT_TYPES: Record<string, string> = {
-  "c12a7328-f81f-11d2-ba4b-00a0c93ec93b": "EFI System",
-  "21686148-6449-6e6f-744e-656564454649": "BIOS boot",
-  "0fc63daf-8483-4772-8e79-3d69d8477de4": "Linux filesystem",
-  "4f68bce3-e8cd-4db1-96e7-fbcaf984b709": "Linux root (x86-64)",
-  "0657fd6d-a4ab-43c4-84e5-0933c84b4f4f": "Linux swap",
-  "e6d6d379-f507-44c2-a23c-238f2a3df928": "Linux LVM",
-  "a19d880f-05fc-4d3b-a006-743f0f84911e": "Linux RAID",
-  "bc13c2ff-59e6-4262-a352-b275fd6f7172": "Linux extended boot",
-  "ebd0a0a2-b9e5-4433-87c0-68b6b72699c7": "Microsoft basic data",
-  "e3c9e316-0b5c-4db8-817d-f92df00215ae": "Microsoft reserved",
-  "de94bba4-06d1-4d40-a16a-bfd50179d6ac": "Windows recovery",
-};
-
-const MBR_TYPES: Record<number, string> = {
-  0x01: "FAT12",
-  0x04: "FAT16",
-  0x05: "Extended",
-  0x06: "FAT16",
-  0x07: "NTFS/exFAT",
-  0x0b: "FAT32",
-  0x0c: "FAT32 (LBA)",
-  0x0e: "FAT16 (LBA)",
-  0x0f: "Extended (LBA)",
-  0x27: "Windows recovery",
-  0x82: "Linux swap",
-  0x83: "Linux filesystem",
-  0x8e: "Linux LVM",
-  0xa5: "FreeBSD",
-  0xee: "GPT protective",
-  0xef: "EFI System",
-  0xfd: "Linux RAID",
-};
-
 const EXTENDED = new Set([0x05, 0x0f, 0x85]);
+const PROTECTIVE = 0xee;
 /** More logical partitions than any system makes: a loop otherwise. */
 const MOST_LOGICAL = 128;
 const MOST_ENTRIES = 1024;
 
-export async function readPartitionTable(disk: Window): Promise<PartitionTable> {
+/** `said`: bytes of a sector, as the image's format tells; null: it does not. */
+export async function readPartitionTable(disk: Window, said: number | null = null): Promise<PartitionTable> {
   const first = await disk.read(0, 512);
-  const none: PartitionTable = { kind: "none", sectorSize: 512, partitions: [], bootCode: false, notes: [] };
+  const none: PartitionTable = {
+    kind: "none",
+    sectorSize: said ?? 512,
+    partitions: [],
+    first,
+    hybridActive: false,
+    notes: [],
+  };
   if (first === null) return none;
-  const signed = first.readUInt16LE(510) === 0xaa55;
-  const bootCode = signed && first.subarray(0, 440).some((byte) => byte !== 0);
-  for (const sectorSize of [512, 4096]) {
+  const entries = entriesOf(first, disk.size, said);
+  const used = entries?.filter((entry) => entry.type !== 0) ?? [];
+  const protective = used.some((entry) => entry.type === PROTECTIVE);
+  const notes: string[] = [];
+  for (const sectorSize of said === 4096 ? [4096, 512] : [512, 4096]) {
     const gpt = await readGpt(disk, sectorSize);
-    if (gpt !== null) return { kind: "gpt", sectorSize, bootCode, ...gpt };
+    if (gpt === null) continue;
+    // A GPT is only in force where the first sector says so: it may be left over from what the disk was before.
+    if (!protective && (used.length > 0 || (gpt.backup && (await recogniseFileSystem(disk)) !== null))) {
+      notes.push("A GUID partition table that is not in force is left over on the disk; it was not read.");
+      break;
+    }
+    return {
+      ...none,
+      kind: "gpt",
+      sectorSize,
+      partitions: gpt.partitions,
+      hybridActive: used.some((entry) => entry.type !== PROTECTIVE && entry.status === 0x80),
+      notes: [
+        ...(protective
+          ? []
+          : ["The first sector has no protective entry: some systems will not see the partition table."]),
+        ...mismatch(sectorSize, said),
+        ...gpt.notes,
+      ],
+    };
   }
-  if (!signed) return none;
-  // A FAT or NTFS volume without a table has the same signature and no sensible entries.
+  if (protective)
+    notes.push(
+      "The first sector says that there is a GUID partition table, but neither it nor its backup at the end of the disk can be read.",
+    );
+  if (entries === null || used.length === 0) return { ...none, notes };
+  if (used.every((entry) => entry.type === PROTECTIVE)) return { ...none, kind: "gpt", notes };
+  const sectorSize = said ?? (await sectorSizeOf(disk, used));
+  const mbr = await readMbr(disk, entries, sectorSize);
+  return { ...none, kind: "mbr", sectorSize, partitions: mbr.partitions, notes: [...notes, ...mbr.notes] };
+}
+
+function mismatch(found: number, said: number | null): string[] {
+  return said === null || said === found
+    ? []
+    : [`The image says that its sectors have ${said} bytes, but its partition table was made for ${found}.`];
+}
+
+/** Null: it is no table. A FAT or NTFS volume without one has the same signature, and a program where entries would be. */
+function entriesOf(first: Buffer, size: number, said: number | null): MbrEntry[] | null {
+  if (first.readUInt16LE(510) !== 0xaa55) return null;
   const entries = mbrEntries(first);
-  if (
-    !entries.every((entry) => entry.status === 0 || entry.status === 0x80) ||
-    entries.every((entry) => entry.type === 0)
-  )
-    return { ...none, bootCode };
-  const mbr = await readMbr(disk, entries);
-  return { kind: "mbr", sectorSize: 512, bootCode, ...mbr };
+  if (!entries.every((entry) => entry.status === 0 || entry.status === 0x80)) return null;
+  const used = entries.filter((entry) => entry.type !== 0);
+  const begins = used.some((entry) => entry.length > 0 && entry.start * (said ?? 512) < size);
+  return used.length > 0 && !begins ? null : entries;
+}
+
+/** Nothing in an MBR tells: the file systems are where it means them to be. */
+async function sectorSizeOf(disk: Window, entries: readonly MbrEntry[]): Promise<number> {
+  for (const size of [512, 4096]) {
+    for (const { start, length } of entries)
+      if (start > 0 && (await recogniseFileSystem(within(disk, start * size, length * size))) !== null) return size;
+  }
+  return 512;
 }
 
 function guid(bytes: Buffer): string {
@@ -86,19 +110,26 @@ interface Found {
   readonly notes: string[];
 }
 
-async function readGpt(disk: Window, sectorSize: number): Promise<Found | null> {
+interface FoundGpt extends Found {
+  /** Only the copy at the end of the disk is there. */
+  readonly backup: boolean;
+}
+
+async function readGpt(disk: Window, sectorSize: number): Promise<FoundGpt | null> {
   const primary = await readGptAt(disk, sectorSize, sectorSize);
-  if (primary !== null && primary.whole) return { partitions: primary.partitions, notes: primary.notes };
+  if (primary !== null && primary.whole) return { ...primary, backup: false };
   const last = Math.floor(disk.size / sectorSize) * sectorSize - sectorSize;
   const backup = last > sectorSize ? await readGptAt(disk, last, sectorSize) : null;
   if (backup?.whole)
     return {
+      backup: primary === null,
       partitions: backup.partitions,
       notes: ["The primary partition table is damaged; its backup at the end of the disk was read.", ...backup.notes],
     };
   return primary === null
     ? null
     : {
+        backup: false,
         partitions: primary.partitions,
         notes: ["The partition table's checksum is wrong, and there is no good backup.", ...primary.notes],
       };
@@ -176,16 +207,17 @@ function mbrEntries(sector: Buffer): MbrEntry[] {
   });
 }
 
-async function readMbr(disk: Window, entries: readonly MbrEntry[]): Promise<Found> {
+async function readMbr(disk: Window, entries: readonly MbrEntry[], sectorSize: number): Promise<Found> {
   const partitions: BarePartition[] = [];
   const notes: string[] = [];
   const add = (index: number, entry: MbrEntry, base: number): void => {
-    const start = (base + entry.start) * 512;
-    if (start + entry.length * 512 > disk.size) notes.push(`Partition ${index} goes beyond the end of the disk.`);
+    const start = (base + entry.start) * sectorSize;
+    if (start + entry.length * sectorSize > disk.size)
+      notes.push(`Partition ${index} goes beyond the end of the disk.`);
     partitions.push({
       index,
       start,
-      length: entry.length * 512,
+      length: entry.length * sectorSize,
       type: MBR_TYPES[entry.type] ?? "Unknown",
       typeCode: `0x${entry.type.toString(16).padStart(2, "0")}`,
       name: null,
@@ -208,7 +240,7 @@ async function readMbr(disk: Window, entries: readonly MbrEntry[]): Promise<Foun
         break;
       }
       seen.add(next);
-      const sector = await disk.read(next * 512, 512);
+      const sector = await disk.read(next * sectorSize, 512);
       if (sector === null || sector.readUInt16LE(510) !== 0xaa55) {
         notes.push("The chain of logical partitions is broken.");
         break;

@@ -26,8 +26,24 @@ export function windowOf(disk: BlockSource, start: number, length: number, signa
   };
 }
 
+/** Part of a window, by the same rules. */
+export function within(outer: Window, start: number, length: number): Window {
+  const size = Math.max(0, Math.min(length, outer.size - start));
+  return {
+    size,
+    read: (offset, wanted) =>
+      offset < 0 || offset + wanted > size ? Promise.resolve(null) : outer.read(start + offset, wanted),
+  };
+}
+
 /** A 64-bit little-endian number, or null when it is beyond what a disk can be. */
 export function u64(buffer: Buffer, offset: number): number | null {
   const value = buffer.readBigUInt64LE(offset);
+  return value <= BigInt(Number.MAX_SAFE_INTEGER) ? Number(value) : null;
+}
+
+/** The same, big-endian. */
+export function u64be(buffer: Buffer, offset: number): number | null {
+  const value = buffer.readBigUInt64BE(offset);
   return value <= BigInt(Number.MAX_SAFE_INTEGER) ? Number(value) : null;
 }

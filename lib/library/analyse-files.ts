@@ -143,7 +143,7 @@ async function analyseSubject(
   }
   const found: AnalysedDisk[] = [];
   for (const { facts, disk, entry, storedSize } of disks) {
-    const guest = await inspectGuest(disk, signal);
+    const guest = await inspectGuest(disk, { image: facts, signal });
     const allocation = await allocationMap(disk, SLICES, signal);
     let read = 0;
     const fingerprint = await fingerprintDisk(disk, {

@@ -17,6 +17,8 @@ export interface PreflightImage {
     readonly format: DiskFormatId | null;
     readonly guest: GuestFacts | null;
     readonly dataBytes: number | null;
+    /** What a person should know of it, as the image's page says it. */
+    readonly notes: readonly string[];
   }[];
   /** The disks are a VM's and are read while the job runs; null: they lie in the library. */
   readonly source: PreflightSource | null;

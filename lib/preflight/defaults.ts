@@ -1,4 +1,6 @@
 /** First choices for an image on a host: what boots for sure, then what is fast. */
+import type { GuestFacts } from "#lib/domain/guest.ts";
+import { bootEntryWarning } from "#lib/domain/guest-warnings.ts";
 import type { Firmware } from "#lib/domain/hardware.ts";
 import type { TargetChoice } from "#lib/domain/request.ts";
 import { safeName } from "#lib/domain/plain-name.ts";
@@ -22,6 +24,13 @@ export function nameFrom(image: string, longest: number): string {
   return safeName(slug);
 }
 
+/** Null: either will do. Of two, the one that starts without a boot entry, which a new VM does not have. */
+function firmwareOf(guest: GuestFacts): Firmware | null {
+  const { bios, uefi } = guest.boots;
+  if (bios && uefi) return bootEntryWarning(guest) === null ? null : "bios";
+  return uefi ? "uefi" : bios ? "bios" : null;
+}
+
 /** Throws `host.unknown` when the host has not told what it can take. */
 export function defaultChoice(image: PreflightImage, host: PreflightHost): TargetChoice {
   const { capabilities } = host;
@@ -33,9 +42,7 @@ export function defaultChoice(image: PreflightImage, host: PreflightHost): Targe
   const guest = image.disks[0]?.guest;
   const family = familyOf(image);
   const available = capabilities.firmware.filter((offered) => offered.available);
-  const wanted: Firmware | null =
-    image.hints.firmware ??
-    (guest?.boots.uefi && !guest.boots.bios ? "uefi" : guest?.boots.bios && !guest.boots.uefi ? "bios" : null);
+  const wanted: Firmware | null = image.hints.firmware ?? (guest == null ? null : firmwareOf(guest));
   const firmware = available.find((offered) => offered.firmware === wanted) ?? available[0] ?? capabilities.firmware[0];
   const boots = firmware?.bootBuses ?? capabilities.buses;
   const bus =

@@ -4,6 +4,7 @@ import { describe, expect, it } from "vitest";
 import type { HostCapabilities } from "#lib/domain/capabilities.ts";
 import { Finding } from "#lib/domain/finding.ts";
 import type { GuestFacts } from "#lib/domain/guest.ts";
+import { guestWarnings } from "#lib/domain/guest-warnings.ts";
 import type { Vm } from "#lib/domain/inventory.ts";
 import type { TargetChoice } from "#lib/domain/request.ts";
 import { TargetChoice as TargetChoiceSchema } from "#lib/domain/request.ts";
@@ -101,7 +102,7 @@ const good: PreflightContext = {
   image: {
     name: "golden",
     hints: { cpus: null, memory: null, firmware: null, bus: null, nic: null },
-    disks: [{ virtualSize: 8 * GiB, format: "vmdk", guest: guest(), dataBytes: 2 * GiB }],
+    disks: [{ virtualSize: 8 * GiB, format: "vmdk", guest: guest(), dataBytes: 2 * GiB, notes: [] }],
     source: null,
     faults: [],
   },
@@ -190,7 +191,7 @@ const fromVm = (more: Partial<PreflightSource>, machine: Partial<Vm> = {}): Pref
   ...good,
   image: {
     ...good.image,
-    disks: [{ virtualSize: 8 * GiB, format: "vmdk", guest: null, dataBytes: null }],
+    disks: [{ virtualSize: 8 * GiB, format: "vmdk", guest: null, dataBytes: null, notes: [] }],
     source: {
       hostName: "esx-1",
       vmName: "web",
@@ -211,6 +212,11 @@ const FIRES: Record<string, readonly [PreflightContext, string, Record<string, u
   "image.files-missing": [
     { ...good, image: { ...good.image, faults: ["a.img is not in the library"] } },
     "blocker",
+    null,
+  ],
+  "image.notes": [
+    { ...good, image: { ...good.image, disks: [{ ...good.image.disks[0]!, notes: ["The footer is damaged."] }] } },
+    "info",
     null,
   ],
   "target.secure-boot-unavailable": [withChoice({ secureBoot: true }), "blocker", { secureBoot: false }],
@@ -278,6 +284,17 @@ const FIRES: Record<string, readonly [PreflightContext, string, Record<string, u
     { firmware: "bios" },
   ],
   "guest.no-boot-loader": [withGuest(guest({ boots: { bios: false, uefi: false } })), "warning", null],
+  "guest.boot-entry-missing": [
+    withGuest(guest({ efiLoaders: [{ path: "EFI/debian/shimx64.efi", arch: "x86_64", fallback: false }] })),
+    "warning",
+    { firmware: "bios" },
+  ],
+  "guest.other-architecture": [
+    withGuest(guest({ efiLoaders: [{ path: "EFI/BOOT/BOOTIA32.EFI", arch: "i686", fallback: true }] })),
+    "blocker",
+    { firmware: "bios" },
+  ],
+  "target.sector-size": [withGuest(guest({ sectorSize: 4096 })), "blocker", null],
   "target.bus-cannot-boot": [withChoice({ bus: "ide" }), "blocker", { bus: "virtio" }],
   "target.bus-not-offered": [withChoice({ bus: "pvscsi" }), "blocker", { bus: "virtio" }],
   "guest.bus-needs-driver": [withGuest(windows), "warning", { bus: "sata" }],
@@ -398,6 +415,59 @@ describe("preflight", () => {
     expect(defaultChoice(good.image, { ...good.host, pools: only }).diskFormat).toBe("raw");
   });
 
+  it("knows by its loaders which hosts a guest can start on", () => {
+    const loaders = (...given: [path: string, arch: string, fallback: boolean][]) =>
+      given.map(([path, arch, fallback]) => ({ path, arch, fallback }));
+    const rules = (facts: Partial<GuestFacts>, arch: string, firmware: "bios" | "uefi" = "uefi") => {
+      const ctx = withGuest(guest(facts), { firmware });
+      return runPreflight({ ...ctx, host: { ...ctx.host, facts: { ...good.host.facts!, arch } } }).map(
+        ({ rule }) => rule,
+      );
+    };
+    const uefi = { bios: false, uefi: true };
+    const arm = { boots: uefi, efiLoaders: loaders(["EFI/BOOT/BOOTAA64.EFI", "aarch64", true]) };
+    expect(rules(arm, "aarch64")).toEqual([]);
+    expect(rules(arm, "x86_64")).toEqual(["guest.other-architecture"]);
+    // The fallback is for other processors than the host's: there is none.
+    const mixed = {
+      efiLoaders: loaders(["EFI/BOOT/BOOTIA32.EFI", "i686", true], ["EFI/debian/shimx64.efi", "x86_64", false]),
+    };
+    expect(rules({ ...mixed, boots: uefi }, "x86_64")).toEqual(["guest.boot-entry-missing"]);
+    expect(rules(mixed, "x86_64", "bios")).toEqual([]);
+    expect(rules({ boots: { bios: true, uefi: false } }, "aarch64", "bios")).toEqual(["guest.other-architecture"]);
+    // Facts from before loaders were looked at.
+    expect(rules({ boots: uefi }, "x86_64")).toEqual([]);
+  });
+
+  it("says every note of the disks once", () => {
+    const efiLoaders = [{ path: "EFI/debian/shimx64.efi", arch: "x86_64", fallback: false }];
+    const facts = guest({ efiLoaders, boots: { bios: false, uefi: true } });
+    const notes = [...guestWarnings(facts), "The footer is damaged."];
+    const ctx = withGuest(facts);
+    const image = { ...ctx.image, disks: ctx.image.disks.map((disk) => ({ ...disk, notes })) };
+    expect(runPreflight({ ...ctx, image }).map(({ rule }) => rule)).toEqual([
+      "guest.boot-entry-missing",
+      "image.notes",
+    ]);
+  });
+
+  it("does not take a disk with NTFS for Windows", () => {
+    const partitions = [
+      {
+        index: 1,
+        start: 0,
+        length: GiB,
+        type: "NTFS/exFAT",
+        typeCode: "0x07",
+        name: null,
+        bootable: false,
+        fileSystem: "ntfs",
+        label: null,
+      },
+    ];
+    expect(runPreflight(withGuest(guest({ os: null, partitions })))).toEqual([]);
+  });
+
   it("takes what nobody has read of a VM's disk as unknown, not as absent", () => {
     expect(runPreflight(fromVm({}))).toEqual([]);
     expect(runPreflight(fromVm({ captureRunning: true }))).toEqual([]);
@@ -459,6 +529,16 @@ describe("first choices", () => {
       disks: [{ ...good.image.disks[0]!, guest: { ...windows, boots: { bios: false, uefi: true } } }],
     };
     expect(defaultChoice(image, good.host)).toMatchObject({ firmware: "uefi", bus: "sata", nic: { model: "e1000e" } });
+  });
+
+  it("start without a boot entry where the disk can", () => {
+    const efiLoaders = [{ path: "EFI/debian/shimx64.efi", arch: "x86_64", fallback: false }];
+    const uefiFirst = {
+      ...good.host,
+      capabilities: { ...capabilities, firmware: [...capabilities.firmware].reverse() },
+    };
+    expect(defaultChoice(good.image, uefiFirst).firmware).toBe("uefi");
+    expect(defaultChoice(withGuest(guest({ efiLoaders })).image, uefiFirst).firmware).toBe("bios");
   });
 
   it("make a name that the host takes and nobody has", () => {

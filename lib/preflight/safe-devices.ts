@@ -11,13 +11,7 @@ type Family = NonNullable<GuestFacts["os"]>["family"];
 
 /** By the first disk; of a VM's disks, which nobody has read, by what its host says. */
 export function familyOf({ disks, source }: Pick<PreflightImage, "disks" | "source">): Family | "unknown" {
-  const guest = disks[0]?.guest;
-  return (
-    guest?.os?.family ??
-    (guest?.partitions.some((partition) => partition.fileSystem === "ntfs") ? "windows" : undefined) ??
-    source?.os?.family ??
-    "unknown"
-  );
+  return disks[0]?.guest?.os?.family ?? source?.os?.family ?? "unknown";
 }
 
 export function riskyBus(family: Family | "unknown", bus: DiskBus): boolean {

@@ -2,6 +2,7 @@
 import { and, asc, eq, inArray, isNull, ne } from "drizzle-orm";
 import type { Db } from "#lib/db/client.ts";
 import { hosts, imageDisks, images, imageVersions, inventoryItems } from "#lib/db/schema.ts";
+import { diskNotes } from "#lib/domain/disk-notes.ts";
 import type { LinkedSource } from "#lib/domain/image.ts";
 import type { HostFacts, Network, StoragePool, Vm } from "#lib/domain/inventory.ts";
 import type { PlanSource } from "#lib/domain/request.ts";
@@ -69,6 +70,7 @@ export async function loadVersionFacts(
         format: disk.format,
         guest: disk.guest,
         dataBytes: held[index] ?? null,
+        notes: diskNotes(disk.notes, disk.guest),
       })),
       source: source.kind === "linked" ? await loadSourceFacts(db, source) : null,
       faults: source.kind === "linked" ? [] : await versionFaults({ db, dataDir }, row.version, disks),

@@ -1,7 +1,10 @@
+import { bootEntryWarning, loadersFor } from "#lib/domain/guest-warnings.ts";
 import type { Firmware } from "#lib/domain/hardware.ts";
 import { formatBytes } from "#lib/format/bytes.ts";
 import type { KnownContext, PreflightRule } from "../context.ts";
 import { familyOf } from "../safe-devices.ts";
+
+const X86: ReadonlySet<string> = new Set(["x86_64", "i686"]);
 
 const other = (firmware: Firmware): Firmware => (firmware === "bios" ? "uefi" : "bios");
 const WORD: Record<Firmware, string> = { bios: "BIOS", uefi: "UEFI" };
@@ -149,18 +152,66 @@ export const firmwareRules: readonly PreflightRule[] = [
     id: "guest.no-boot-loader",
     about: "No boot loader was found on the first disk.",
     check: ({ image }) => {
-      const boots = image.disks[0]?.guest?.boots;
+      const guest = image.disks[0]?.guest;
+      const boots = guest?.boots;
       return boots === undefined || boots.bios || boots.uefi
         ? []
         : [
             {
               severity: "warning",
               field: "image",
-              message: `No boot loader was found on the first disk of ${image.name}: the VM may not start.`,
+              message: `No boot loader was found on the first disk of ${image.name}: the VM may not start.${(guest?.bootEvidence ?? []).map((why) => ` ${why}`).join("")}`,
               source: "the image's partition table",
               remedy: null,
             },
           ];
+    },
+  },
+  {
+    id: "guest.boot-entry-missing",
+    about: "UEFI finds the boot loader by a boot entry only, which a new VM does not have.",
+    check: (ctx) => {
+      const guest = ctx.image.disks[0]?.guest;
+      const why = guest == null ? null : bootEntryWarning(guest, ctx.host.facts?.arch ?? null);
+      if (why === null || ctx.choice.firmware !== "uefi") return [];
+      return [
+        {
+          severity: "warning",
+          field: "firmware",
+          message: `${why} Reinstall the boot loader with the fallback path, or add the entry on the new VM.`,
+          source: "the image's boot loaders",
+          remedy: guest?.boots.bios === true && canSwitch(ctx, "bios") ? switchTo(ctx, "bios") : null,
+        },
+      ];
+    },
+  },
+  {
+    id: "guest.other-architecture",
+    about: "The image's boot loaders are made for processors of another kind than the host's.",
+    check: (ctx) => {
+      const guest = ctx.image.disks[0]?.guest;
+      const arch = ctx.host.facts?.arch ?? null;
+      if (guest == null || arch === null) return [];
+      const bios = guest.boots.bios && X86.has(arch);
+      const loaders = guest.efiLoaders ?? [];
+      const uefi = guest.boots.uefi && (loaders.length === 0 || loadersFor(guest, arch).length > 0);
+      // What starts with nothing is said elsewhere.
+      if (!guest.boots.bios && !guest.boots.uefi) return [];
+      if (uefi || (bios && ctx.choice.firmware === "bios")) return [];
+      const made = [...new Set(loaders.flatMap((loader) => loader.arch ?? []))];
+      const what =
+        made.length === 0
+          ? "starts with BIOS, which x86 has alone"
+          : `has UEFI boot loaders for ${made.join(", ")} alone`;
+      return [
+        {
+          severity: "blocker",
+          field: "host",
+          message: `${ctx.image.name} ${what}; the processors of ${ctx.host.name} are ${arch}.`,
+          source: "the image's boot loaders",
+          remedy: bios && canSwitch(ctx, "bios") ? switchTo(ctx, "bios") : null,
+        },
+      ];
     },
   },
   {

@@ -1,4 +1,5 @@
 /** The image's own files. */
+import { guestWarnings } from "#lib/domain/guest-warnings.ts";
 import type { PreflightRule } from "../context.ts";
 
 export const libraryRules: readonly PreflightRule[] = [
@@ -19,5 +20,23 @@ export const libraryRules: readonly PreflightRule[] = [
               remedy: null,
             },
           ],
+  },
+  {
+    id: "image.notes",
+    about: "What else is known of the image's disks and worth knowing, as its page says it.",
+    check: ({ image }) =>
+      image.disks.flatMap(({ notes, guest }, index) => {
+        // Other rules say these, with what to do about them.
+        const said = new Set(guest === null ? [] : guestWarnings(guest));
+        return notes
+          .filter((note) => !said.has(note))
+          .map((note) => ({
+            severity: "info" as const,
+            field: "image" as const,
+            message: image.disks.length === 1 ? note : `Disk ${index + 1}: ${note}`,
+            source: "the image",
+            remedy: null,
+          }));
+      }),
   },
 ];

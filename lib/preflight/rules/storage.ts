@@ -1,4 +1,5 @@
 import { DISK_FORMAT_LABEL, type DiskFormatId } from "#lib/domain/disk-format.ts";
+import { sectorWarning } from "#lib/domain/guest-warnings.ts";
 import type { StoragePool } from "#lib/domain/inventory.ts";
 import { formatBytes } from "#lib/format/bytes.ts";
 import type { KnownContext, PreflightRule } from "../context.ts";
@@ -201,6 +202,24 @@ export const storageRules: readonly PreflightRule[] = [
         },
       ];
     },
+  },
+  {
+    id: "target.sector-size",
+    about: "A disk has 4 KiB sectors, and the host shows it with sectors of 512 bytes.",
+    check: ({ image, host }) =>
+      image.disks.flatMap(({ guest }, index) => {
+        const why = guest === null ? null : sectorWarning(guest);
+        if (guest === null || why === null) return [];
+        return [
+          {
+            severity: index === 0 && guest.partitionTable !== "none" ? ("blocker" as const) : ("warning" as const),
+            field: "image" as const,
+            message: `${image.disks.length === 1 ? "" : `Disk ${index + 1}: `}${why} A new disk on ${host.name} has sectors of 512 bytes.`,
+            source: "the image's format and partition table",
+            remedy: null,
+          },
+        ];
+      }),
   },
   {
     id: "image.odd-size",

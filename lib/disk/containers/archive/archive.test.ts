@@ -50,7 +50,7 @@ async function convert(source: string, more: Record<string, unknown> = {}) {
     target,
     to: "raw",
     options: {},
-    onNote: (note) => notes.push(note),
+    onOpened: async ({ facts }) => void notes.push(...facts.notes),
     ...more,
   });
   expect(done.fingerprint).toBe(print);

@@ -3,7 +3,8 @@
  * directories read from end to end (the hash tree's leaves are ordinary blocks), symbolic links.
  * Source: the kernel's Documentation/filesystems/ext4. Everything is bounded: the file system may be hostile.
  */
-import type { Window } from "./window.ts";
+import type { FileReader } from "./file-reader.ts";
+import type { Window } from "../window.ts";
 
 const ROOT = 2;
 const MOST_FILE = 1024 * 1024;
@@ -36,7 +37,7 @@ const LINK = 10;
 const EXTENTS = 0x80000;
 const INLINE = 0x10000000;
 
-export class ExtReader {
+export class ExtReader implements FileReader {
   readonly #part: Window;
   readonly #blockSize: number;
   readonly #inodeSize: number;
@@ -68,7 +69,6 @@ export class ExtReader {
     return reader.#descriptorSize < 32 || reader.#descriptorSize > 1024 ? null : reader;
   }
 
-  /** Contents of a file of at most 1 MiB; null when it is not there, larger, or unreadable. */
   async readFile(path: string): Promise<Buffer | null> {
     const inode = await this.#find(path, 0, ROOT);
     if (inode === null || inode.node.kind !== FILE || inode.node.size > MOST_FILE) return null;
