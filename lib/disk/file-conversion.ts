@@ -7,9 +7,11 @@ import { AppError } from "#lib/errors.ts";
 import type { ContainedImage } from "./containers/container.ts";
 import { convertDisk, type Conversion, convertWithoutFingerprint } from "./convert.ts";
 import { convertStream } from "./convert-stream.ts";
+import { mainFileOf } from "./files/bundle.ts";
 import { createFilePair, type FilePairSinks } from "./files/file-pair.ts";
 import { createZstdSink } from "./files/zstd-sink.ts";
 import { fingerprintDisk } from "./fingerprint.ts";
+import type { ImageFacts } from "./format.ts";
 import type { ByteSink } from "./io.ts";
 import { openPipe, openSource, type OpenSourceOptions, spoolBeside } from "./open-source.ts";
 import { convertResumable } from "./resume/convert-resumable.ts";
@@ -39,6 +41,8 @@ export interface ConvertFileOptions extends FingerprintFileOptions {
   readonly fingerprint?: boolean;
   /** Keep what was written when it ends early, and go on from what an earlier attempt has left. */
   readonly resume?: boolean;
+  /** Things that a person should know of the source, told once it is open. */
+  readonly onNote?: (note: string) => void;
   /** Pack the whole target file. */
   readonly compress?: "zst";
 }
@@ -78,13 +82,15 @@ async function refuseOwnFile(source: string, files: readonly string[], target: s
 
 /** Nothing is left under the target's name unless the whole conversion succeeded. */
 export async function convertFile(request: ConvertFileOptions): Promise<FileConversion> {
-  const { source, input, target, to, options, signal, onProgress, onSpool, compress } = request;
+  const { input, target, to, options, signal, onProgress, onSpool, compress } = request;
+  const source = input === undefined ? await mainFileOf(request.source) : request.source;
   const overwrite = request.overwrite ?? false;
   const toPath = request.sink === undefined;
   const spool = request.spool ?? (toPath ? spoolBeside(target) : { folder: tmpdir(), name: "convert" });
   const opening = { ...request, spool, check: true };
   await using opened =
     input === undefined ? await openSource(source, opening, false) : await openPipe(input, source, opening);
+  for (const note of [...opened.facts.notes, ...sectorNotes(opened.facts, request)]) request.onNote?.(note);
   const spare = async (path: string): Promise<void> => {
     if (input === undefined && toPath) await refuseOwnFile(source, opened.facts.files, path);
   };
@@ -131,6 +137,16 @@ export async function convertFile(request: ConvertFileOptions): Promise<FileConv
       ? { ...(await convertWithoutFingerprint(whole)), fingerprint: null }
       : await convertDisk(whole);
   return { ...done, sharedWith: null, spooled };
+}
+
+/** A guest that was installed on other sectors counts its partitions in those. */
+function sectorNotes({ details }: ImageFacts, { to, options }: ConvertFileOptions): readonly string[] {
+  const sector = details["logicalSectorSize"];
+  const kept = to === "vhdx" ? Number(options["logical_sector_size"] ?? 512) : 512;
+  if (typeof sector !== "number" || sector === kept) return [];
+  return [
+    `The source has logical sectors of ${sector} bytes, the target shows ${kept}: its partition table counts ${sector}, and the guest will not find its partitions unless its sectors stay so. --to vhdx --option logical_sector_size=${sector} keeps them.`,
+  ];
 }
 
 function notResumable(target: string): AppError {

@@ -1,8 +1,9 @@
 /** What a person names as a source: an image, a package, a packed file around either, or a pipe. */
 import { tmpdir } from "node:os";
 import { basename, dirname, extname, resolve } from "node:path";
-import type { DiskFormatId } from "#lib/domain/disk-format.ts";
+import type { SourceFormatId } from "#lib/domain/disk-format.ts";
 import type { ContainedImage } from "./containers/container.ts";
+import { mainFileOf } from "./files/bundle.ts";
 import { openImageFile } from "./files/image-file.ts";
 import type { FileGuard } from "./files/open-located.ts";
 import { createSpool, type SpoolPlace } from "./files/spool.ts";
@@ -10,15 +11,10 @@ import type { OpenedStream } from "./format.ts";
 import { type ForwardImage, openForwardBytes } from "./forward/open-forward.ts";
 import type { ImageFile } from "./io.ts";
 import { openDisk, type OpenDiskOptions } from "./open-disk.ts";
-import { detectFormat } from "./registry.ts";
+import { namedRaw, rawByName, withNotes } from "./raw-by-name.ts";
 import { openPacked, peek, unpackBytes } from "./wrappers/open-packed.ts";
 import { namedPacked, type Packing, PACKING_HEAD, packingOf, packingOfFile } from "./wrappers/packing.ts";
 import { dataParts } from "./zeros.ts";
-
-/** A person who names a file like this says that it is raw, unless its content says otherwise. */
-const RAW_NAMES = new Set([".raw", ".img", ".dd"]);
-
-const namedRaw = (name: string): boolean => RAW_NAMES.has(extname(name).toLowerCase());
 
 export interface OpenSourceOptions extends OpenDiskOptions {
   /** Read an image of this machine's disk that was not closed cleanly; else it is refused (`image.dirty`). */
@@ -41,7 +37,7 @@ export type OpenedSource =
 /** `keep`: at random access, whatever it takes. Disposing it closes all its files. Throws `io.*`, `image.*`. */
 export async function openSource(path: string, options: OpenSourceOptions, keep: boolean): Promise<OpenedSource> {
   const { signal, from } = options;
-  const image = await openImageFile(path, {
+  const image = await openImageFile(await mainFileOf(path), {
     acceptDirty: options.acceptDirty ?? false,
     ...(options.guard === undefined ? {} : { guard: options.guard }),
   });
@@ -52,13 +48,17 @@ export async function openSource(path: string, options: OpenSourceOptions, keep:
         asSource(await openPacked(image, packing, { ...passing(image.name, packing, options), keep })),
         image,
       );
-    const rawByName =
-      from === undefined &&
-      options.disk === undefined &&
-      namedRaw(path) &&
-      (await detectFormat(image, signal)) === null;
-    const opened = await openDisk(image, { ...options, ...(rawByName ? { from: "raw" as const } : {}) });
-    return owning({ ...opened, spooled: null, [Symbol.asyncDispose]: () => opened[Symbol.asyncDispose]() }, image);
+    const byName = from === undefined && options.disk === undefined ? await rawByName(image, signal) : null;
+    const opened = await openDisk(image, { ...options, ...(byName === null ? {} : { from: "raw" as const }) });
+    return owning(
+      {
+        ...opened,
+        facts: withNotes(opened.facts, byName?.notes ?? []),
+        spooled: null,
+        [Symbol.asyncDispose]: () => opened[Symbol.asyncDispose](),
+      },
+      image,
+    );
   } catch (error) {
     await image[Symbol.asyncDispose]();
     throw error;
@@ -68,7 +68,7 @@ export async function openSource(path: string, options: OpenSourceOptions, keep:
 /** Content tells packing; whoever says raw, or names a file so, means its bytes, unless its name says packed as well. */
 async function packingToOpen(
   image: ImageFile,
-  from: DiskFormatId | undefined,
+  from: SourceFormatId | undefined,
   signal: AbortSignal | undefined,
 ): Promise<Packing | null> {
   const packing = await packingOfFile(image.bytes, signal);

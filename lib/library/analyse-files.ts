@@ -3,7 +3,8 @@ import { join } from "node:path";
 import { allocationMap } from "#lib/disk/allocation-map.ts";
 import { fingerprintDisk } from "#lib/disk/fingerprint.ts";
 import type { ImageFacts } from "#lib/disk/format.ts";
-import type { DiskFormatId } from "#lib/domain/disk-format.ts";
+import { saysNoImage } from "#lib/disk/content/refuse.ts";
+import type { SourceFormatId } from "#lib/domain/disk-format.ts";
 import type { AllocationMap, GuestFacts } from "#lib/domain/guest.ts";
 import type { HardwareHints } from "#lib/domain/image.ts";
 import { AppError } from "#lib/errors.ts";
@@ -20,7 +21,7 @@ export interface AnalyseInput {
   readonly fileNames: readonly string[];
   /** Those that each open as a disk of their own, in the order of the machine; null: one of them leads to all. */
   readonly apart: readonly string[] | null;
-  readonly said: DiskFormatId | null;
+  readonly said: SourceFormatId | null;
   /** Bytes that the library can take: packed files are unpacked first. */
   readonly free: number;
 }
@@ -179,7 +180,7 @@ async function findMain(input: AnalyseInput, signal: AbortSignal): Promise<strin
     } catch (error) {
       signal.throwIfAborted();
       // An extent alone is no image, which says nothing about the set; a descriptor's own trouble does.
-      const unknown = error instanceof AppError && error.code === "image.unknown-format";
+      const unknown = saysNoImage(error);
       if (firstError === null || !unknown) firstError = error;
     }
   }

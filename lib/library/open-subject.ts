@@ -8,7 +8,7 @@ import type { ImageFile } from "#lib/disk/io.ts";
 import { openImage } from "#lib/disk/registry.ts";
 import type { BlockSource } from "#lib/disk/block-source.ts";
 import { CONTAINER_LABEL } from "#lib/domain/container.ts";
-import type { DiskFormatId } from "#lib/domain/disk-format.ts";
+import type { SourceFormatId } from "#lib/domain/disk-format.ts";
 import { plainFile } from "./plain-file.ts";
 
 export interface SubjectDisk {
@@ -32,7 +32,7 @@ export interface SubjectFile {
   readonly image: ImageFile;
   readonly fileName: string;
   /** A format that was said means the file itself, not a package. */
-  readonly said: DiskFormatId | null;
+  readonly said: SourceFormatId | null;
   /** Where a packed disk may be kept meanwhile. Absolute. */
   readonly spoolIn: string;
 }
@@ -41,7 +41,7 @@ export interface SubjectFile {
 export async function openSubject(
   folder: string,
   fileName: string,
-  said: DiskFormatId | null,
+  said: SourceFormatId | null,
   signal: AbortSignal,
 ): Promise<Subject> {
   await using stack = new AsyncDisposableStack();

@@ -5,7 +5,8 @@ import { openImageFile } from "#lib/disk/files/image-file.ts";
 import { cloneRange } from "#lib/disk/files/native.ts";
 import type { ByteSource, ImageFile } from "#lib/disk/io.ts";
 import { dataParts } from "#lib/disk/zeros.ts";
-import type { DiskFormatId } from "#lib/domain/disk-format.ts";
+import { saysNoImage } from "#lib/disk/content/refuse.ts";
+import type { SourceFormatId } from "#lib/domain/disk-format.ts";
 import { AppError } from "#lib/errors.ts";
 import { requireDistinct, safeFileName } from "../file-names.ts";
 import { openSubjectOf } from "../open-subject.ts";
@@ -19,7 +20,7 @@ export interface CopyImageInput {
   readonly from: ImportPlace;
   /** Absolute; empty. */
   readonly folder: string;
-  readonly said: DiskFormatId | null;
+  readonly said: SourceFormatId | null;
   /** Bytes that the library can take. */
   readonly free: number;
 }
@@ -89,7 +90,7 @@ async function siblingNames(input: CopyImageInput, guard: ImportGuard, signal: A
     );
     return subject.files.filter((name) => name !== own);
   } catch (error) {
-    if (error instanceof AppError && error.code === "image.unknown-format") return [];
+    if (saysNoImage(error)) return [];
     throw error;
   }
 }

@@ -1,7 +1,7 @@
 import { and, eq, inArray, isNull } from "drizzle-orm";
 import { appendAudit } from "#lib/audit/append.ts";
 import { imageDisks, images, imageVersions, jobs, requests } from "#lib/db/schema.ts";
-import type { DiskFormatId } from "#lib/domain/disk-format.ts";
+import type { SourceFormatId } from "#lib/domain/disk-format.ts";
 import { AppError } from "#lib/errors.ts";
 import { imageNotFound } from "#lib/library/create-version.ts";
 import { imageLinked } from "#lib/library/disk-row.ts";
@@ -16,7 +16,7 @@ export async function readVersionAgain(
   ctx: Ctx,
   imageId: string,
   versionId: string,
-  from: DiskFormatId | null,
+  from: SourceFormatId | null,
 ): Promise<string> {
   await authorise(ctx, "image.add", {
     action: "image.read-again",

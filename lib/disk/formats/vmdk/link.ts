@@ -1,4 +1,5 @@
 /** One image of a chain: a descriptor with its extents beside it, or one sparse file with the descriptor inside. */
+import type { AppError } from "#lib/errors.ts";
 import { ConcatDisk } from "../../concat-disk.ts";
 import { readStruct } from "../../fields.ts";
 import { FlatDisk } from "../../flat-disk.ts";
@@ -64,10 +65,15 @@ export function describeSparse(name: string, extent: Omit<SparseExtent, "disk">)
   const notes = [...told];
   const at = found?.at ?? 0;
   let descriptor: Descriptor | null = null;
-  if (found === null) {
-    notes.push("The file has no descriptor: it may be one part of a disk that was split into several files.");
+  const compressed = hasFlag(header.flags, FLAG_COMPRESSED);
+  const parsed = found === null ? null : parseDescriptor(found.bytes, name, at);
+  // Parts have room for a descriptor, and nothing in it.
+  if (parsed === null || (parsed.extents.length === 0 && parsed.values.size === 0)) {
+    // A stream is never split.
+    if (!compressed) throw partAlone(name);
+    notes.push(`${name} has no descriptor; its header was believed.`);
   } else {
-    descriptor = parseDescriptor(found.bytes, name, at);
+    descriptor = parsed;
     refuseUnreadable(name, descriptor, at);
     if (descriptor.extents.length > 1) {
       throw insane(name, at, "its embedded descriptor names extents in other files");
@@ -77,7 +83,6 @@ export function describeSparse(name: string, extent: Omit<SparseExtent, "disk">)
       notes.push(`Its descriptor tells ${sectors} sectors, its header ${header.capacity}: the header was believed.`);
     }
   }
-  const compressed = hasFlag(header.flags, FLAG_COMPRESSED);
   return {
     descriptor,
     at,
@@ -89,6 +94,18 @@ export function describeSparse(name: string, extent: Omit<SparseExtent, "disk">)
     },
     notes,
   };
+}
+
+/** An extent does not tell which part of the disk it is: read alone it would be a disk that looks whole. */
+function partAlone(name: string): AppError {
+  const stem = /^(.+)-s\d{3}\.vmdk$/i.exec(name)?.[1];
+  return refused(
+    name,
+    28,
+    "image.part",
+    "is one part of a disk that was split into several files: it has no descriptor",
+    `Open the disk's descriptor, the small text file ${stem === undefined ? "that names this one" : `${stem}.vmdk`}, with all parts beside it.`,
+  );
 }
 
 async function fromDescriptor(image: ImageFile, chain: ImageChain, signal: AbortSignal | undefined): Promise<Link> {

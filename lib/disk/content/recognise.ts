@@ -1,0 +1,55 @@
+/** What a file is that no disk format recognises: by what it begins and ends with, in two reads. */
+import type { ImageFile } from "../io.ts";
+import { isZero } from "../zeros.ts";
+import { type Content, HEAD_BYTES, type Sample, TAIL_BYTES } from "./content.ts";
+import { diskEvidence } from "./disk-evidence.ts";
+import { bySignature } from "./signatures.ts";
+import { byText } from "./text-file.ts";
+
+const EMPTY: Content = {
+  kind: "other",
+  code: "image.not-a-disk",
+  what: "is empty: it has no bytes",
+  hint: "The download or the copy has not brought anything: get the file again.",
+};
+
+export async function recognise(image: ImageFile, signal?: AbortSignal): Promise<Content> {
+  if (image.bytes.size === 0) return EMPTY;
+  const sample = await takeSample(image, signal);
+  const other = bySignature(sample) ?? byText(sample);
+  if (other !== null) return { kind: "other", ...other };
+  const disk = diskEvidence(sample);
+  if (disk !== null) return { kind: "disk", what: disk.what, partitioned: disk.needs > 0 };
+  return { kind: "unknown", zeros: await allZeros(image, sample, signal) };
+}
+
+/** Words for a note when the disk's own partition table says that it is longer than the file; null: it does not. */
+export async function missingEnd(image: ImageFile, signal?: AbortSignal): Promise<string | null> {
+  const { size } = image.bytes;
+  if (size < 1024) return null;
+  const needs = diskEvidence(await takeSample(image, signal))?.needs ?? 0;
+  if (needs <= size) return null;
+  return `Its partition table is of a disk of ${needs} bytes, ${image.name} has ${size}: it may be cut off, or one part of several.`;
+}
+
+async function takeSample({ name, bytes }: ImageFile, signal: AbortSignal | undefined): Promise<Sample> {
+  const { size } = bytes;
+  const head = Buffer.alloc(Math.min(HEAD_BYTES, size));
+  const tail = Buffer.alloc(Math.min(TAIL_BYTES, size));
+  await bytes.read(0, head, signal);
+  await bytes.read(size - tail.length, tail, signal);
+  return { name, size, head, tail };
+}
+
+/** A file of holes is known to be; of any other its ends and some places between are looked at. */
+async function allZeros({ bytes }: ImageFile, sample: Sample, signal: AbortSignal | undefined): Promise<boolean> {
+  if (!isZero(sample.head) || !isZero(sample.tail)) return false;
+  const part = Buffer.alloc(Math.min(TAIL_BYTES, sample.size));
+  for (let i = 1; i < PLACES; i++) {
+    await bytes.read(Math.floor(((sample.size - part.length) * i) / PLACES), part, signal);
+    if (!isZero(part)) return false;
+  }
+  return true;
+}
+
+const PLACES = 256;
