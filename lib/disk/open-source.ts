@@ -11,7 +11,7 @@ import type { OpenedStream } from "./format.ts";
 import { type ForwardImage, openForwardBytes } from "./forward/open-forward.ts";
 import type { ImageFile } from "./io.ts";
 import { openDisk, type OpenDiskOptions } from "./open-disk.ts";
-import { namedRaw, rawByName, withNotes } from "./raw-by-name.ts";
+import { namedRaw, rawByName, withNotes } from "./named-raw.ts";
 import { openPacked, peek, unpackBytes } from "./wrappers/open-packed.ts";
 import { namedPacked, type Packing, PACKING_HEAD, packingOf, packingOfFile } from "./wrappers/packing.ts";
 import { dataParts } from "./zeros.ts";

@@ -17,6 +17,8 @@ export interface PreflightImage {
     readonly format: SourceFormatId | null;
     readonly guest: GuestFacts | null;
     readonly dataBytes: number | null;
+    /** Logical sectors that its guest was shown, bytes; absent or null: not told, which is 512 nearly always. */
+    readonly sectorBytes?: number | null;
   }[];
   /** The disks are a VM's and are read while the job runs; null: they lie in the library. */
   readonly source: PreflightSource | null;

@@ -399,6 +399,15 @@ describe("preflight", () => {
     ]);
   });
 
+  it("warns of a disk with sectors of 4096 bytes, whoever tells them", () => {
+    const sectors = (sectorBytes: number | null) => ({
+      ...good,
+      image: { ...good.image, disks: [{ ...good.image.disks[0]!, sectorBytes }] },
+    });
+    expect(runPreflight(sectors(4096))).toMatchObject([{ rule: "guest.sector-size", severity: "warning" }]);
+    for (const same of [512, null]) expect(runPreflight(sectors(same))).toEqual([]);
+  });
+
   it("blocks a host that has told nothing", () => {
     expect(runPreflight(withHost({ capabilities: null }))).toMatchObject([
       { rule: "host.unknown", severity: "blocker" },

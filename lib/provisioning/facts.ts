@@ -69,11 +69,18 @@ export async function loadVersionFacts(
         format: disk.format,
         guest: disk.guest,
         dataBytes: held[index] ?? null,
+        sectorBytes: sectorBytes(disk),
       })),
       source: source.kind === "linked" ? await loadSourceFacts(db, source) : null,
       faults: source.kind === "linked" ? [] : await versionFaults({ db, dataDir }, row.version, disks),
     },
   };
+}
+
+/** By the image's own word, else by where its partition table lies. */
+function sectorBytes({ details, guest }: typeof imageDisks.$inferSelect): number | null {
+  const told = details["logicalSectorSize"];
+  return typeof told === "number" ? told : (guest?.sectorSize ?? null);
 }
 
 function planSource({ hostId, hostName, vmRef, vmName, disks }: LinkedSource): PlanSource {

@@ -36,5 +36,9 @@ export const TAIL_BYTES = 4096;
 export function stands({ head, tail }: Sample, bytes: Buffer, at: number): boolean {
   const from = at < 0 ? tail.length + at : at;
   const part = at < 0 ? tail : head;
-  return from >= 0 && from + bytes.length <= part.length && part.compare(bytes, 0, bytes.length, from, from + bytes.length) === 0;
+  return (
+    from >= 0 &&
+    from + bytes.length <= part.length &&
+    part.compare(bytes, 0, bytes.length, from, from + bytes.length) === 0
+  );
 }

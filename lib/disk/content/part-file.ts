@@ -24,7 +24,10 @@ function cutName(name: string): Cut | null {
   for (const [pattern, next] of CUT) {
     const [, before, number, after] = pattern.exec(name) ?? [];
     if (before === undefined || number === undefined) continue;
-    return { whole: before.replace(/\.(part|[zr])?$|[-_]$/i, "") || name, next: `${before}${next(number)}${after ?? ""}` };
+    return {
+      whole: before.replace(/\.(part|[zr])?$|[-_]$/i, "") || name,
+      next: `${before}${next(number)}${after ?? ""}`,
+    };
   }
   return null;
 }

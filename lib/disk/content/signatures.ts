@@ -51,7 +51,10 @@ const KINDS: readonly Kind[] = [
   },
   { marks: [[0, "0xedabeedb"]], is: archive("an RPM package", "rpm2cpio") },
   // Another spanned archive's first part begins so; the usual zip is unpacked elsewhere.
-  { marks: [[0, "0x504b0708504b0304"]], is: archive("the first part of a split zip", "zip -FF, with all parts beside it") },
+  {
+    marks: [[0, "0x504b0708504b0304"]],
+    is: archive("the first part of a split zip", "zip -FF, with all parts beside it"),
+  },
   { marks: [[0, "0x504b0506"]], is: notADisk("an empty zip", "Pack it again, or bring the disk itself.") },
   { marks: [[0, "BZh"]], is: packed("bzip2", "bunzip2") },
   { marks: [[0, "0x04224d18"]], is: packed("LZ4", "lz4 -d") },
@@ -64,45 +67,127 @@ const KINDS: readonly Kind[] = [
     ],
     is: packed("compress", "uncompress"),
   },
-  { marks: [[0, "0x5d000080"], [0, "0x5d000000"]], is: packed("LZMA", "unlzma") },
+  {
+    marks: [
+      [0, "0x5d000080"],
+      [0, "0x5d000000"],
+    ],
+    is: packed("LZMA", "unlzma"),
+  },
 
-  { marks: [[-512, "koly"]], is: format("a DMG of macOS", "Convert it first: qemu-img convert -O qcow2, dmg2img, or hdiutil convert -format UDTO on a Mac.") },
-  { marks: [[0, "encrcdsa"], [-8, "cdsaencr"]], is: { code: "image.encrypted", what: "is an encrypted DMG of macOS", hint: "Open it on a Mac with hdiutil attach, and copy the disk out." } },
+  {
+    marks: [[-512, "koly"]],
+    is: format(
+      "a DMG of macOS",
+      "Convert it first: qemu-img convert -O qcow2, dmg2img, or hdiutil convert -format UDTO on a Mac.",
+    ),
+  },
+  {
+    marks: [
+      [0, "encrcdsa"],
+      [-8, "cdsaencr"],
+    ],
+    is: {
+      code: "image.encrypted",
+      what: "is an encrypted DMG of macOS",
+      hint: "Open it on a Mac with hdiutil attach, and copy the disk out.",
+    },
+  },
   { marks: [[0, "sprs"]], is: format("a sparse image of macOS", "Convert it on a Mac: hdiutil convert -format UDTO.") },
-  { marks: [[0, "0x514649fb00000001"]], is: format("a QCOW of version 1", "Convert it first: qemu-img convert -f qcow -O qcow2.") },
-  { marks: [[0, "Bochs Virtual HD Image"]], is: format("a growing disk of Bochs", "Convert it first: qemu-img convert -f bochs -O qcow2.") },
-  { marks: [[0, "#!/bin/sh\n#V2.0 Format\n"]], is: format("a cloop image", "Convert it first: qemu-img convert -f cloop -O raw.") },
-  { marks: [[0, "0x455646090d0aff00"], [0, "0x4c5646090d0aff00"], [0, "0x455646320d0a8100"]], is: format("an image of EnCase (EWF)", "Export it as raw first: ewfexport.") },
+  {
+    marks: [[0, "Bochs Virtual HD Image"]],
+    is: format("a growing disk of Bochs", "Convert it first: qemu-img convert -f bochs -O qcow2."),
+  },
+  {
+    marks: [[0, "#!/bin/sh\n#V2.0 Format\n"]],
+    is: format("a cloop image", "Convert it first: qemu-img convert -f cloop -O raw."),
+  },
+  {
+    marks: [
+      [0, "0x455646090d0aff00"],
+      [0, "0x4c5646090d0aff00"],
+      [0, "0x455646320d0a8100"],
+    ],
+    is: format("an image of EnCase (EWF)", "Export it as raw first: ewfexport."),
+  },
   { marks: [[0, "AFF10\r\n"]], is: format("an AFF image", "Export it as raw first: affconvert -r.") },
   { marks: [[0, "0xfeef01"]], is: format("a backup of Norton Ghost", RESTORE) },
-  { marks: [[0, "0xce24b9a220000000"], [0, "0xb46e6844"]], is: format("a backup of Acronis", RESTORE) },
+  {
+    marks: [
+      [0, "0xce24b9a220000000"],
+      [0, "0xb46e6844"],
+    ],
+    is: format("a backup of Acronis", RESTORE),
+  },
   { marks: [[0, "partclone-image"]], is: format("an image of Partclone", "Restore it to a disk: partclone.restore.") },
   { marks: [[0, "PaRtImAgE-VoLuMe"]], is: format("an image of Partimage", RESTORE) },
-  { marks: [[0, "FsA0"], [0, "ArCh"]], is: format("an archive of FSArchiver", RESTORE) },
+  {
+    marks: [
+      [0, "FsA0"],
+      [0, "ArCh"],
+    ],
+    is: format("an archive of FSArchiver", RESTORE),
+  },
   { marks: [[0, "0x3aff26ed"]], is: format("a sparse image of Android", "Convert it to raw first: simg2img.") },
   { marks: [[0, "MComprHD"]], is: format("a CHD image", "Extract it first: chdman extracthd.") },
-  { marks: [[0, "MSWIM\0\0\0"]], is: format("a WIM or ESD of Windows", "Apply it to a disk (DISM /Apply-Image, or wimapply), and bring that disk.") },
+  {
+    marks: [[0, "MSWIM\0\0\0"]],
+    is: format("a WIM or ESD of Windows", "Apply it to a disk (DISM /Apply-Image, or wimapply), and bring that disk."),
+  },
 
   { marks: [[0, "LUKS\xba\xbe\0\x01"]], is: luks("LUKS 1") },
   { marks: [[0, "LUKS\xba\xbe\0\x02"]], is: luks("LUKS 2") },
   { marks: [[3, "-FVE-FS-"]], is: encryptedDisk("BitLocker", "unlock it on Windows, or with dislocker") },
 
-  { marks: [[0, "hsqs"], [0, "sqsh"]], is: notADisk("a SquashFS file system", FILES) },
+  {
+    marks: [
+      [0, "hsqs"],
+      [0, "sqsh"],
+    ],
+    is: notADisk("a SquashFS file system", FILES),
+  },
   { marks: [[1024, "0xe2e1f5e0"]], is: notADisk("an EROFS file system", FILES) },
-  { marks: [[0, "0x453dcd28"], [0, "0x28cd3d45"]], is: notADisk("a CramFS file system", FILES) },
+  {
+    marks: [
+      [0, "0x453dcd28"],
+      [0, "0x28cd3d45"],
+    ],
+    is: notADisk("a CramFS file system", FILES),
+  },
   { marks: [[0, "-rom1fs-"]], is: notADisk("a romfs file system", FILES) },
   { marks: [[0, "UBI#"]], is: notADisk("a flash image (UBI)", FILES) },
 
-  { marks: [[0, "0xd0bed2be"], [0, "0xd1bed2be"], [0, "0xd2bed2be"], [0, "0xd3bed2be"]], is: notADisk("the saved state of a VMware machine", STATE) },
+  {
+    marks: [
+      [0, "0xd0bed2be"],
+      [0, "0xd1bed2be"],
+      [0, "0xd2bed2be"],
+      [0, "0xd3bed2be"],
+    ],
+    is: notADisk("the saved state of a VMware machine", STATE),
+  },
   { marks: [[0, "MRVN"]], is: notADisk("the firmware's memory of a VMware machine (.nvram)", STATE) },
   { marks: [[0, "\x7fVirtualBox SavedState"]], is: notADisk("the saved state of a VirtualBox machine", STATE) },
-  { marks: [[0, "LibvirtQemudSave"], [0, "LibvirtQemudPart"]], is: notADisk("the saved state of a libvirt domain", STATE) },
+  {
+    marks: [
+      [0, "LibvirtQemudSave"],
+      [0, "LibvirtQemudPart"],
+    ],
+    is: notADisk("the saved state of a libvirt domain", STATE),
+  },
   { marks: [[0, "QEVM"]], is: notADisk("the saved state of a QEMU machine", STATE) },
   { marks: [[0, "LinuxGuestRecord"]], is: notADisk("the saved state of a Xen domain", STATE) },
   { marks: [[0, "SQLite format 3\0"]], is: notADisk("an SQLite database", "Bring the disk image itself.") },
   { marks: [[0, "%PDF-"]], is: notADisk("a PDF document", "Bring the disk image itself.") },
   { marks: [[0, "\x7fELF"]], is: notADisk("a program or kernel of Linux", "Bring the disk image itself.") },
-  { marks: [[0, "d8:announce"], [0, "d10:created by"], [0, "d13:announce-list"]], is: notADisk("a torrent, not what it leads to", "Fetch the image with a BitTorrent program, and bring that.") },
+  {
+    marks: [
+      [0, "d8:announce"],
+      [0, "d10:created by"],
+      [0, "d13:announce-list"],
+    ],
+    is: notADisk("a torrent, not what it leads to", "Fetch the image with a BitTorrent program, and bring that."),
+  },
 ];
 
 function encryptedDisk(by: string, how: string): OtherContent {
@@ -114,7 +199,10 @@ function encryptedDisk(by: string, how: string): OtherContent {
 }
 
 function luks(version: string): OtherContent {
-  return encryptedDisk(version, "open it with cryptsetup open, or convert it with its secret: qemu-img convert --image-opts");
+  return encryptedDisk(
+    version,
+    "open it with cryptsetup open, or convert it with its secret: qemu-img convert --image-opts",
+  );
 }
 
 function toBytes(text: string): Buffer {
@@ -135,7 +223,11 @@ export function bySignature(sample: Sample): OtherContent | null {
   }
   const found = TABLE.find(({ marks }) => marks.some(([at, bytes]) => stands(sample, bytes, at)));
   if (found !== undefined) return found.is;
-  return isOptical(sample) ? notADisk("an image of a CD or DVD, not of a disk", CD) : isProgram(sample) ? PROGRAM : null;
+  return isOptical(sample)
+    ? notADisk("an image of a CD or DVD, not of a disk", CD)
+    : isProgram(sample)
+      ? PROGRAM
+      : null;
 }
 
 const PROGRAM = notADisk(

@@ -38,7 +38,8 @@ export function byText({ head, size }: Sample): OtherContent | null {
 function textOf(bytes: Buffer): string | null {
   if (bytes.length === 0) return null;
   if (bytes[0] === 0xff && bytes[1] === 0xfe) return bytes.toString("utf16le", 2);
-  for (const byte of bytes) if (byte < 0x09 || (byte > 0x0d && byte < 0x20 && byte !== 0x1b) || byte === 0x7f) return null;
+  for (const byte of bytes)
+    if (byte < 0x09 || (byte > 0x0d && byte < 0x20 && byte !== 0x1b) || byte === 0x7f) return null;
   const text = bytes.toString("utf8");
   // A letter may be cut at the end of what was looked at.
   if (text.slice(0, -4).includes("\ufffd")) return null;
@@ -100,5 +101,10 @@ function machine(text: string): OtherContent | null {
 function plain(size: number): OtherContent | null {
   return size > MOST_TEXT
     ? null
-    : { code: "image.not-a-disk", what: "is a text, not a disk image", hint: "Bring the disk image itself.", likely: true };
+    : {
+        code: "image.not-a-disk",
+        what: "is a text, not a disk image",
+        hint: "Bring the disk image itself.",
+        likely: true,
+      };
 }

@@ -6,7 +6,7 @@ import type { ImageFacts, ImageFormat, OpenedImage, OpenedStream } from "../form
 import type { ImageFile } from "../io.ts";
 import { detectContainer } from "../containers/detect.ts";
 import { openDisk } from "../open-disk.ts";
-import { looksRaw, withNotes } from "../raw-by-name.ts";
+import { looksRaw, withNotes } from "../named-raw.ts";
 import { formatsOf, FORMATS, newContext } from "../registry.ts";
 import { dataParts } from "../zeros.ts";
 import { ByteWindow, EndFound, NotForward } from "./byte-window.ts";
@@ -84,7 +84,11 @@ async function passing(
   }
 }
 
-async function open(window: ByteWindow, said: SourceFormatId | null, options: OpenForwardOptions): Promise<ForwardImage> {
+async function open(
+  window: ByteWindow,
+  said: SourceFormatId | null,
+  options: OpenForwardOptions,
+): Promise<ForwardImage> {
   const { signal } = options;
   if (options.keep === true) throw new NotForward("all of it is needed at once");
   const image: ImageFile = {
@@ -96,7 +100,8 @@ async function open(window: ByteWindow, said: SourceFormatId | null, options: Op
     throw new NotForward("a raw disk does not tell its size before its end");
   }
   const format: ImageFormat = said === "raw" ? FORMATS.raw : await recognise(image, said, signal);
-  const opened = (await format.forward?.(image, signal)) ?? (await format.open(image, signal, newContext(said !== null)));
+  const opened =
+    (await format.forward?.(image, signal)) ?? (await format.open(image, signal, newContext(said !== null)));
   if ("pieces" in opened) {
     window.seal();
     return closing(opened.facts, opened, window);

@@ -5,6 +5,9 @@ import type { KnownContext, PreflightRule } from "../context.ts";
 /** Space that should be left in a pool: below it snapshots and growth of thin disks fail first. */
 const THIN_MARGIN = 0.1;
 
+/** What every VM that is made here is shown. */
+const SECTOR = 512;
+
 function largestPool({ host }: KnownContext, needed: number) {
   return host.pools
     .filter((pool) => pool.active && pool.writable && pool.free !== null && pool.free > needed)
@@ -74,6 +77,24 @@ export const storageRules: readonly PreflightRule[] = [
               remedy: null,
             },
           ],
+  },
+  {
+    id: "guest.sector-size",
+    about: "The guest was installed on sectors of another size than the new disk shows.",
+    check: ({ image, host }) => {
+      const other = image.disks.findIndex(({ sectorBytes }) => (sectorBytes ?? SECTOR) !== SECTOR);
+      if (other === -1) return [];
+      const which = image.disks.length === 1 ? "The disk" : `Disk ${other + 1}`;
+      return [
+        {
+          severity: "warning",
+          field: "image",
+          message: `${which} of ${image.name} has sectors of ${image.disks[other]?.sectorBytes} bytes, and a VM on ${host.name} is shown ${SECTOR}: its partition table counts the others, and the guest will hardly find its partitions.`,
+          source: "the image",
+          remedy: null,
+        },
+      ];
+    },
   },
   {
     id: "target.pool-missing",

@@ -2,7 +2,6 @@
 import { tmpdir } from "node:os";
 import { refused, truncated } from "../../image-error.ts";
 import type { ByteSource } from "../../io.ts";
-import { rawByName, withNotes } from "../../raw-by-name.ts";
 import { openImage } from "../../registry.ts";
 import { ZeroDisk } from "../../zero-disk.ts";
 import type { ContainedDisk, ContainedImage, OpenContained, PromisedDigest } from "../container.ts";
@@ -147,10 +146,8 @@ async function openDisk(
   const packed = disk.file?.compression === "gzip";
   const stored = packed ? await inflated(`${name} in ${container}`, bytes, spool ?? TEMPORARY, signal) : bytes;
   const close = () => (packed ? stored[Symbol.asyncDispose]() : Promise.resolve());
-  const image = asImage(files, container, name, stored, heard);
-  const byName = disk.raw ? null : await rawByName(image, signal);
-  const opened = await openImage(image, {
-    ...(disk.raw || byName !== null ? { from: "raw" } : {}),
+  const opened = await openImage(asImage(files, container, name, stored, heard), {
+    ...(disk.raw ? { from: "raw" } : {}),
     ...(signal === undefined ? {} : { signal }),
   }).catch(async (error: unknown) => {
     await close();
@@ -158,8 +155,7 @@ async function openDisk(
   });
   const { facts } = opened;
   const differs = disk.capacity !== null && disk.capacity !== facts.virtualSize;
-  const read = withNotes(facts, byName?.notes ?? []).notes;
-  const told = packed ? [...read, `${name} is stored as gzip and was unpacked for reading.`] : read;
+  const told = packed ? [...facts.notes, `${name} is stored as gzip and was unpacked for reading.`] : facts.notes;
   const notes = differs
     ? [...told, `The descriptor says ${disk.capacity} bytes for ${name}, the disk has ${facts.virtualSize}.`]
     : told;

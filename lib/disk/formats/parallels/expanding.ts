@@ -77,11 +77,7 @@ function blocks(file: NamedBytes, { size, blockBytes, needed, unit }: Shape): La
       const to = from + Math.min(blockBytes, size - index * blockBytes);
       if (from < tableEnd) throw overlap(file.name, at, `block ${index} lies inside the header or the block table`);
       if (to > file.bytes.size) {
-        throw truncated(
-          file.name,
-          at,
-          `block ${index} at byte ${from} ends at ${to}, the file has ${file.bytes.size}`,
-        );
+        throw truncated(file.name, at, `block ${index} at byte ${from} ends at ${to}, the file has ${file.bytes.size}`);
       }
       return from;
     },

@@ -180,7 +180,13 @@ it.each([
 
 it("what is read back is told as packed", async () => {
   const raw = source("told.raw", mixed("t", MIB));
-  await convertFile({ source: raw, from: "raw", target: scratch.path("told.qcow2"), to: "qcow2", options: { compression: "zstd" } });
+  await convertFile({
+    source: raw,
+    from: "raw",
+    target: scratch.path("told.qcow2"),
+    to: "qcow2",
+    options: { compression: "zstd" },
+  });
   await using opened = await openInspection(scratch.path("told.qcow2"));
   expect(opened.facts.details["compression"]).toBe("zstd");
   expect(readFileSync(scratch.path("told.qcow2")).length).toBeLessThan(MIB);

@@ -46,7 +46,13 @@ describe("a qcow2 that we write", () => {
       [0, MIB],
       [size - MIB, MIB],
     ]);
-    const done = await convertFile({ source: raw, from: "raw", target: scratch.path("big.qcow2"), to: "qcow2", options: {} });
+    const done = await convertFile({
+      source: raw,
+      from: "raw",
+      target: scratch.path("big.qcow2"),
+      to: "qcow2",
+      options: {},
+    });
     scratch.qemuImg("check", "-f", "qcow2", "big.qcow2");
     expect(await fingerprintFile(scratch.path("big.qcow2"))).toBe(done.fingerprint);
     expect(done.moved).toBeLessThan(3 * MIB);
@@ -56,7 +62,13 @@ describe("a qcow2 that we write", () => {
   it("refuses a disk beyond what the cluster size can map", async () => {
     const raw = scratch.raw("wide.raw", 2 ** 40, []);
     await expect(
-      convertFile({ source: raw, from: "raw", target: scratch.path("wide.qcow2"), to: "qcow2", options: { cluster_size: 512 } }),
+      convertFile({
+        source: raw,
+        from: "raw",
+        target: scratch.path("wide.qcow2"),
+        to: "qcow2",
+        options: { cluster_size: 512 },
+      }),
     ).rejects.toMatchObject({ code: "image.too-large-for-format" });
   });
 
