@@ -57,6 +57,11 @@ export interface ImageFile {
    * Absent: the place cannot list them. For parents that are known by their identity and not by a name.
    */
   siblings?(): Promise<readonly string[]>;
+  /**
+   * Its folder on the machine that it still lies on: the paths that images name are paths there, and one that leads
+   * elsewhere means another file, whatever lies beside this one. Absent: it was brought here from wherever.
+   */
+  readonly home?: string;
   /** A person has said that an image which was not closed cleanly may be read as it is. */
   readonly acceptDirty?: boolean;
 }

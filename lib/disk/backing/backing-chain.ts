@@ -2,6 +2,7 @@
  * The files below an image of QEMU's: backing files of any format, told by name, all from the image's own folder. One
  * chain is shared by all images in it, so that no file stands in it twice and it ends somewhere.
  */
+import { dirname, resolve } from "node:path/posix";
 import { AppError } from "#lib/errors.ts";
 import { DISK_FORMAT_LABEL, type SourceFormatId } from "#lib/domain/disk-format.ts";
 import type { BlockSource } from "../block-source.ts";
@@ -103,6 +104,8 @@ export class BackingChain {
   async beside(image: ImageFile, named: string, what: string): Promise<{ file: ImageFile; told: NamedPath }> {
     const told = namedPath(named);
     if (told === null) throw noFile(image.name, named, what);
+    const atHome = image.home !== undefined && dirname(resolve(image.home, told.path)) === image.home;
+    if (image.home !== undefined && !atHome) throw elsewhere(image.name, told, what);
     if (!told.plain && this.#images.has(told.name)) throw pathMissing(image.name, told, what, null);
     let file: ImageFile;
     try {
@@ -113,7 +116,7 @@ export class BackingChain {
       throw error;
     }
     this.#opened.push(file.bytes);
-    if (!told.plain) {
+    if (!told.plain && !atHome) {
       this.notes.push(`${image.name} names ${shown(told.path)} as its ${what}; ${told.name} beside it was used.`);
     }
     return { file, told };
@@ -219,6 +222,18 @@ function noFile(owner: string, named: string, what: string): AppError {
     "image.path-escapes",
     `${owner} names ${shown(named)} as its ${what}, which is not a plain file beside it.`,
     { hint: "Convert the chain to one file first.", details: { file: owner, path: named.slice(0, 200) } },
+  );
+}
+
+function elsewhere(owner: string, { path }: NamedPath, what: string): AppError {
+  return new AppError(
+    "unprocessable",
+    "image.path-escapes",
+    `${owner} names ${shown(path)} as its ${what}, which lies outside of its folder.`,
+    {
+      hint: "Move the files of the chain into one folder of the host, or merge the chain there.",
+      details: { file: owner, path: path.slice(0, 200) },
+    },
   );
 }
 

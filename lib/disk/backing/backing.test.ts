@@ -3,6 +3,8 @@ import { mkdirSync, readFileSync, renameSync, writeFileSync } from "node:fs";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { openInspection } from "../file-conversion.ts";
 import { fingerprintDisk } from "../fingerprint.ts";
+import { openImage } from "../registry.ts";
+import { memoryBytes, memoryImage } from "../testing/memory.ts";
 import { Scratch } from "../testing/scratch.ts";
 import { namedPath } from "./named-path.ts";
 
@@ -107,6 +109,24 @@ describe("a backing file that is named by a path", () => {
       message: expect.stringContaining("/var/lib/libvirt/images/gone.raw"),
       hint: expect.stringContaining("Copy"),
     });
+  });
+
+  it("on a host is the one that the path means, and no other of the same name", async () => {
+    for (const [path, code] of [
+      ["/pool/disk.raw", null],
+      ["/elsewhere/disk.raw", "image.path-escapes"],
+      ["../disk.raw", "image.path-escapes"],
+    ] as const) {
+      over(path);
+      const there = memoryImage(
+        "path.qcow2",
+        memoryBytes(readFileSync(scratch.path("path.qcow2"))),
+        new Map([["disk.raw", readFileSync(scratch.path("disk.raw"))]]),
+      );
+      const opening = openImage({ ...there, home: "/pool" });
+      if (code === null) expect((await opening).facts.notes).toEqual([]);
+      else await expect(opening).rejects.toMatchObject({ code });
+    }
   });
 
   it("has the image's own name, in another folder", async () => {

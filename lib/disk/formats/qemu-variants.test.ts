@@ -58,7 +58,6 @@ const VARIANTS: readonly Variant[] = [
   ["vpc", "subformat=fixed,force_size=on"],
   ["vdi", "static=off"],
   ["vdi", "static=on"],
-  ["vdi", "preallocation=metadata"],
   ["parallels", "cluster_size=1M"],
   ["parallels", "cluster_size=4k"],
   ["qed", "cluster_size=64k,table_size=4"],
@@ -72,11 +71,10 @@ it.each(VARIANTS)("%s with %s %s", async (driver, options, ...args) => {
   const said = driver === "raw" ? { from: "raw" as const } : {};
   const [source, target] = [scratch.path("image"), scratch.path("ours.raw")];
   await convertFile({ source, target, to: "raw", options: {}, overwrite: true, fingerprint: false, ...said });
-  expect(scratch.qemuImg("compare", "-s", "-f", "raw", "-F", driver, "ours.raw", "image")).toContain("identical");
+  expect(scratch.qemuImg("compare", "-f", "raw", "-F", driver, "ours.raw", "image")).toBe("Images are identical.\n");
 });
 
 describe("what qemu-img reads and we do not says why", () => {
-  const secret = ["--object", "secret,id=s,data=x"];
   const base = (format: string) => ["create", "-q", "-u", "-F", "raw", "-f", format, "-b"];
   it.each<readonly [name: string, make: readonly string[], code: string, words: string]>([
     [
@@ -84,28 +82,6 @@ describe("what qemu-img reads and we do not says why", () => {
       ["convert", "-f", "raw", "-O", "qcow", "disk.raw", "image"],
       "image.unsupported-version",
       "qemu-img convert -f qcow",
-    ],
-    [
-      "LUKS",
-      ["create", "-q", "-f", "luks", ...secret, "-o", "key-secret=s,iter-time=10", "image", "1M"],
-      "image.encrypted",
-      "cryptsetup",
-    ],
-    [
-      "encrypted qcow2",
-      [
-        "create",
-        "-q",
-        "-f",
-        "qcow2",
-        ...secret,
-        "-o",
-        "encrypt.format=luks,encrypt.key-secret=s,encrypt.iter-time=10",
-        "image",
-        "1M",
-      ],
-      "image.encrypted",
-      "Decrypt it first",
     ],
     [
       "raw that nobody said to be",

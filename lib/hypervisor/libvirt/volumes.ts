@@ -1,5 +1,5 @@
 /** Volumes of file pools: found by `pool/name`, read as files, made and removed. */
-import { basename } from "node:path/posix";
+import { basename, dirname } from "node:path/posix";
 import type { ImageFile } from "#lib/disk/io.ts";
 import { AppError } from "#lib/errors.ts";
 import type { DiskSpec, PushedDisk, ResourceRef } from "../adapter.ts";
@@ -46,6 +46,7 @@ export class LibvirtVolumes {
     const bytes = volumeSource(this.#client, volume, info.physical);
     return {
       name: volume.name,
+      home: dirname(volume.key),
       bytes,
       sibling: async (name) => {
         // Only a plain name: whatever a hostile image asks for stays in its own pool.

@@ -5,9 +5,9 @@ import { openImageFile } from "#lib/disk/files/image-file.ts";
 import { cloneRange } from "#lib/disk/files/native.ts";
 import type { ByteSource, ImageFile } from "#lib/disk/io.ts";
 import { dataParts } from "#lib/disk/zeros.ts";
+import { mainFileOf } from "#lib/disk/files/bundle.ts";
 import { saysNoImage } from "#lib/disk/content/refuse.ts";
 import type { SourceFormatId } from "#lib/domain/disk-format.ts";
-import { AppError } from "#lib/errors.ts";
 import { requireDistinct, safeFileName } from "../file-names.ts";
 import { openSubjectOf } from "../open-subject.ts";
 import { OWN_FILE } from "../own-modes.ts";
@@ -39,10 +39,11 @@ const GAP = 64 * 1024;
 
 /** Throws `import.*`, `image.path-escapes` for a file that names others outside its folder, `library.full`, `io.*`. */
 export async function copyImage(
-  input: CopyImageInput,
+  asked: CopyImageInput,
   signal: AbortSignal,
   onProgress: OnProgress,
 ): Promise<CopiedFiles> {
+  const input = { ...asked, source: await mainFileOf(asked.source) };
   const guard = await importGuard(input.from);
   const siblings = await siblingNames(input, guard, signal);
   await using main = await openGuarded(input.source, guard);
