@@ -81,6 +81,7 @@ class ChainFiles {
     const guarded = unchanged(bytes, path, before?.mtime ?? 0, files);
     return {
       name,
+      home: this.#place.paths.dirname(path),
       bytes: guarded,
       sibling: (asked) => this.#sibling(name, asked),
       siblings: async () => [...this.#registered.keys()],

@@ -120,7 +120,7 @@ describe.each(["file.bin", "file.img", "file.vmdk"])("as %s", (name) => {
 });
 
 it("words of a server are shown without control characters", async () => {
-  const error = await refusal("page.bin", Buffer.from("<html><title>a\u202e\x07b</title>"));
+  const error = await refusal("page.bin", Buffer.from("<html><title>a\u202e\u0085b</title>"));
   expect(error.message).toContain("“a b”");
 });
 

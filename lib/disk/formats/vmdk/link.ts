@@ -1,5 +1,5 @@
 /** One image of a chain: a descriptor with its extents beside it, or one sparse file with the descriptor inside. */
-import type { AppError } from "#lib/errors.ts";
+import { AppError } from "#lib/errors.ts";
 import { ConcatDisk } from "../../concat-disk.ts";
 import { readStruct } from "../../fields.ts";
 import { FlatDisk } from "../../flat-disk.ts";
@@ -123,7 +123,7 @@ async function fromDescriptor(image: ImageFile, chain: ImageChain, signal: Abort
   const notes: string[] = [];
   for (const extent of descriptor.extents) {
     signal?.throwIfAborted();
-    disks.push(await openExtent(extent, chain, notes, signal));
+    disks.push(await openExtent(extent, image, chain, notes, signal));
   }
   return {
     disk: new ConcatDisk(disks),
@@ -137,13 +137,14 @@ async function fromDescriptor(image: ImageFile, chain: ImageChain, signal: Abort
 
 async function openExtent(
   e: DescriptorExtent,
+  owner: ImageFile,
   chain: ImageChain,
   notes: string[],
   signal: AbortSignal | undefined,
 ): Promise<Layer> {
   const size = e.sectors * SECTOR;
   if (e.type === "ZERO") return new ZeroDisk(size);
-  const file = await chain.open(e.fileName ?? "");
+  const file = await openNamed(e.fileName ?? "", owner, chain, notes);
   if (!SPARSE_TYPES.has(e.type)) return new FlatDisk(file, e.offset * SECTOR, size);
   const disk = await openSparseFile(file, notes, signal);
   if (disk.size < size) {
@@ -161,4 +162,31 @@ async function openSparseFile(file: ImageFile, notes: string[], signal: AbortSig
   const sparse = await openSparse(file, signal);
   notes.push(...sparse.notes);
   return sparse.disk;
+}
+
+/**
+ * Descriptors of disks that lie in several folders name their extents by paths of the machine that they come from: the last
+ * part counts. Throws `image.path-escapes`, `image.sibling-missing`.
+ */
+async function openNamed(path: string, owner: ImageFile, chain: ImageChain, notes: string[]): Promise<ImageFile> {
+  const name = path.split(/[/\\]/).at(-1) ?? "";
+  if (owner.home !== undefined || name === path || `./${name}` === path || name === "") return chain.open(path);
+  const shown = JSON.stringify(path.slice(0, 200));
+  try {
+    const file = await chain.open(name);
+    notes.push(`${owner.name} names ${shown}; ${name} beside it was used.`);
+    return file;
+  } catch (cause) {
+    if (!(cause instanceof AppError && cause.code === "image.sibling-missing")) throw cause;
+    throw new AppError(
+      "unprocessable",
+      "image.sibling-missing",
+      `${owner.name} needs ${shown}, and no ${name} lies beside it.`,
+      {
+        hint: "Copy it from the machine that the disk comes from into the same folder.",
+        details: { file: owner.name, missing: path.slice(0, 200) },
+        cause,
+      },
+    );
+  }
 }

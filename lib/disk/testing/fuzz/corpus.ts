@@ -39,7 +39,7 @@ const VARIANTS: readonly (readonly [name: string, driver: string, options: reado
   ["fixed.vhdx", "vhdx", ["-o", "subformat=fixed,block_size=1048576"]],
   ["dynamic.vdi", "vdi", []],
   ["fixed.vdi", "vdi", ["-o", "static=on"]],
-  ["tables.qed", "qed", ["-o", "cluster_size=4k,table_size=1"]],
+  ["tables.qed", "qed", ["-o", "cluster_size=4k,table_size=2"]],
   ["expanding.hds", "parallels", ["-o", "cluster_size=65536"]],
 ];
 
