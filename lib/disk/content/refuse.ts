@@ -32,7 +32,9 @@ function words(name: string, content: Content | null): readonly [message: string
   if (content?.kind === "disk") {
     return [
       `${name} is in no image format; it holds ${content.what}, as a disk does byte for byte.`,
-      "If the file is a whole disk, say that its format is raw.",
+      /\.vmdk$/i.test(name)
+        ? "It seems to be the data of a VMDK of two files: bring its descriptor, the small text file that names it, and open that. If the file is a whole disk, say that its format is raw."
+        : "If the file is a whole disk, say that its format is raw.",
     ];
   }
   if (content?.kind === "unknown" && content.zeros) {
