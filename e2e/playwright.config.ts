@@ -7,6 +7,8 @@ export default defineConfig({
   // One console, one libvirtd, two cores: one after another.
   workers: 1,
   fullyParallel: false,
+  // Told in the summary.
+  retries: 1,
   timeout: 180_000,
   expect: { timeout: 20_000 },
   reporter: [["list"], ["json", { outputFile: ".out/playwright.json" }]],

@@ -10,6 +10,7 @@ import { installPackages } from "./runner/packages.ts";
 import { attackCounts, chaosCounts, playwrightCounts, vitestCounts } from "./runner/reports.ts";
 import { outDir, runStep, type StepResult, type StepSpec } from "./runner/step.ts";
 
+const SECOND_TRIES = "./e2e/runner/second-tries.ts";
 const XEN_HOST = "lib/hypervisor/xen/host.lab.test.ts";
 
 const STEPS: readonly StepSpec[] = [
@@ -29,8 +30,10 @@ const STEPS: readonly StepSpec[] = [
       "run",
       "--reporter=default",
       "--reporter=json",
+      `--reporter=${SECOND_TRIES}`,
       `--outputFile.json=${join(outDir, "vitest.json")}`,
       `--exclude=${XEN_HOST}`,
+      "--retry=1",
     ],
     timeoutMinutes: 45,
     needsLab: true,
@@ -64,6 +67,7 @@ const STEPS: readonly StepSpec[] = [
       "--retry=1",
       "--reporter=default",
       "--reporter=json",
+      `--reporter=${SECOND_TRIES}`,
       `--outputFile.json=${join(outDir, "xen.json")}`,
     ],
     timeoutMinutes: 15,

@@ -70,7 +70,7 @@ export function ImportFolders({ folders, notices, disabled, onChange }: ImportFo
           add();
         }}
       >
-        <Field label="Folder on the server" error={error} className="grow">
+        <Field label="Folder on the server" error={error} className="min-w-full grow sm:min-w-0">
           <Input
             value={path}
             onChange={(event) => setPath(event.target.value)}

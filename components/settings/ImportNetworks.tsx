@@ -59,7 +59,7 @@ export function ImportNetworks({ networks, disabled, onChange }: ImportNetworksP
           add();
         }}
       >
-        <Field label="Private network" error={error} className="grow">
+        <Field label="Private network" error={error} className="min-w-full grow sm:min-w-0">
           <Input
             value={network}
             onChange={(event) => setNetwork(event.target.value)}

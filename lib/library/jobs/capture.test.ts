@@ -1,4 +1,5 @@
 /** Two disks of one VM into one version: whatever goes wrong with the second leaves nothing of the first. */
+import { execFileSync } from "node:child_process";
 import { existsSync } from "node:fs";
 import { readdir } from "node:fs/promises";
 import { basename, join } from "node:path";
@@ -113,6 +114,7 @@ const entriesOf = async ({ jobId }: VersionStarted) =>
     .sort();
 const versionOf = async ({ versionId }: VersionStarted) =>
   (await services.db.select().from(imageVersions).where(eq(imageVersions.id, versionId)))[0];
+const fileOf = (name: string): string => join(services.dataDir, "demo", "vmware", "pools", "datastore1", name);
 const copiesOnHost = async () =>
   (await readdir(join(services.dataDir, "demo", "vmware", "pools"), { recursive: true }))
     .map((path) => basename(path))
@@ -162,6 +164,8 @@ describe("a capture of two disks", () => {
   });
 
   it("takes up what a worker left at the second, with a snapshot of its own", async () => {
+    // Enough of it to be stopped in the middle.
+    execFileSync("qemu-io", ["-f", "vmdk", "-c", "write -q -P 85 0 256M", fileOf("db-01_1.vmdk")]);
     const started = await begin();
     const reason = new AppError("unavailable", "worker.stopping", "The worker stops.");
     const left = await run(started, { inSecond: (stop) => stop.abort(reason) });
