@@ -119,6 +119,17 @@ describe.each(["file.bin", "file.img", "file.vmdk"])("as %s", (name) => {
   });
 });
 
+it.each(["1f8b0800", "fd377a585a00", "28b52ffd", "504b0304"])(
+  "what is packed (%s) is not raw by its name",
+  async (start) => {
+    const bytes = Buffer.concat([Buffer.from(start, "hex"), Buffer.alloc(4096)]);
+    expect(await refusal("packed.img", bytes)).toMatchObject({
+      code: "image.archive",
+      hint: expect.stringContaining("name"),
+    });
+  },
+);
+
 it("words of a server are shown without control characters", async () => {
   const error = await refusal("page.bin", Buffer.from("<html><title>a\u202e\u0085b</title>"));
   expect(error.message).toContain("“a b”");

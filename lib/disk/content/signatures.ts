@@ -56,6 +56,10 @@ const KINDS: readonly Kind[] = [
     is: archive("the first part of a split zip", "zip -FF, with all parts beside it"),
   },
   { marks: [[0, "0x504b0506"]], is: notADisk("an empty zip", "Pack it again, or bring the disk itself.") },
+  { marks: [[0, "0x1f8b08"]], is: packedUnderRawName("gzip", ".gz") },
+  { marks: [[0, "0xfd377a585a00"]], is: packedUnderRawName("xz", ".xz") },
+  { marks: [[0, "0x28b52ffd"]], is: packedUnderRawName("zstd", ".zst") },
+  { marks: [[0, "PK\x03\x04"]], is: packedUnderRawName("zip", ".zip") },
   { marks: [[0, "BZh"]], is: packed("bzip2", "bunzip2") },
   { marks: [[0, "0x04224d18"]], is: packed("LZ4", "lz4 -d") },
   { marks: [[0, "LZIP"]], is: packed("lzip", "lzip -d") },
@@ -189,6 +193,15 @@ const KINDS: readonly Kind[] = [
     is: notADisk("a torrent, not what it leads to", "Fetch the image with a BitTorrent program, and bring that."),
   },
 ];
+
+/** Under any other name these are unpacked before anybody asks what they are. */
+function packedUnderRawName(by: string, ending: string): OtherContent {
+  return {
+    code: "image.archive",
+    what: `is packed with ${by}, though its name does not say so`,
+    hint: `Give it a name that ends in ${ending}, and it is read as what is in it.`,
+  };
+}
 
 function encryptedDisk(by: string, how: string): OtherContent {
   return {
