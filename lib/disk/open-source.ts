@@ -3,7 +3,6 @@ import { tmpdir } from "node:os";
 import { basename, dirname, extname, resolve } from "node:path";
 import type { SourceFormatId } from "#lib/domain/disk-format.ts";
 import type { ContainedImage } from "./containers/container.ts";
-import { mainFileOf } from "./files/bundle.ts";
 import { openImageFile } from "./files/image-file.ts";
 import type { FileGuard } from "./files/open-located.ts";
 import { createSpool, type SpoolPlace } from "./files/spool.ts";
@@ -37,7 +36,7 @@ export type OpenedSource =
 /** `keep`: at random access, whatever it takes. Disposing it closes all its files. Throws `io.*`, `image.*`. */
 export async function openSource(path: string, options: OpenSourceOptions, keep: boolean): Promise<OpenedSource> {
   const { signal, from } = options;
-  const image = await openImageFile(await mainFileOf(path), {
+  const image = await openImageFile(path, {
     acceptDirty: options.acceptDirty ?? false,
     ...(options.guard === undefined ? {} : { guard: options.guard }),
   });
