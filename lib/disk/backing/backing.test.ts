@@ -172,6 +172,21 @@ describe("QED", () => {
     expect(await fingerprintDisk(opened.disk)).toBe(expected);
   });
 
+  it("whose tables repeat themselves does not unfold", async () => {
+    scratch.qemuImg("create", "-q", "-f", "qed", "-o", "cluster_size=4k,table_size=2", "bomb.qed", "1G");
+    scratch.qemuIo("-f", "qed", "-c", "write -P 1 0 4k", "bomb.qed");
+    const image = readFileSync(scratch.path("bomb.qed"));
+    const l1 = Number(image.readBigUInt64LE(40));
+    const l2 = Number(image.readBigUInt64LE(l1));
+    const clusters = Buffer.from(image);
+    for (let i = 1; i < 1024; i++) clusters.writeBigUInt64LE(clusters.readBigUInt64LE(l2), l2 + i * 8);
+    writeFileSync(scratch.path("bomb.qed"), clusters);
+    await expect(open("bomb.qed")).rejects.toMatchObject({ code: "image.corrupt" });
+    for (let i = 1; i < 256; i++) image.writeBigUInt64LE(BigInt(l2), l1 + i * 8);
+    writeFileSync(scratch.path("bomb.qed"), image);
+    await expect(open("bomb.qed")).rejects.toMatchObject({ code: "image.corrupt" });
+  });
+
   it("below itself, through a qcow2", async () => {
     scratch.qemuImg("create", "-q", "-f", "qed", "-u", "-b", "b.qcow2", "-F", "qcow2", "a.qed", "1M");
     scratch.qemuImg("create", "-q", "-f", "qcow2", "-u", "-b", "a.qed", "-F", "qed", "b.qcow2", "1M");

@@ -7,7 +7,7 @@ import { type NamedBytes, readStruct, requireBytes } from "../../fields.ts";
 import { insane, overlap, refused, truncated } from "../../image-error.ts";
 import type { ImageFile } from "../../io.ts";
 import type { Layer } from "../../layer.ts";
-import { MappedDisk } from "../../mapped-disk.ts";
+import { type LayerLocate, MappedDisk } from "../../mapped-disk.ts";
 import { PageCache } from "../../page-cache.ts";
 
 /** Entries of the table are sectors. */
@@ -82,7 +82,8 @@ function blocks(file: NamedBytes, { size, blockBytes, needed, unit }: Shape): La
       return from;
     },
   });
-  return new MappedDisk(file, size, (offset, limit, kindOnly, signal) => table.locate(offset, limit, kindOnly, signal));
+  const locate: LayerLocate = (offset, limit, kindOnly, signal) => table.locate(offset, limit, kindOnly, signal);
+  return new MappedDisk(file, size, locate, true);
 }
 
 function dirty(name: string) {

@@ -86,3 +86,19 @@ export function clusterMap(file: NamedBytes, header: QedHeader): LayerLocate {
     return throughL1(page, first, offset, limit, kindOnly, signal);
   };
 }
+
+const STEP = 65_536;
+
+/** Throws `image.corrupt` for more tables than the file has room for: the same ones again would unfold it without end. */
+export async function requireOwnTables(file: NamedBytes, header: QedHeader, signal?: AbortSignal): Promise<void> {
+  const { clusterBytes, tableBytes, l1Offset, size } = header;
+  const used = Math.ceil(size / ((tableBytes / ENTRY_BYTES) * clusterBytes)) * ENTRY_BYTES;
+  let tables = 0;
+  for (let from = 0; from < used; from += STEP) {
+    const part = Buffer.alloc(Math.min(STEP, used - from));
+    await file.bytes.read(l1Offset + from, part, signal);
+    for (let pos = 0; pos < part.length; pos += ENTRY_BYTES) if (part.readBigUInt64LE(pos) !== 0n) tables++;
+    if (tables * tableBytes > file.bytes.size)
+      throw corrupt(file.name, l1Offset, "its L1 table names the same tables more than once");
+  }
+}

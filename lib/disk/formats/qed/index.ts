@@ -4,7 +4,7 @@ import { refused } from "../../image-error.ts";
 import type { ImageFile } from "../../io.ts";
 import { LayeredDisk } from "../../layered-disk.ts";
 import { MappedDisk } from "../../mapped-disk.ts";
-import { clusterMap } from "./cluster-map.ts";
+import { clusterMap, requireOwnTables } from "./cluster-map.ts";
 import { HEADER_BYTES, MAGIC, readHeader } from "./layout.ts";
 
 export const qed = {
@@ -28,7 +28,8 @@ async function openQed(
       if (image.acceptDirty !== true) throw dirty(image.name);
       chain.notes.push(`${image.name} was not closed cleanly. It was read as it is.`);
     }
-    const top = new MappedDisk(image, header.size, clusterMap(image, header));
+    await requireOwnTables(image, header, signal);
+    const top = new MappedDisk(image, header.size, clusterMap(image, header), true);
     const below = header.backing === null ? null : await chain.open(image, header.backing, signal);
     const disk = below === null ? top : new LayeredDisk([top], below);
     return {
