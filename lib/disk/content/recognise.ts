@@ -25,9 +25,12 @@ export async function recognise(image: ImageFile, signal?: AbortSignal): Promise
 
 /** Words for a note when the disk's own partition table says that it is longer than the file; null: it does not. */
 export async function missingEnd(image: ImageFile, signal?: AbortSignal): Promise<string | null> {
-  const { size } = image.bytes;
+  const { name, bytes } = image;
+  const { size } = bytes;
   if (size < 1024) return null;
-  const needs = diskEvidence(await takeSample(image, signal))?.needs ?? 0;
+  const head = Buffer.alloc(Math.min(TABLE_BYTES, size));
+  await bytes.read(0, head, signal);
+  const needs = diskEvidence({ name, size, head, tail: Buffer.alloc(0) })?.needs ?? 0;
   if (needs <= size) return null;
   return `Its partition table is of a disk of ${needs} bytes, ${image.name} has ${size}: it may be cut off, or one part of several.`;
 }
@@ -53,3 +56,5 @@ async function allZeros({ bytes }: ImageFile, sample: Sample, signal: AbortSigna
 }
 
 const PLACES = 256;
+/** Partition tables of both sizes of sectors begin in it. */
+const TABLE_BYTES = 8192;

@@ -47,7 +47,8 @@ const VARIANTS: readonly Variant[] = [
         (adapter): Variant => ["vmdk", `subformat=${subformat},adapter_type=${adapter}`],
       ),
   ),
-  ["vmdk", "compat6=on,zeroed_grain=on,hwversion=19"],
+  ["vmdk", "compat6=on,zeroed_grain=on"],
+  ["vmdk", "hwversion=19"],
   ["vhdx", "subformat=dynamic,block_size=1M"],
   ["vhdx", "subformat=dynamic,block_size=32M,log_size=8M"],
   ["vhdx", "subformat=dynamic,block_state_zero=off"],
@@ -65,7 +66,7 @@ const VARIANTS: readonly Variant[] = [
   ["raw", "preallocation=full"],
 ];
 
-it.each(VARIANTS)("%s with %s %s", async (driver, options, ...args) => {
+it.each(VARIANTS)("%s with %s", async (driver, options, ...args) => {
   const words = args.filter((word) => typeof word === "string");
   scratch.qemuImg("convert", "-f", "raw", "-O", driver, ...words, "-o", options, "disk.raw", "image");
   const said = driver === "raw" ? { from: "raw" as const } : {};

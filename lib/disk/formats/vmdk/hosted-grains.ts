@@ -65,10 +65,7 @@ async function chooseDirectory(
   const { directoryOffset, redundantOffset } = header;
   if (directoryOffset === null) throw insane(file.name, 56, "its footer does not say where the grain directory is");
   const fits = (sector: number) => sector > 0 && sector * SECTOR + bytes <= file.bytes.size;
-  const copy =
-    (hasFlag(header.flags, FLAG_REDUNDANT_TABLE) || directoryOffset === 0) && fits(redundantOffset)
-      ? redundantOffset * SECTOR
-      : null;
+  const copy = hasFlag(header.flags, FLAG_REDUNDANT_TABLE) && fits(redundantOffset) ? redundantOffset * SECTOR : null;
   if (!fits(directoryOffset) && copy !== null) return { at: copy, notes: [COPY_USED] };
   if (directoryOffset === 0 && bytes > 0) throw overlap(file.name, 56, "its grain directory lies inside its header");
   const at = directoryOffset * SECTOR;
