@@ -3,7 +3,7 @@ import { execFileSync } from "node:child_process";
 import { writeFileSync } from "node:fs";
 import { afterAll, describe, expect, it } from "vitest";
 import { AppError } from "#lib/errors.ts";
-import { openInspection } from "../file-conversion.ts";
+import { convertFile, openInspection } from "../file-conversion.ts";
 import { openImage } from "../registry.ts";
 import { memoryBytes, memoryImage } from "../testing/memory.ts";
 import { Scratch } from "../testing/scratch.ts";
@@ -186,7 +186,19 @@ describe("what may be a disk, byte for byte", () => {
     gpt.writeBigUInt64LE(2n ** 62n, 544);
     writeFileSync(scratch.path("gpt.img"), gpt);
     await using huge = await openInspection(scratch.path("gpt.img"));
-    expect(huge.facts.virtualSize).toBe(64 * KIB);
+    expect(huge.facts).toMatchObject({ virtualSize: 64 * KIB, details: {} });
+  });
+
+  it("a disk of sectors of 4096 bytes is told, and what they become", async () => {
+    writeFileSync(scratch.path("4k.img"), made([[4096, "EFI PART"]], 64 * KIB));
+    const notes: string[] = [];
+    const to = { source: scratch.path("4k.img"), to: "vhdx", overwrite: true } as const;
+    const onNote = (note: string) => void notes.push(note);
+    await convertFile({ ...to, target: scratch.path("512.vhdx"), options: {}, onNote });
+    expect(notes.join()).toContain("sectors of 4096 bytes");
+    notes.length = 0;
+    await convertFile({ ...to, target: scratch.path("4k.vhdx"), options: { logical_sector_size: 4096 }, onNote });
+    expect(notes).toEqual([]);
   });
 });
 

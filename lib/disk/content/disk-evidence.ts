@@ -6,6 +6,8 @@ interface Evidence {
   readonly what: string;
   /** Bytes that the disk must have by its partition table; 0: it has none. */
   readonly needs: number;
+  /** Bytes of the sectors that a GPT counts. */
+  readonly sectorBytes?: number;
 }
 
 const MARKS: readonly (readonly [at: number, bytes: string, what: string])[] = [
@@ -54,6 +56,7 @@ function gpt({ head }: Sample): Evidence | null {
     return {
       what: sector === 512 ? "a GPT partition table" : "a GPT partition table for sectors of 4096 bytes",
       needs: Number.isSafeInteger(needs) ? needs : sector,
+      sectorBytes: sector,
     };
   }
   return null;

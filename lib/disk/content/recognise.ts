@@ -23,16 +23,27 @@ export async function recognise(image: ImageFile, signal?: AbortSignal): Promise
   return { kind: "unknown", zeros: await allZeros(image, sample, signal) };
 }
 
-/** Words for a note when the disk's own partition table says that it is longer than the file; null: it does not. */
-export async function missingEnd(image: ImageFile, signal?: AbortSignal): Promise<string | null> {
-  const { name, bytes } = image;
+/** What the partition table of a raw disk says of the disk as a whole. */
+export interface TableWords {
+  /** For a note: the disk is longer than the file; null: it is not. */
+  readonly cutOff: string | null;
+  /** Bytes of the sectors that it counts; null: it does not tell. */
+  readonly sectorBytes: number | null;
+}
+
+export async function tableWords({ name, bytes }: ImageFile, signal?: AbortSignal): Promise<TableWords> {
   const { size } = bytes;
-  if (size < 1024) return null;
   const head = Buffer.alloc(Math.min(TABLE_BYTES, size));
   await bytes.read(0, head, signal);
-  const needs = diskEvidence({ name, size, head, tail: Buffer.alloc(0) })?.needs ?? 0;
-  if (needs <= size) return null;
-  return `Its partition table is of a disk of ${needs} bytes, ${image.name} has ${size}: it may be cut off, or one part of several.`;
+  const found = diskEvidence({ name, size, head, tail: Buffer.alloc(0) });
+  const needs = found?.needs ?? 0;
+  const short = needs > Math.max(size, 512);
+  return {
+    cutOff: short
+      ? `Its partition table is of a disk of ${needs} bytes, ${name} has ${size}: it may be cut off, or one part of several.`
+      : null,
+    sectorBytes: found?.sectorBytes ?? null,
+  };
 }
 
 async function takeSample({ name, bytes }: ImageFile, signal: AbortSignal | undefined): Promise<Sample> {

@@ -2,7 +2,7 @@
 import { z } from "zod";
 import { ConcatDisk } from "../../concat-disk.ts";
 import { FlatDisk } from "../../flat-disk.ts";
-import { missingEnd } from "../../content/recognise.ts";
+import { tableWords } from "../../content/recognise.ts";
 import type { DiskPiece } from "../../disk-stream.ts";
 import type { DiskFormat } from "../../format.ts";
 import type { ImageFile } from "../../io.ts";
@@ -40,7 +40,7 @@ export const raw = {
   matches: () => false,
   async open(image, signal?: AbortSignal) {
     const { size } = image.bytes;
-    const cutOff = await missingEnd(image, signal);
+    const { cutOff, sectorBytes } = await tableWords(image, signal);
     const missing = (SECTOR - (size % SECTOR)) % SECTOR;
     const file = new FlatDisk(image, 0, size);
     const disk = missing === 0 ? file : new ConcatDisk([file, new ZeroDisk(missing)]);
@@ -50,7 +50,7 @@ export const raw = {
         variant: image.bytes.allocated === undefined ? "flat" : "sparse",
         virtualSize: disk.size,
         files: [image.name],
-        details: {},
+        details: sectorBytes === null || sectorBytes === SECTOR ? {} : { logicalSectorSize: sectorBytes },
         notes: [
           ...(missing === 0
             ? []
