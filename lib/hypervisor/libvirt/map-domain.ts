@@ -34,6 +34,8 @@ const FORMAT: Record<string, SourceFormatId> = {
   vpc: "vhd",
   vhdx: "vhdx",
   vdi: "vdi",
+  qed: "qed",
+  parallels: "parallels",
 };
 
 /** The reference of a bridge of the host, beside the names of libvirt's networks. */
