@@ -277,6 +277,11 @@ const FIRES: Record<string, readonly [PreflightContext, string, Record<string, u
     "blocker",
     { firmware: "bios" },
   ],
+  "guest.sector-size": [
+    { ...good, image: { ...good.image, disks: [{ ...good.image.disks[0]!, sectorBytes: 4096 }] } },
+    "warning",
+    null,
+  ],
   "guest.no-boot-loader": [withGuest(guest({ boots: { bios: false, uefi: false } })), "warning", null],
   "target.bus-cannot-boot": [withChoice({ bus: "ide" }), "blocker", { bus: "virtio" }],
   "target.bus-not-offered": [withChoice({ bus: "pvscsi" }), "blocker", { bus: "virtio" }],
@@ -397,15 +402,6 @@ describe("preflight", () => {
     expect(runPreflight(fromVm({ captureRunning: null }, { state: "running" }))).toMatchObject([
       { rule: "source.vm-running" },
     ]);
-  });
-
-  it("warns of a disk with sectors of 4096 bytes, whoever tells them", () => {
-    const sectors = (sectorBytes: number | null) => ({
-      ...good,
-      image: { ...good.image, disks: [{ ...good.image.disks[0]!, sectorBytes }] },
-    });
-    expect(runPreflight(sectors(4096))).toMatchObject([{ rule: "guest.sector-size", severity: "warning" }]);
-    for (const same of [512, null]) expect(runPreflight(sectors(same))).toEqual([]);
   });
 
   it("blocks a host that has told nothing", () => {
