@@ -2,7 +2,7 @@
 import { DISK_FORMAT_LABEL, type DiskFormatId, type SourceFormatId } from "#lib/domain/disk-format.ts";
 import { AppError } from "#lib/errors.ts";
 import { BackingChain, type OtherFormats } from "./backing/backing-chain.ts";
-import { refuseJoined, refuseKnownPart } from "./content/part-file.ts";
+import { inPartWords, refuseJoined, refuseKnownPart } from "./content/part-file.ts";
 import { recognise } from "./content/recognise.ts";
 import { refuseContent, unknownFormat } from "./content/refuse.ts";
 import type { DiskFormat, ImageFormat, OpenContext, OpenedImage } from "./format.ts";
@@ -89,7 +89,11 @@ export async function openImage(image: ImageFile, options: OpenImageOptions = {}
   });
   await refuseJoined(image);
   if (found !== null && (from === undefined || found === from)) {
-    return sourceFormatOf(found).open(image, signal, newContext(from !== undefined));
+    try {
+      return await sourceFormatOf(found).open(image, signal, newContext(from !== undefined));
+    } catch (error) {
+      throw inPartWords(image, error);
+    }
   }
   const content = found === null ? await recognise(image, signal) : null;
   if (from !== undefined) {

@@ -1,6 +1,6 @@
 /** Files that people bring instead of a disk image: each is named, and what to do is said; none is taken for raw. */
 import { execFileSync } from "node:child_process";
-import { writeFileSync } from "node:fs";
+import { readFileSync, writeFileSync } from "node:fs";
 import { afterAll, describe, expect, it } from "vitest";
 import { AppError } from "#lib/errors.ts";
 import { convertFile, openInspection } from "../file-conversion.ts";
@@ -227,8 +227,9 @@ describe("parts", () => {
     execFileSync("split", ["-b", "300k", "disk.qcow2", "disk.qcow2."], { cwd: scratch.folder });
     for (const name of ["disk.qcow2.000", "disk.qcow2.aa"])
       await expect(openInspection(scratch.path(name))).rejects.toMatchObject({ code: "image.part" });
-    const alone = memoryImage("disk.qcow2.000", memoryBytes(made([[0, "QFI\xfb\0\0\0\x03"]], 512)));
-    await expect(openImage(alone)).rejects.toMatchObject({ code: expect.stringMatching(/^image\./) });
+    const first = readFileSync(scratch.path("disk.qcow2.000")).subarray(0, 100_000);
+    const alone = memoryImage("disk.qcow2.000", memoryBytes(first));
+    await expect(openImage(alone)).rejects.toMatchObject({ code: "image.part" });
   });
 
   it("one extent of a split VMDK, which would look like a whole disk", async () => {

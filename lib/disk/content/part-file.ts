@@ -1,4 +1,5 @@
 /** Files that are a part of something, told by the names that all programs give them. */
+import { AppError } from "#lib/errors.ts";
 import { refused } from "../image-error.ts";
 import type { ImageFile } from "../io.ts";
 
@@ -38,6 +39,12 @@ export async function refuseJoined(image: ImageFile): Promise<void> {
   if (cut === null) return;
   const there = (await image.siblings?.()) ?? [];
   if (there.includes(cut.next)) throw cutPart(image.name, cut);
+}
+
+/** What ends too early under the name of a part is that part, not a damaged file. */
+export function inPartWords({ name }: ImageFile, error: unknown): unknown {
+  const cut = error instanceof AppError && error.code === "image.truncated" ? cutName(name) : null;
+  return cut === null ? error : cutPart(name, cut);
 }
 
 function cutPart(name: string, { whole, next }: Cut): Error {
