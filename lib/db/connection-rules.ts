@@ -18,8 +18,8 @@ export interface ConnectionRules {
   endWith(end: () => Promise<unknown>): Promise<void>;
 }
 
-/** One per pool: it knows the pool's sockets, which pg shows nobody. */
-export function connectionRules(): ConnectionRules {
+/** One per pool: it knows the pool's sockets, which pg shows nobody. `queryMs`: the longest that an answer is waited for. */
+export function connectionRules(queryMs = QUERY_MS): ConnectionRules {
   const open = new Set<Socket>();
   const cut = (): void => {
     for (const socket of open) socket.destroy();
@@ -28,7 +28,7 @@ export function connectionRules(): ConnectionRules {
     options: {
       connectionTimeoutMillis: 10_000,
       keepAlive: true,
-      query_timeout: QUERY_MS,
+      query_timeout: queryMs,
       stream() {
         const socket = new Socket();
         open.add(socket);

@@ -61,9 +61,11 @@ const HEARTBEAT = 10;
 const LONGEST_JOB = 23 * 3600;
 /** How often a job is tried at most is for lib/jobs/perform.ts to say; the queue must not give up before. */
 const RETRIES = 1000;
+/** The queue's statements are short; a lease that waits longer behind a line that went dead is somebody else's by then. */
+const QUERY_MS = 20_000;
 
 export async function openJobQueue(database: Database): Promise<OpenJobQueue> {
-  const rules = connectionRules();
+  const rules = connectionRules(QUERY_MS);
   const boss = new PgBoss({
     // It hands what it does not know on to pg.
     ...(database.pglite === null

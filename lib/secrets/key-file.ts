@@ -1,7 +1,7 @@
 /** Keys of this installation: 32 bytes in base64, in files that only their owner reads. */
 import { randomBytes, randomUUID } from "node:crypto";
 import { chmod, link, mkdir, open, readFile, rm } from "node:fs/promises";
-import { dirname } from "node:path";
+import { basename, dirname } from "node:path";
 import { AppError } from "#lib/errors.ts";
 
 const KEY_BYTES = 32;
@@ -19,8 +19,15 @@ export async function readKeyFile(path: string): Promise<Buffer | null> {
   const key = BASE64.test(text) ? Buffer.from(text, "base64") : Buffer.alloc(0);
   if (key.length >= KEY_BYTES) return key;
   throw new AppError("invalid", "secret.bad-key", `The file ${path} holds no key of ${KEY_BYTES} bytes in base64.`, {
-    hint: "Restore it from the backup. Without one, remove the file and a new key is made: auth.key only ends all sessions, but without secret.key the hosts' secrets have to be entered again.",
+    hint: `Restore it from the backup. If there is none, move it aside: ${lossOf(basename(path))}`,
   });
+}
+
+/** What a new key in its place costs. */
+function lossOf(name: string): string {
+  return name === "auth.key"
+    ? "a new one is made, and everybody signs in again."
+    : "the next start says how to go on with a new one. The hosts' secrets then have to be entered again.";
 }
 
 /** Made at first use. Of two processes that start together one makes the key and both read that one. */
