@@ -18,7 +18,7 @@ import { inspectGuest } from "#lib/guest/inspect.ts";
 import { interruptSignal } from "../terminal/interrupt.ts";
 import { UsageError } from "../terminal/print-error.ts";
 import { progressOf, type ProgressWords } from "../terminal/progress.ts";
-import { printJson, printLines, printNote } from "../terminal/output.ts";
+import { printJson, printLines } from "../terminal/output.ts";
 
 /** What the person said of the machine, as text. */
 export interface MachineWords {
@@ -140,7 +140,6 @@ export async function convertToPackage(request: PackRequest): Promise<void> {
   const opened: Opened[] = [];
   for (const path of sources) opened.push(await openSource(path, request, stack, signal));
   const images = opened.flatMap(({ disks }) => disks);
-  for (const note of new Set(images.flatMap(({ facts }) => facts.notes))) printNote(note, request.json === true);
   const machine = await machineOf(request, opened, signal);
   const bar = progressOf(request, `Packing ${CONTAINER_LABEL[to]}`);
   const started = Date.now();

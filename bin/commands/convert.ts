@@ -9,7 +9,7 @@ import { interruptSignal } from "../terminal/interrupt.ts";
 import { UsageError } from "../terminal/print-error.ts";
 import { progressOf } from "../terminal/progress.ts";
 import { convertToPackage, isPackageKind, machineOptions, type MachineWords } from "./convert-package.ts";
-import { printJson, printLine, printNote } from "../terminal/output.ts";
+import { printJson, printLine } from "../terminal/output.ts";
 
 /** `--option k=v`, given any number of times. Numbers and booleans become such; sizes keep their letter. */
 export function collectOption(text: string, all: Record<string, unknown>): Record<string, unknown> {
@@ -141,8 +141,8 @@ async function convertToImage(
     resume: options.resume ?? false,
     signal,
     onProgress: (now) => progress.update(now),
-    onNote: (text) => printNote(text, json),
-    onSpool: (reason) => printNote(`The disk is kept in a temporary file meanwhile: ${reason}.`, json),
+    onNote: (text) => note(text, json),
+    onSpool: (reason) => note(`The disk is kept in a temporary file meanwhile: ${reason}.`, json),
     ...(options.from === undefined ? {} : { from: parseSourceFormat(options.from) }),
     ...(options.disk === undefined ? {} : { disk: options.disk }),
   }).finally(() => progress.end());
@@ -164,4 +164,9 @@ async function convertToImage(
     `${seconds.toFixed(1)} s`,
   ];
   printLine(`${target}: ${facts.join(", ")}`, out);
+}
+
+function note(text: string, json: boolean): void {
+  if (json) printJson({ note: text }, process.stderr);
+  else printLine(text, process.stderr);
 }

@@ -16,9 +16,3 @@ export function printLines(lines: readonly string[], stream: Stream = process.st
 export function printJson(value: unknown, stream: Stream = process.stdout, indent?: number): void {
   stream.write(`${printableJson(value, indent)}\n`);
 }
-
-/** What a person should know while something goes on: to standard error, since standard output may be the disk itself. */
-export function printNote(text: string, json: boolean): void {
-  if (json) printJson({ note: text }, process.stderr);
-  else printLine(text, process.stderr);
-}
