@@ -119,9 +119,29 @@ describe("FAT of a guest", () => {
 });
 
 describe("partition tables of a guest", () => {
+  /** GPT with so many entries of one size, all of them in use and named to their end. */
+  const gpt = (count: number, entryBytes: number): Buffer => {
+    const bytes = Buffer.alloc(1024 + Math.min(count, 1024) * entryBytes, 0x61);
+    bytes.fill(0, 0, 1024);
+    bytes.write("EFI PART", 512, "latin1");
+    bytes.writeUInt32LE(92, 512 + 12);
+    bytes.writeBigUInt64LE(2n, 512 + 72);
+    bytes.writeUInt32LE(count, 512 + 80);
+    bytes.writeUInt32LE(entryBytes, 512 + 84);
+    for (let at = 1024; at + 48 <= bytes.length; at += entryBytes) bytes.fill(0, at + 32, at + 48);
+    return bytes;
+  };
+  it("are not read with more entries than any system makes", async () => {
+    const { partitions, notes } = await readPartitionTable(disk(gpt(1025, 128)).window);
+    expect(partitions).toEqual([]);
+    expect(notes.join()).toContain("makes no sense");
+    expect((await readPartitionTable(disk(gpt(1024, 128)).window)).partitions).toHaveLength(1024);
+  });
   growsLinearly({
     parse: (bytes: Buffer) => readPartitionTable(disk(bytes).window),
     worst: {
+      "GPT of many entries": (length) => gpt(Math.min(1024, Math.ceil(length / 4096)), 4096),
+      "GPT of small entries": (length) => gpt(Math.min(1024, Math.ceil(length / 128)), 128),
       "logical partitions without end": (length) => {
         const bytes = Buffer.alloc(Math.max(2048, length - (length % 512)));
         for (let at = 0; at + 512 <= bytes.length; at += 512) {

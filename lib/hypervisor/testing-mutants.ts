@@ -105,11 +105,11 @@ export const PEER_PARSERS: Readonly<Record<string, PeerParser>> = {
   ),
   showvminfo: text(
     `name="web"\nUUID="${UUID}"\nstoragecontrollername0="SATA"\n"SATA-0-0"="/x"\n"SATA-ImageUUID-0-0"="u"\nnic1="nat"\nVMState="poweroff"\ndescription="a\nb"\n`,
-    (given) =>
+    async (given) =>
       mapVm({
         uuid: UUID,
         listedName: null,
-        info: parseMachineReadable(given),
+        info: await parseMachineReadable(given),
         settings: null,
         media: new Map(),
         poolRef: "p",
@@ -117,7 +117,7 @@ export const PEER_PARSERS: Readonly<Record<string, PeerParser>> = {
   ),
   "VBoxManage's lists": text(
     `UUID: ${UUID}\nParent UUID: base\nCapacity: 10 MBytes\n\n"a" {${UUID}}\n`,
-    async (given) => [await parseMedia(given), parseVmList(given)],
+    async (given) => [await parseMedia(given), await parseVmList(given)],
   ),
   "settings files": text(
     "<VirtualBox><Machine currentSnapshot='{a}'><Snapshot uuid='{a}' name='s' timeStamp='2026-01-01T00:00:00Z'/></Machine></VirtualBox>",

@@ -48,8 +48,10 @@ async function sources(
   if (first.length === 0) return [];
   // The host tells the order in another spelling than it takes: sources are put by their names.
   const told = texts(settings, "BootSourceOrder").map(idIn);
-  const place = (source: string): number => (told.includes(source) ? told.indexOf(source) : told.length);
-  const rest = [...ids.keys()].filter((source) => !first.includes(source)).sort((a, b) => place(a) - place(b));
+  const places = new Map(told.map((source, at) => [source, at] as const).reverse());
+  const place = (source: string): number => places.get(source) ?? told.length;
+  const own = new Set(first);
+  const rest = [...ids.keys()].filter((source) => !own.has(source)).sort((a, b) => place(a) - place(b));
   return [...first, ...rest].map((source) =>
     objectPath(computerName, { namespace: V2, className: SOURCE, keys: { InstanceID: ids.get(source) ?? source } }),
   );

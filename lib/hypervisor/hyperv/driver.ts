@@ -8,11 +8,14 @@ import { HypervAdapter } from "./hyperv-adapter.ts";
 import { HypervSession } from "./session.ts";
 import { bareHost } from "./sftp-carrier.ts";
 
-/** `stuckAfter`: milliseconds that a job of the host may stand still. */
-export const makeHypervDriver = (stuckAfter?: number): HypervisorDriver<HypervConnection, HostSecret> => ({
+/** `stuckAfter`: milliseconds that a job of the host may stand still; `answerMs`: that an answer may take. */
+export const makeHypervDriver = (
+  stuckAfter?: number,
+  answerMs?: number,
+): HypervisorDriver<HypervConnection, HostSecret> => ({
   id: "hyperv",
   async open(connection, secret, signal) {
-    const session = new HypervSession(connection, secret, stuckAfter);
+    const session = new HypervSession(connection, secret, { stuckAfter, answerMs });
     try {
       return await HypervAdapter.open(session, secret, signal);
     } catch (error) {

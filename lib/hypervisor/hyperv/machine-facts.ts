@@ -1,4 +1,6 @@
 /** What was read of machines, and each machine's own part of it, found without looking at what is the others'. */
+import { AppError } from "#lib/errors.ts";
+import { inSlices } from "#lib/wire/slices.ts";
 import { type CimInstance, text } from "#lib/wire/wsman/cim.ts";
 
 export const CLASSES = [
@@ -47,7 +49,7 @@ export interface IndexedFacts extends MachineFacts {
   readonly heartbeatOf: Groups;
   /** By the last two parts of the id of the network card. */
   readonly addressesOf: Groups;
-  /** Settings of the machine as it is. */
+  /** Settings of the machine as it is. Throws `host.protocol` for more than a machine can have. */
   own(className: SettingClass, id: string): readonly CimInstance[];
 }
 
@@ -74,14 +76,47 @@ function ownerOf(instance: CimInstance): string | null {
   return instanceId.startsWith(OWNER) ? (instanceId.slice(OWNER.length).split("\\", 1)[0] ?? null) : null;
 }
 
-export function indexed(facts: MachineFacts): IndexedFacts {
-  const settings = new Map(CLASSES.map((name) => [name, by(facts.settings[name], ownerOf)]));
+/** As `by`, for what was read of all machines. */
+async function grouped(
+  list: readonly CimInstance[],
+  keyOf: (each: CimInstance) => string | null,
+  signal: AbortSignal | undefined,
+): Promise<Groups> {
+  const groups = new Map<string | null, CimInstance[]>();
+  for await (const each of inSlices(list, signal)) {
+    const key = keyOf(each);
+    const known = groups.get(key);
+    if (known === undefined) groups.set(key, [each]);
+    else known.push(each);
+  }
+  return groups;
+}
+
+/** Of one class. A machine has four controllers with 64 disks each, and some cards. */
+const MOST_PARTS = 4096;
+
+export async function indexed(facts: MachineFacts, signal?: AbortSignal): Promise<IndexedFacts> {
+  const settings = new Map<SettingClass, Groups>();
+  for (const name of CLASSES) settings.set(name, await grouped(facts.settings[name], ownerOf, signal));
+  const systemOf = (each: CimInstance) => text(each, "SystemName");
   return {
     ...facts,
-    systems: by(facts.settings.Msvm_VirtualSystemSettingData, (each) => text(each, "VirtualSystemIdentifier")),
-    exchangeOf: by(facts.exchange, (each) => text(each, "SystemName")),
-    heartbeatOf: by(facts.heartbeats, (each) => text(each, "SystemName")),
-    addressesOf: by(facts.addresses, (each) => lastParts(text(each, "InstanceID") ?? "")),
-    own: (className, id) => settings.get(className)?.get(id) ?? [],
+    systems: await grouped(
+      facts.settings.Msvm_VirtualSystemSettingData,
+      (each) => text(each, "VirtualSystemIdentifier"),
+      signal,
+    ),
+    exchangeOf: await grouped(facts.exchange, systemOf, signal),
+    heartbeatOf: await grouped(facts.heartbeats, systemOf, signal),
+    addressesOf: await grouped(facts.addresses, (each) => lastParts(text(each, "InstanceID") ?? ""), signal),
+    own(className, id) {
+      const own = settings.get(className)?.get(id) ?? [];
+      if (own.length <= MOST_PARTS) return own;
+      throw new AppError(
+        "unavailable",
+        "host.protocol",
+        `The host tells of ${own.length} ${className} of one machine.`,
+      );
+    },
   };
 }

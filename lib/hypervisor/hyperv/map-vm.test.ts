@@ -1,4 +1,5 @@
 import { expect, it } from "vitest";
+import type { Vm } from "#lib/domain/inventory.ts";
 import { parseXml } from "#lib/wire/soap/xml-reader.ts";
 import { type CimInstance, readInstance } from "#lib/wire/wsman/cim.ts";
 import { CLASSES, type MachineFacts, type SettingClass } from "./machine-facts.ts";
@@ -37,77 +38,79 @@ const RASD = "Msvm_ResourceAllocationSettingData";
 const item = (name: string, data: string): string =>
   `<INSTANCE CLASSNAME="Msvm_KvpExchangeDataItem"><PROPERTY NAME="Data" TYPE="string"><VALUE>${data}</VALUE></PROPERTY><PROPERTY NAME="Name" TYPE="string"><VALUE>${name}</VALUE></PROPERTY></INSTANCE>`;
 
-function facts(more: Partial<Record<SettingClass, readonly CimInstance[]>> = {}, rest: Partial<MachineFacts> = {}) {
+async function facts(
+  more: Partial<Record<SettingClass, readonly CimInstance[]>> = {},
+  rest: Partial<MachineFacts> = {},
+) {
   const settings = Object.fromEntries(CLASSES.map((name) => [name, [] as readonly CimInstance[]]));
-  return [
-    ...mapVms({
-      machines: [
-        instance("Msvm_ComputerSystem", { Name: "HV1", ElementName: "HV1", EnabledState: "2" }),
-        instance("Msvm_ComputerSystem", {
-          Name: ID,
-          ElementName: "web & <co>",
-          EnabledState: "2",
-          OnTimeInMilliseconds: "60000",
+  const vms: Vm[] = [];
+  for await (const vm of mapVms({
+    machines: [
+      instance("Msvm_ComputerSystem", { Name: "HV1", ElementName: "HV1", EnabledState: "2" }),
+      instance("Msvm_ComputerSystem", {
+        Name: ID,
+        ElementName: "web & <co>",
+        EnabledState: "2",
+        OnTimeInMilliseconds: "60000",
+      }),
+    ],
+    settings: {
+      ...settings,
+      Msvm_VirtualSystemSettingData: [
+        instance("Msvm_VirtualSystemSettingData", {
+          InstanceID: `Microsoft:${ID}`,
+          VirtualSystemIdentifier: ID,
+          VirtualSystemType: "Microsoft:Hyper-V:System:Realized",
+          VirtualSystemSubType: "Microsoft:Hyper-V:SubType:2",
+          SecureBootEnabled: "true",
+          Version: "9.0",
+          Notes: noteOf(TAG, "made for web"),
+          Parent: path("Msvm_VirtualSystemSettingData", "Microsoft:S1"),
+        }),
+        instance("Msvm_VirtualSystemSettingData", {
+          InstanceID: "Microsoft:S1",
+          VirtualSystemIdentifier: ID,
+          VirtualSystemType: "Microsoft:Hyper-V:Snapshot:Realized",
+          ElementName: "before",
+          CreationTime: "2026-01-02T03:04:05Z",
+          Parent: null,
         }),
       ],
-      settings: {
-        ...settings,
-        Msvm_VirtualSystemSettingData: [
-          instance("Msvm_VirtualSystemSettingData", {
-            InstanceID: `Microsoft:${ID}`,
-            VirtualSystemIdentifier: ID,
-            VirtualSystemType: "Microsoft:Hyper-V:System:Realized",
-            VirtualSystemSubType: "Microsoft:Hyper-V:SubType:2",
-            SecureBootEnabled: "true",
-            Version: "9.0",
-            Notes: noteOf(TAG, "made for web"),
-            Parent: path("Msvm_VirtualSystemSettingData", "Microsoft:S1"),
-          }),
-          instance("Msvm_VirtualSystemSettingData", {
-            InstanceID: "Microsoft:S1",
-            VirtualSystemIdentifier: ID,
-            VirtualSystemType: "Microsoft:Hyper-V:Snapshot:Realized",
-            ElementName: "before",
-            CreationTime: "2026-01-02T03:04:05Z",
-            Parent: null,
-          }),
-        ],
-        Msvm_MemorySettingData: [
-          instance("Msvm_MemorySettingData", {
-            InstanceID: own("4764"),
-            VirtualQuantity: "2048",
-            DynamicMemoryEnabled: "true",
-          }),
-          // Of the checkpoint.
-          instance("Msvm_MemorySettingData", { InstanceID: "Microsoft:S1\\4764", VirtualQuantity: "512" }),
-        ],
-        Msvm_SecuritySettingData: [
-          instance("Msvm_SecuritySettingData", { InstanceID: own("sec"), TpmEnabled: "true" }),
-        ],
-        ...more,
-      } as MachineFacts["settings"],
-      exchange: [
-        instance("Msvm_KvpExchangeComponent", {
-          SystemName: ID,
-          GuestIntrinsicExchangeItems: [
-            item("OSName", "Debian GNU/Linux"),
-            item("OSVersion", "12"),
-            item("NetworkAddressIPv4", "10.0.0.7"),
-          ],
+      Msvm_MemorySettingData: [
+        instance("Msvm_MemorySettingData", {
+          InstanceID: own("4764"),
+          VirtualQuantity: "2048",
+          DynamicMemoryEnabled: "true",
         }),
+        // Of the checkpoint.
+        instance("Msvm_MemorySettingData", { InstanceID: "Microsoft:S1\\4764", VirtualQuantity: "512" }),
       ],
-      heartbeats: [instance("Msvm_HeartbeatComponent", { SystemName: ID, OperationalStatus: ["2", "32896"] })],
-      addresses: [],
-      networks: new Map([["SW", "LAN"]]),
-      sizes: new Map([["c:\\clusterstorage\\volume1\\a.vhdx", { capacity: 8 * 1024 ** 3, allocated: 4096 }]]),
-      cluster: null,
-      ...rest,
-    }),
-  ];
+      Msvm_SecuritySettingData: [instance("Msvm_SecuritySettingData", { InstanceID: own("sec"), TpmEnabled: "true" })],
+      ...more,
+    } as MachineFacts["settings"],
+    exchange: [
+      instance("Msvm_KvpExchangeComponent", {
+        SystemName: ID,
+        GuestIntrinsicExchangeItems: [
+          item("OSName", "Debian GNU/Linux"),
+          item("OSVersion", "12"),
+          item("NetworkAddressIPv4", "10.0.0.7"),
+        ],
+      }),
+    ],
+    heartbeats: [instance("Msvm_HeartbeatComponent", { SystemName: ID, OperationalStatus: ["2", "32896"] })],
+    addresses: [],
+    networks: new Map([["SW", "LAN"]]),
+    sizes: new Map([["c:\\clusterstorage\\volume1\\a.vhdx", { capacity: 8 * 1024 ** 3, allocated: 4096 }]]),
+    cluster: null,
+    ...rest,
+  }))
+    vms.push(vm);
+  return vms;
 }
 
-it("maps a machine with its checkpoint, and not the host that stands among the machines", () => {
-  const vms = facts();
+it("maps a machine with its checkpoint, and not the host that stands among the machines", async () => {
+  const vms = await facts();
   expect(vms).toHaveLength(1);
   expect(vms[0]).toMatchObject({
     ref: ID,
@@ -127,7 +130,7 @@ it("maps a machine with its checkpoint, and not the host that stands among the m
   });
 });
 
-it("maps disks by controller and place, and says which cannot be read", () => {
+it("maps disks by controller and place, and says which cannot be read", async () => {
   const resources = [
     instance(RASD, { InstanceID: own("C0\\0"), ResourceSubType: "Microsoft:Hyper-V:Synthetic SCSI Controller" }),
     ...[0, 1, 2].map((place) =>
@@ -146,7 +149,7 @@ it("maps disks by controller and place, and says which cannot be read", () => {
       Parent: path(RASD, own(`C0\\0\\${place}\\D`)),
       HostResource: host,
     });
-  const [vm] = facts({
+  const [vm] = await facts({
     Msvm_ResourceAllocationSettingData: resources,
     Msvm_StorageAllocationSettingData: [
       disk(1, "d:\\vms\\b_6F.avhdx"),
@@ -170,8 +173,8 @@ it("maps disks by controller and place, and says which cannot be read", () => {
   ]);
 });
 
-it("maps network cards with their switch and what the guest tells of its addresses", () => {
-  const [vm] = facts({
+it("maps network cards with their switch and what the guest tells of its addresses", async () => {
+  const [vm] = await facts({
     Msvm_SyntheticEthernetPortSettingData: [
       instance("Msvm_SyntheticEthernetPortSettingData", { InstanceID: own("N1"), Address: "00155D0A0B0C" }),
     ],
@@ -197,8 +200,8 @@ it("maps network cards with their switch and what the guest tells of its address
   ]);
 });
 
-it("says where a clustered machine lies", () => {
+it("says where a clustered machine lies", async () => {
   const cluster = { name: "hvc", roles: new Set(["web & <co>"]), node: "HV1" };
-  expect(facts({}, { cluster })[0]?.location).toEqual({ folder: null, cluster: "hvc", node: "HV1" });
-  expect(facts({}, { cluster: { ...cluster, roles: new Set() } })[0]?.location?.cluster).toBeNull();
+  expect((await facts({}, { cluster }))[0]?.location).toEqual({ folder: null, cluster: "hvc", node: "HV1" });
+  expect((await facts({}, { cluster: { ...cluster, roles: new Set() } }))[0]?.location?.cluster).toBeNull();
 });

@@ -2,6 +2,7 @@
 import type { DiskFormatId } from "#lib/domain/disk-format.ts";
 import type { DiskBus, PowerState } from "#lib/domain/hardware.ts";
 import type { Vm, VmDisk, VmNic, VmSnapshot } from "#lib/domain/inventory.ts";
+import { inSlices } from "#lib/wire/slices.ts";
 import { type CimInstance, flag, number, text, texts } from "#lib/wire/wsman/cim.ts";
 import { readEmbedded } from "#lib/wire/wsman/embedded.ts";
 import { readObjectPath } from "#lib/wire/wsman/object-path.ts";
@@ -37,9 +38,9 @@ export function formatOf(path: string): DiskFormatId | null {
 }
 
 /** One machine after the other, as they are taken. */
-export function* mapVms(facts: MachineFacts): Generator<Vm> {
-  const found = indexed(facts);
-  for (const machine of facts.machines) if (isMachine(machine)) yield mapVm(found, machine);
+export async function* mapVms(facts: MachineFacts, signal?: AbortSignal): AsyncGenerator<Vm> {
+  const found = await indexed(facts, signal);
+  for await (const machine of inSlices(facts.machines, signal)) if (isMachine(machine)) yield mapVm(found, machine);
 }
 
 function mapVm(facts: IndexedFacts, machine: CimInstance): Vm {

@@ -2,6 +2,7 @@
 import type { HostCapabilities } from "#lib/domain/capabilities.ts";
 import type { HostFacts, Network, StoragePool } from "#lib/domain/inventory.ts";
 import { AppError } from "#lib/errors.ts";
+import { inSlices } from "#lib/wire/slices.ts";
 import { type CimInstance, number, text, texts } from "#lib/wire/wsman/cim.ts";
 import { WsmanFault } from "#lib/wire/wsman/fault.ts";
 import { CIMV2, type HypervSession } from "./session.ts";
@@ -173,19 +174,39 @@ export async function readNetworks(session: HypervSession, signal?: AbortSignal)
   const doing = "Reading the virtual switches";
   const switches = await session.all("Msvm_VirtualEthernetSwitch", doing, signal);
   const ports = await session.all("Msvm_EthernetPortAllocationSettingData", doing, signal);
-  return switches.map((each) => {
+  return networksOf(switches, ports, signal);
+}
+
+/** A switch's own ports say what it is connected to beside VMs: the switch's id stands in theirs. */
+const OWN_PORT = /^Microsoft:([^\\]*)\\/;
+
+export async function networksOf(
+  switches: readonly CimInstance[],
+  ports: readonly CimInstance[],
+  signal?: AbortSignal,
+): Promise<Network[]> {
+  const kinds = new Map<string, "external" | "internal">();
+  for await (const port of inSlices(ports, signal)) {
+    const id = OWN_PORT.exec(text(port, "InstanceID") ?? "")?.[1];
+    if (id === undefined || kinds.get(id) === "external") continue;
+    const ends = texts(port, "HostResource");
+    if (ends.some((end) => /Msvm_(External|WiFi)EthernetPort/i.test(end) || /:Msvm_WiFiPort/i.test(end)))
+      kinds.set(id, "external");
+    else if (ends.some((end) => end.includes(":Msvm_ComputerSystem"))) kinds.set(id, "internal");
+  }
+  const networks: Network[] = [];
+  for await (const each of inSlices(switches, signal)) {
     const id = text(each, "Name") ?? "";
-    // A switch's own ports say what it is connected to beside VMs.
-    const ends = ports
-      .filter((port) => text(port, "InstanceID")?.startsWith(`Microsoft:${id}\\`) === true)
-      .flatMap((port) => texts(port, "HostResource"));
-    const type = ends.some((end) => /Msvm_(External|WiFi)EthernetPort/i.test(end) || /:Msvm_WiFiPort/i.test(end))
-      ? "external"
-      : ends.some((end) => end.includes(":Msvm_ComputerSystem"))
-        ? "internal"
-        : "private";
-    return { kind: "network", ref: id, name: text(each, "ElementName") ?? id, type, active: true, bridge: null };
-  });
+    networks.push({
+      kind: "network",
+      ref: id,
+      name: text(each, "ElementName") ?? id,
+      type: kinds.get(id) ?? "private",
+      active: true,
+      bridge: null,
+    });
+  }
+  return networks;
 }
 
 /** Limits of the release that runs there. Source: "Plan for Hyper-V scalability in Windows Server". */

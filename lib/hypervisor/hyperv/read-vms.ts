@@ -1,6 +1,5 @@
 /** Reads machines: all at once, class by class, or one with the same few questions. */
 import type { Vm } from "#lib/domain/inventory.ts";
-import { inSlices } from "#lib/wire/slices.ts";
 import { type CimInstance, number, text, texts } from "#lib/wire/wsman/cim.ts";
 import type { DiskSizes } from "./disk-sizes.ts";
 import { CLASSES, type MachineFacts, type SettingClass } from "./machine-facts.ts";
@@ -46,7 +45,7 @@ export async function readVms(
     signal,
   );
   const vms: Vm[] = [];
-  for await (const vm of inSlices(mapVms({ ...facts, sizes: known }), signal)) vms.push(vm);
+  for await (const vm of mapVms({ ...facts, sizes: known }, signal)) vms.push(vm);
   return vms;
 }
 

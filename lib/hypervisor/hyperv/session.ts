@@ -60,12 +60,22 @@ export class HypervSession implements AsyncDisposable {
   /** Milliseconds that a job may stand still. */
   readonly stuckAfter: number;
 
-  constructor(connection: HypervConnection, secret: HostSecret | null, stuckAfter = STUCK_MS) {
+  constructor(
+    connection: HypervConnection,
+    secret: HostSecret | null,
+    {
+      stuckAfter = STUCK_MS,
+      answerMs,
+    }: { readonly stuckAfter?: number | undefined; readonly answerMs?: number | undefined } = {},
+  ) {
     this.connection = connection;
     this.stuckAfter = stuckAfter;
     this.#kerberos =
       connection.auth === "kerberos" ? new KerberosAccount(connection.user, secret?.password ?? null) : null;
-    this.#target = targetOf(connection, secret, this.#kerberos);
+    this.#target = {
+      ...targetOf(connection, secret, this.#kerberos),
+      ...(answerMs === undefined ? {} : { answerMs }),
+    };
     this.#control = new WsmanClient(this.#target);
   }
 

@@ -22,8 +22,11 @@ const KVM: LibvirtProduct<KvmHost> = {
   bridges: false,
 };
 
-export const kvmDriver: HypervisorDriver<LibvirtConnection, HostSecret> = {
+/** `callMs`: milliseconds that a call waits for its answer. */
+export const makeKvmDriver = (callMs?: number): HypervisorDriver<LibvirtConnection, HostSecret> => ({
   id: "kvm",
-  open: (connection, secret, signal) => openLibvirt(connection, secret, KVM, signal),
+  open: (connection, secret, signal) => openLibvirt(connection, secret, KVM, signal, callMs),
   identify: identifyPeer,
-};
+});
+
+export const kvmDriver = makeKvmDriver();

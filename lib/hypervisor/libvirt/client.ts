@@ -26,6 +26,8 @@ export type LibvirtEvent =
   | { readonly type: "network"; readonly network: NamedRef }
   | { readonly type: "pool"; readonly pool: NamedRef };
 
+/** Bytes of an event: a name, an id and some numbers. */
+const MOST_EVENT = 4096;
 const AUTH_NONE = 0;
 const AUTH_POLKIT = 2;
 const nothing = (): void => undefined;
@@ -47,10 +49,10 @@ export class LibvirtClient implements AsyncDisposable {
     connection: LibvirtConnection,
     secret: HostSecret | null,
     uri: string,
-    signal?: AbortSignal,
+    { signal, callMs }: { readonly signal?: AbortSignal | undefined; readonly callMs?: number | undefined } = {},
   ): Promise<LibvirtClient> {
     const transport = await openTransport(connection, secret, uri, signal);
-    const rpc = new LibvirtRpc(transport.stream, transport.name);
+    const rpc = new LibvirtRpc(transport.stream, transport.name, callMs);
     const client = new LibvirtClient(rpc, transport.name, transport.close);
     try {
       const offered = await rpc.call(PROC.authList, null, (r) => r.array((each) => each.int()), signal);
@@ -140,7 +142,7 @@ export class LibvirtClient implements AsyncDisposable {
     const found = await this.#rpc.call(
       PROC.listAllInterfaces,
       w().int(1).uint(0),
-      (r) => r.array((each) => ({ name: each.string(), mac: each.string() })),
+      (r) => r.list((each) => ({ name: each.string(), mac: each.string() }), signal),
       signal,
     );
     return inBatches(found, ({ name, mac }) =>
@@ -150,7 +152,7 @@ export class LibvirtClient implements AsyncDisposable {
 
   // domains
   domains = (signal?: AbortSignal) =>
-    this.#rpc.call(PROC.listAllDomains, w().int(1).uint(0), (r) => r.array(readDomain), signal);
+    this.#rpc.call(PROC.listAllDomains, w().int(1).uint(0), (r) => r.list(readDomain, signal), signal);
   domainXml = (domain: DomainRef, inactive: boolean, signal?: AbortSignal) =>
     this.#rpc.call(PROC.domainGetXml, writeDomain(w(), domain).uint(inactive ? 2 : 0), (r) => r.string(), signal);
   domainState = (domain: DomainRef, signal?: AbortSignal) =>
@@ -183,7 +185,7 @@ export class LibvirtClient implements AsyncDisposable {
     const snapshots = await this.#rpc.call(
       PROC.domainListAllSnapshots,
       writeDomain(w(), domain).int(1).uint(0),
-      (r) => r.array((each) => ({ name: each.string(), domain: readDomain(each) })),
+      (r) => r.list((each) => ({ name: each.string(), domain: readDomain(each) }), signal),
       signal,
     );
     return inBatches(snapshots, (snapshot) =>
@@ -203,7 +205,7 @@ export class LibvirtClient implements AsyncDisposable {
       w()
         .int(1)
         .uint(active ? 2 : 1),
-      (r) => r.array(readNamed),
+      (r) => r.list(readNamed, signal),
       signal,
     );
   networkXml = (network: NamedRef, signal?: AbortSignal) =>
@@ -216,7 +218,7 @@ export class LibvirtClient implements AsyncDisposable {
       w()
         .int(1)
         .uint(active ? 2 : 1),
-      (r) => r.array(readNamed),
+      (r) => r.list(readNamed, signal),
       signal,
     );
   poolByName = (name: string, signal?: AbortSignal) =>
@@ -261,6 +263,8 @@ export class LibvirtClient implements AsyncDisposable {
   /** Registers for everything that has events; calls back until the session ends. */
   async subscribe(listener: (event: LibvirtEvent) => void, signal?: AbortSignal): Promise<void> {
     this.#rpc.onEvent((procedure, payload) => {
+      // Ten thousand may wait: what has a longer name than any shows when everything is read anew.
+      if (payload.length > MOST_EVENT) return;
       const reader = new XdrReader(payload, LIMITS);
       reader.int();
       if (procedure === PROC.domainEventLifecycle) listener({ type: "domain", domain: readDomain(reader) });

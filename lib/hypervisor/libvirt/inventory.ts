@@ -1,10 +1,12 @@
 /** What a host behind libvirt holds, item by item. A thing that vanishes while it is read is left out. */
 import type { HostFacts, Network, StoragePool, Vm, VmSnapshot } from "#lib/domain/inventory.ts";
+import { sortByText } from "#lib/wire/sort-in-slices.ts";
 import type { LibvirtClient } from "./client.ts";
 import { isCode, LibvirtError } from "./libvirt-error.ts";
 import { BRIDGE_PREFIX, mapDomain, mapSnapshot } from "./map-domain.ts";
 import { ERROR } from "./procedures.ts";
 import type { LibvirtHost } from "./product.ts";
+import { sideBySide } from "./side-by-side.ts";
 import type { DomainRef, NamedRef } from "./types.ts";
 import { at, parseXml, textAt } from "./xml.ts";
 
@@ -84,11 +86,15 @@ export async function readPool(
 
 export async function readPools(client: LibvirtClient, signal?: AbortSignal): Promise<StoragePool[]> {
   const [active, inactive] = await Promise.all([client.pools(true, signal), client.pools(false, signal)]);
-  const pools = await Promise.all([
-    ...active.map((pool) => readPool(client, pool, true, signal)),
-    ...inactive.map((pool) => readPool(client, pool, false, signal)),
-  ]);
-  return pools.filter((pool) => pool !== null).sort((a, b) => a.name.localeCompare(b.name));
+  const pools = [
+    ...(await sideBySide(active, (pool) => readPool(client, pool, true, signal))),
+    ...(await sideBySide(inactive, (pool) => readPool(client, pool, false, signal))),
+  ];
+  return sortByText(
+    pools.filter((pool) => pool !== null),
+    ({ name }) => name,
+    signal,
+  );
 }
 
 async function readNetwork(
@@ -136,13 +142,13 @@ async function readBridges(
 /** `bridges`: the host's own ones too. */
 export async function readNetworks(client: LibvirtClient, bridges: boolean, signal?: AbortSignal): Promise<Network[]> {
   const [active, inactive] = await Promise.all([client.networks(true, signal), client.networks(false, signal)]);
-  const networks = await Promise.all([
-    ...active.map((n) => readNetwork(client, n, true, signal)),
-    ...inactive.map((n) => readNetwork(client, n, false, signal)),
-  ]);
+  const networks = [
+    ...(await sideBySide(active, (network) => readNetwork(client, network, true, signal))),
+    ...(await sideBySide(inactive, (network) => readNetwork(client, network, false, signal))),
+  ];
   const known = networks.filter((network) => network !== null);
   const more = bridges ? await readBridges(client, known, signal) : [];
-  return [...known, ...more].sort((a, b) => a.name.localeCompare(b.name));
+  return sortByText([...known, ...more], ({ name }) => name, signal);
 }
 
 /** Null: it was removed in the meantime. */
@@ -160,20 +166,18 @@ export async function readVm(client: LibvirtClient, domain: DomainRef, signal?: 
     const snapshots: VmSnapshot[] = [];
     for (const text of snapshotXmls) snapshots.push(await mapSnapshot(text, signal));
     const vm = await mapDomain(xml, state, snapshots, signal);
-    const disks = await Promise.all(
-      vm.disks.map(async (disk) => {
-        if (disk.source === null || disk.captureBlocker !== null) return disk;
-        try {
-          const volume = await client.volumeByPath(disk.source, signal);
-          const info = await client.volumeInfo(volume, signal);
-          return { ...disk, storageRef: volume.pool, capacity: info.capacity, allocated: info.physical };
-        } catch (error) {
-          if (error instanceof LibvirtError)
-            return { ...disk, captureBlocker: "The disk is in no storage pool that libvirt knows." };
-          throw error;
-        }
-      }),
-    );
+    const disks = await sideBySide(vm.disks, async (disk) => {
+      if (disk.source === null || disk.captureBlocker !== null) return disk;
+      try {
+        const volume = await client.volumeByPath(disk.source, signal);
+        const info = await client.volumeInfo(volume, signal);
+        return { ...disk, storageRef: volume.pool, capacity: info.capacity, allocated: info.physical };
+      } catch (error) {
+        if (error instanceof LibvirtError)
+          return { ...disk, captureBlocker: "The disk is in no storage pool that libvirt knows." };
+        throw error;
+      }
+    });
     return { ...vm, disks };
   } catch (error) {
     if (error instanceof LibvirtError) return null;

@@ -6,15 +6,18 @@ import { LibvirtAdapter } from "./libvirt-adapter.ts";
 import { asAppError } from "./libvirt-error.ts";
 import type { LibvirtHost, LibvirtProduct } from "./product.ts";
 
-/** A session with a host behind libvirt. Throws `host.*`. */
+/** A session with a host behind libvirt. `callMs`: how long a call waits for its answer. Throws `host.*`. */
 export async function openLibvirt<Host extends LibvirtHost>(
   connection: LibvirtConnection,
   secret: HostSecret | null,
   product: LibvirtProduct<Host>,
   signal?: AbortSignal,
+  callMs?: number,
 ): Promise<HypervisorAdapter> {
-  const client = await LibvirtClient.open(connection, secret, product.uri, signal).catch((error: unknown) => {
-    throw asAppError(error, "Connecting to libvirt");
-  });
+  const client = await LibvirtClient.open(connection, secret, product.uri, { signal, callMs }).catch(
+    (error: unknown) => {
+      throw asAppError(error, "Connecting to libvirt");
+    },
+  );
   return LibvirtAdapter.open(client, product, signal);
 }

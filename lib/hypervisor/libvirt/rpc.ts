@@ -28,6 +28,8 @@ export const MAX_STREAM_DATA = 262_120;
 /** Bytes of streams that wait to be taken. */
 const MOST_QUEUED = 32 * 1024 * 1024;
 const CALL_MS = 60_000;
+/** Bytes of ours that a host may leave unread before its pings are no longer answered. */
+const MOST_UNREAD = 64 * 1024;
 const KEEPALIVE_MS = 5_000;
 /** Silence for so long, in spite of pings: the peer is gone. */
 const DEAD_MS = 30_000;
@@ -58,6 +60,7 @@ interface Waiting {
 export class LibvirtRpc {
   readonly #socket: Duplex;
   readonly #name: string;
+  readonly #callMs: number;
   readonly #waiting = new Map<number, Waiting>();
   readonly #streams = new Map<number, OpenStream>();
   readonly #events = new Set<(procedure: number, payload: Buffer) => void>();
@@ -71,9 +74,11 @@ export class LibvirtRpc {
   #held = false;
   #keepalive: NodeJS.Timeout | null = null;
 
-  constructor(socket: Duplex, name: string) {
+  /** `callMs`: how long a call waits for its answer. */
+  constructor(socket: Duplex, name: string, callMs = CALL_MS) {
     this.#socket = socket;
     this.#name = name;
+    this.#callMs = callMs;
     socket.on("data", (chunk: Buffer) => this.#take(chunk));
     socket.on("error", (error: Error) => this.#die(error));
     socket.on("end", () => this.#die(null));
@@ -113,7 +118,7 @@ export class LibvirtRpc {
   async call<T>(
     procedure: number,
     args: XdrWriter | null,
-    read: (reader: XdrReader) => T,
+    read: (reader: XdrReader) => T | Promise<T>,
     signal?: AbortSignal,
   ): Promise<T> {
     return read(await this.#call(this.#nextSerial(), procedure, args, signal));
@@ -134,11 +139,11 @@ export class LibvirtRpc {
           new AppError(
             "unavailable",
             "host.timeout",
-            `${this.#name} did not answer within ${CALL_MS / 1000} seconds.`,
+            `${this.#name} did not answer within ${this.#callMs / 1000} seconds.`,
             { hint: "Look at the host's libvirt." },
           ),
         );
-      }, CALL_MS);
+      }, this.#callMs);
       const onAbort = (): void => {
         done();
         reject(signal?.reason);
@@ -313,7 +318,9 @@ export class LibvirtRpc {
 
   #handle(message: Message): void {
     if (message.program === KEEPALIVE_PROGRAM) {
-      if (message.procedure === 1) this.#send(KEEPALIVE_PROGRAM, 2, MESSAGE, 0, OK, Buffer.alloc(0));
+      // One that pings and reads nothing would have its answers pile up here.
+      if (message.procedure === 1 && this.#socket.writableLength < MOST_UNREAD)
+        this.#send(KEEPALIVE_PROGRAM, 2, MESSAGE, 0, OK, Buffer.alloc(0));
       return;
     }
     if (message.program !== PROGRAM) return;

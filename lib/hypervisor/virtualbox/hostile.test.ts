@@ -43,7 +43,7 @@ describe("the wrapper's warning", () =>
   }));
 describe("settings files", () => growsLinearly({ parse: parseSettings, worst: hostileXml("VirtualBox"), most }));
 
-it("reads names with line breaks and quotes, and none that does not end", () => {
+it("reads names with line breaks and quotes, and none that does not end", async () => {
   const uuid = "11111111-2222-4333-8444-555555555555";
-  expect([...parseVmList(`"a\n"b" {${uuid}}\n"c`)]).toEqual([[uuid, 'a\n"b']]);
+  expect([...(await parseVmList(`"a\n"b" {${uuid}}\n"c`))]).toEqual([[uuid, 'a\n"b']]);
 });

@@ -44,7 +44,7 @@ export class InventoryReader {
   async machine(uuid: string, signal?: AbortSignal): Promise<MachineReading | null> {
     try {
       const text = await this.#vbox.askWhole(["showvminfo", uuid, "--machinereadable"], isWhole, { signal, vm: uuid });
-      const info = parseMachineReadable(text);
+      const info = await parseMachineReadable(text, signal);
       return { info, settings: await this.#settings(info.get("CfgFile"), signal) };
     } catch (error) {
       if (isNotFound(error)) return null;
@@ -76,8 +76,8 @@ export class InventoryReader {
   /** All VMs. One that vanishes while it is read is left out. */
   async vms(host: VirtualBoxHost, look: Look, signal?: AbortSignal): Promise<Vm[]> {
     const [all, online] = await Promise.all([
-      this.#vbox.ask(["list", "vms"], { signal }).then(parseVmList),
-      this.#vbox.ask(["list", "runningvms"], { signal }).then(parseVmList),
+      this.#vbox.ask(["list", "vms"], { signal }).then((text) => parseVmList(text, signal)),
+      this.#vbox.ask(["list", "runningvms"], { signal }).then((text) => parseVmList(text, signal)),
     ]);
     for (const uuid of this.#known.keys()) if (!all.has(uuid)) this.#known.delete(uuid);
     const files = await this.#settingsFiles(all, signal);

@@ -3,6 +3,7 @@
  * keys may stand in quotes; values run over several lines; quotes within are escaped in some fields and versions and
  * not in others; some lines have no `=` at all; descriptions hold whatever a person wrote, other keys included.
  */
+import { Slices } from "#lib/wire/slices.ts";
 import { linesOf } from "./lines.ts";
 
 export type MachineInfo = ReadonlyMap<string, string>;
@@ -38,7 +39,8 @@ function keyOf(line: string): Key | null {
  * line with a quote cannot be told from two values, so nothing after it could be believed. Snapshots come after it;
  * the settings file has them.
  */
-export function parseMachineReadable(text: string): MachineInfo {
+export async function parseMachineReadable(text: string, signal?: AbortSignal): Promise<MachineInfo> {
+  const slices = new Slices();
   const found = new Map<string, string>();
   const lines = linesOf(text);
   let count = 0;
@@ -48,17 +50,19 @@ export function parseMachineReadable(text: string): MachineInfo {
     return done === true || count > MOST_LINES ? null : value;
   };
   for (let line = next(); line !== null; line = next()) {
+    if (slices.over) await slices.rest(signal);
     const key = keyOf(line);
     if (key === null) continue;
     if (!key.quoted && key.name.startsWith("Snapshot")) break;
     let value = line.slice(key.end);
     if (value.startsWith('"')) {
-      const parts = [value.slice(1)];
+      const parts = [value.slice(1, MOST_VALUE)];
       let length = value.length;
       for (let closed = isClosed(value.slice(1)); !closed; ) {
         const more = next();
         if (more === null) break;
-        if (length <= MOST_VALUE) parts.push(more);
+        if (slices.over) await slices.rest(signal);
+        if (length <= MOST_VALUE) parts.push(more.slice(0, MOST_VALUE));
         length += more.length + 1;
         closed = isClosed(more);
       }

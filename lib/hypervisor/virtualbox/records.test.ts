@@ -6,11 +6,11 @@ import { withoutWarning } from "./wrapper-warning.ts";
 
 it("lists VMs whatever their names are", async () => {
   const text = `"Web "1" {x}" {11111111-2222-4333-8444-555555555555}\r\n"<inaccessible>" {21111111-2222-4333-8444-555555555555}\n`;
-  expect([...parseVmList(text)]).toEqual([
+  expect([...(await parseVmList(text))]).toEqual([
     ["11111111-2222-4333-8444-555555555555", `Web "1" {x}`],
     ["21111111-2222-4333-8444-555555555555", "<inaccessible>"],
   ]);
-  expect(parseVmList("").size).toBe(0);
+  expect((await parseVmList("")).size).toBe(0);
 });
 
 it("reads blocks and single fields", async () => {

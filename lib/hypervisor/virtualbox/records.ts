@@ -1,5 +1,6 @@
 /** `VBoxManage list …`: blocks of `Name:   value` lines with an empty line between, and the list of VMs. */
 import { AppError } from "#lib/errors.ts";
+import { Slices } from "#lib/wire/slices.ts";
 import { eachLine } from "./lines.ts";
 
 /** A name that comes twice in a block keeps its first value. */
@@ -54,7 +55,8 @@ export async function parseFields(text: string): Promise<Listed> {
 }
 
 /** `"Name "with" quotes" {uuid}` by UUID; the name comes as it is, unescaped, and may hold line breaks. */
-export function parseVmList(text: string): Map<string, string> {
+export async function parseVmList(text: string, signal?: AbortSignal): Promise<Map<string, string>> {
+  const slices = new Slices();
   const vms = new Map<string, string>();
   const begins = /^"/gm;
   const ends = /" \{([0-9a-f-]{36})\}\r?(?:\n|$)/g;
@@ -64,6 +66,7 @@ export function parseVmList(text: string): Map<string, string> {
     const end = ends.exec(text);
     if (end === null) break;
     vms.set(end[1] ?? "", text.slice(begin.index + 1, end.index));
+    if (slices.over) await slices.rest(signal);
     begins.lastIndex = ends.lastIndex;
   }
   return vms;

@@ -60,7 +60,10 @@ export async function removeVm(vbox: VBoxManage, resource: ResourceRef, signal?:
   const doing = `Removing ${resource.label} from ${machine.name}`;
   let info: MachineInfo;
   try {
-    info = parseMachineReadable(await vbox.ask(["showvminfo", uuid, "--machinereadable"], { signal, vm: uuid }));
+    info = await parseMachineReadable(
+      await vbox.ask(["showvminfo", uuid, "--machinereadable"], { signal, vm: uuid }),
+      signal,
+    );
   } catch (error) {
     if (isNotFound(error)) return;
     throw asAppError(error, doing);

@@ -105,7 +105,7 @@ export class VirtualBoxAdapter implements HypervisorAdapter {
     ]);
     if (reading === null)
       throw new AppError("not-found", "vm.not-found", `There is no VM ${ref} on ${this.#vbox.machine.name}.`);
-    const name = names === null ? null : (parseVmList(names).get(ref) ?? null);
+    const name = names === null ? null : ((await parseVmList(names, signal)).get(ref) ?? null);
     return { vm: this.#reader.vmOf(ref, name, reading, media, this.#host), info: reading.info, media };
   }
 
@@ -183,7 +183,7 @@ export class VirtualBoxAdapter implements HypervisorAdapter {
 
   async createVm(spec: VmSpec, tag: string, signal?: AbortSignal): Promise<Vm> {
     const { machine } = this.#vbox;
-    const names = parseVmList(await told("Listing the VMs", this.#vbox.ask(["list", "vms"], { signal })));
+    const names = await parseVmList(await told("Listing the VMs", this.#vbox.ask(["list", "vms"], { signal })), signal);
     if (names.has(tag)) {
       const done = await this.vm(tag, signal);
       if (done.tag === tag) return done;

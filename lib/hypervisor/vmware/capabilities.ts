@@ -39,10 +39,14 @@ export async function readOffer(client: VimClient, infra: Infrastructure, call: 
       compute.browser === null ? NO_OPTIONS : await readConfigOptions(client, compute.browser, call),
     );
   }
-  return { capabilities: capabilitiesOf(infra, [...options.values()]), options };
+  return { capabilities: await capabilitiesOf(infra, [...options.values()], call.signal), options };
 }
 
-function capabilitiesOf(infra: Infrastructure, offered: readonly ConfigOptions[]): HostCapabilities {
+async function capabilitiesOf(
+  infra: Infrastructure,
+  offered: readonly ConfigOptions[],
+  signal: AbortSignal | undefined,
+): Promise<HostCapabilities> {
   const versions = [...new Map(offered.flatMap((each) => each.versions).map((each) => [each.key, each])).values()].sort(
     (a, b) => versionNumber(b.key) - versionNumber(a.key),
   );
@@ -56,7 +60,7 @@ function capabilitiesOf(infra: Infrastructure, offered: readonly ConfigOptions[]
   return {
     diskFormats: ["vmdk"],
     formatOptions: { vmdk: { subformat: "streamOptimized" } },
-    placements: placements(infra, versions),
+    placements: await placements(infra, versions, signal),
     buses: ["pvscsi", "sas", "scsi", "sata", ...nvme, "ide"],
     nics: ["vmxnet3", "e1000e", "e1000"],
     firmware: [
@@ -81,7 +85,7 @@ function capabilitiesOf(infra: Infrastructure, offered: readonly ConfigOptions[]
       // A VM cannot have more CPUs than the largest host has threads.
       maxCpus: Math.min(
         cpus.length === 0 ? most.cpus : Math.max(...cpus),
-        Math.max(0, ...usable.map((host) => host.threads)) || most.cpus,
+        usable.reduce((threads, host) => Math.max(threads, host.threads), 0) || most.cpus,
       ),
       maxMemory: memory.length === 0 ? most.memory : Math.max(...memory),
       minMemory: MIN_MEMORY,

@@ -8,7 +8,8 @@ import { VimClient } from "./vim-client.ts";
 import { asAppError } from "./vim-fault.ts";
 import { VsphereAdapter } from "./vsphere-adapter.ts";
 
-export const vmwareDriver: HypervisorDriver<VsphereConnection, HostSecret> = {
+/** `callMs`: milliseconds that an answer may take. */
+export const makeVmwareDriver = (callMs?: number): HypervisorDriver<VsphereConnection, HostSecret> => ({
   id: "vmware",
   async open(connection, secret, signal) {
     const where = `${connection.host}:${connection.port}`;
@@ -23,7 +24,7 @@ export const vmwareDriver: HypervisorDriver<VsphereConnection, HostSecret> = {
       );
     }
     const signIn = { user: connection.user, password: secret.password };
-    const client = await VimClient.open(connection, signIn, signal).catch((error: unknown) => {
+    const client = await VimClient.open(connection, signIn, { signal, callMs }).catch((error: unknown) => {
       throw asAppError(error, `Signing in to ${where}`);
     });
     try {
@@ -37,4 +38,6 @@ export const vmwareDriver: HypervisorDriver<VsphereConnection, HostSecret> = {
     const fingerprint = await readCertificate(connection.host, connection.port, signal);
     return { kind: "tls-certificate", fingerprint };
   },
-};
+});
+
+export const vmwareDriver = makeVmwareDriver();

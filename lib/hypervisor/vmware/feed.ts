@@ -6,7 +6,7 @@ import { all, at, textAt, type Element } from "#lib/wire/soap/element.ts";
 import { xml } from "#lib/wire/soap/xml-text.ts";
 import { structureOf } from "./infrastructure.ts";
 import { VM_PATHS } from "./map-vm.ts";
-import { viewSpec, type ObjectValues } from "./properties.ts";
+import { endless, viewSpec, type ObjectValues } from "./properties.ts";
 import { ref, refOf, type Ref } from "./ref.ts";
 import type { VimClient } from "./vim-client.ts";
 import { createView } from "./view.ts";
@@ -16,6 +16,9 @@ const WAIT_SECONDS = 30;
 const ANSWER_MS = (WAIT_SECONDS + 60) * 1000;
 /** A page of the first answer: about five megabytes of XML. */
 const PAGE = 500;
+/** Of one answer: more pages, and more things, than any vCenter has. */
+const MOST_PAGES = 10_000;
+const MOST_UPDATES = 500_000;
 
 export interface Update extends ObjectValues {
   readonly kind: "enter" | "modify" | "leave";
@@ -59,7 +62,8 @@ export class Feed implements AsyncDisposable {
    * one; ends without any after half a minute. Throws VimFault when the collector or its session is gone.
    */
   async *next(signal: AbortSignal): AsyncGenerator<Update> {
-    for (;;) {
+    let updates = 0;
+    for (let pages = 0; pages < MOST_PAGES; pages += 1) {
       const args = xml`<version>${this.#version}</version><options><maxWaitSeconds>${WAIT_SECONDS}</maxWaitSeconds><maxObjectUpdates>${PAGE}</maxObjectUpdates></options>`;
       const stream = this.#client.stream("WaitForUpdatesEx", this.#collector, args, ["objectSet"], {
         signal,
@@ -72,6 +76,8 @@ export class Feed implements AsyncDisposable {
           rest = next.value;
           break;
         }
+        updates += 1;
+        if (updates > MOST_UPDATES) throw endless(this.#client.name);
         yield update(next.value);
       }
       const set = at(rest, "returnval");
@@ -79,6 +85,7 @@ export class Feed implements AsyncDisposable {
       this.#version = textAt(set, "version") ?? this.#version;
       if (textAt(set, "truncated") !== "true") return;
     }
+    throw endless(this.#client.name);
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

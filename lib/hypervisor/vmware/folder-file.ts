@@ -1,6 +1,7 @@
 /** A file in a datastore by plain HTTPS, any part of it. Source: "vSphere Datastore Browser", `/folder`. */
 import type { ByteSource } from "#lib/disk/io.ts";
 import { AppError } from "#lib/errors.ts";
+import { BytePieces } from "#lib/wire/byte-pieces.ts";
 import { parsePath } from "./disk-files.ts";
 import type { VimClient } from "./vim-client.ts";
 
@@ -34,20 +35,18 @@ export async function openFolderFile(
       timeout: CALL_MS,
       signal,
     });
-    const parts: Uint8Array[] = [];
-    let length = 0;
+    const parts = new BytePieces();
     for await (const chunk of response.body) {
-      parts.push(chunk);
-      length += chunk.length;
-      if (length > WINDOW) break;
+      parts.add(chunk);
+      if (parts.length > WINDOW) break;
     }
-    if (response.status !== 206 || length !== to - from + 1)
+    if (response.status !== 206 || parts.length !== to - from + 1)
       throw new AppError(
         "unavailable",
         "host.protocol",
         `${client.name} answered with HTTP status ${response.status} for a part of ${file}.`,
       );
-    return Buffer.concat(parts);
+    return parts.bytes();
   };
   const window = (index: number): Promise<Buffer> => {
     const known = windows.get(index);

@@ -1,5 +1,6 @@
 /** Everything but VMs: data centres, folders, clusters, hosts, pools, datastores, networks, and how they hang together. */
 import { AppError } from "#lib/errors.ts";
+import { inSlices } from "#lib/wire/slices.ts";
 import { at, all, flagAt, numberAt, textAt, type Element } from "#lib/wire/soap/element.ts";
 import { shownName } from "./name.ts";
 import { retrieveBy, viewSpec, type ObjectValues, type TypePaths } from "./properties.ts";
@@ -45,6 +46,8 @@ const STRUCTURE_TYPES = [
   "DistributedVirtualSwitch",
   "VmwareDistributedVirtualSwitch",
 ] as const;
+
+const NETWORKS: ReadonlySet<string> = new Set(["Network", "DistributedVirtualPortgroup", "OpaqueNetwork"]);
 
 /** vCenter's own limits add up to some ten thousand hosts, clusters, datastores and networks. */
 const MOST_OBJECTS = 100_000;
@@ -137,39 +140,42 @@ export async function readInfrastructure(client: VimClient, options: CallOptions
           `${client.name} tells of more than ${MOST_OBJECTS} objects.`,
         );
     }
-    return arrange(found, client.isVcenter);
+    return arrange(found, client.isVcenter, options.signal);
   });
 }
 
-function arrange(objects: readonly ObjectValues[], isVcenter: boolean): Infrastructure {
-  const of = (type: string) => objects.filter((object) => object.ref.type === type);
-  const byId = <T extends Entity>(items: readonly T[]): ReadonlyMap<string, T> =>
-    new Map(items.map((item) => [item.ref.id, item]));
-  const switches = new Map(
-    objects
-      .filter((object) => object.ref.type.endsWith("DistributedVirtualSwitch"))
-      .map((object) => [object.ref.id, { name: entity(object).name, uuid: object.values.get("uuid")?.text ?? "" }]),
-  );
-  const networks = objects.filter((object) =>
-    ["Network", "DistributedVirtualPortgroup", "OpaqueNetwork"].includes(object.ref.type),
-  );
-  return {
-    isVcenter,
-    datacenters: byId(
-      of("Datacenter").map((object) => ({ ...entity(object), vmFolder: refOf(object.values.get("vmFolder")) })),
-    ),
-    folders: byId(of("Folder").map(entity)),
-    computes: byId([...of("ComputeResource"), ...of("ClusterComputeResource")].map(compute)),
-    hosts: byId(of("HostSystem").map(host)),
-    pools: byId(
-      [...of("ResourcePool"), ...of("VirtualApp")].map((object) => ({
-        ...entity(object),
-        owner: object.values.get("owner")?.text ?? null,
-      })),
-    ),
-    datastores: byId(of("Datastore").map(datastore)),
-    networks: byId(networks.map((object) => network(object, switches))),
-  };
+/** How they hang together, one by one. */
+export async function arrange(
+  objects: readonly ObjectValues[],
+  isVcenter: boolean,
+  signal?: AbortSignal,
+): Promise<Infrastructure> {
+  const datacenters = new Map<string, Entity & { readonly vmFolder: Ref | null }>();
+  const folders = new Map<string, Entity>();
+  const computes = new Map<string, Compute>();
+  const hosts = new Map<string, EsxHost>();
+  const pools = new Map<string, Pool>();
+  const datastores = new Map<string, Datastore>();
+  const networks = new Map<string, VimNetwork>();
+  const switches = new Map<string, { readonly name: string; readonly uuid: string }>();
+  const portGroups: ObjectValues[] = [];
+  for await (const object of inSlices(objects, signal)) {
+    const { type, id } = object.ref;
+    if (type.endsWith("DistributedVirtualSwitch"))
+      switches.set(id, { name: entity(object).name, uuid: object.values.get("uuid")?.text ?? "" });
+    else if (type === "Datacenter")
+      datacenters.set(id, { ...entity(object), vmFolder: refOf(object.values.get("vmFolder")) });
+    else if (type === "Folder") folders.set(id, entity(object));
+    else if (type === "ComputeResource" || type === "ClusterComputeResource") computes.set(id, compute(object));
+    else if (type === "HostSystem") hosts.set(id, host(object));
+    else if (type === "ResourcePool" || type === "VirtualApp")
+      pools.set(id, { ...entity(object), owner: object.values.get("owner")?.text ?? null });
+    else if (type === "Datastore") datastores.set(id, datastore(object));
+    else if (NETWORKS.has(type)) portGroups.push(object);
+  }
+  // Their switches may come after them.
+  for await (const object of inSlices(portGroups, signal)) networks.set(object.ref.id, network(object, switches));
+  return { isVcenter, datacenters, folders, computes, hosts, pools, datastores, networks };
 }
 
 function entity({ ref, values }: ObjectValues): Entity {

@@ -1,10 +1,12 @@
 /** Hosts, datastores and networks as the product shows them. */
 import type { HostFacts, InventoryItem, Network, StoragePool } from "#lib/domain/inventory.ts";
+import { inSlices } from "#lib/wire/slices.ts";
+import { sortByText } from "#lib/wire/sort-in-slices.ts";
 import { datacenterOf, type Datastore, type Infrastructure, type VimNetwork } from "./infrastructure.ts";
 import type { VimClient } from "./vim-client.ts";
 
 /** The vCenter as one host: what all its ESXi hosts have together. */
-export function hostFacts(client: VimClient, infra: Infrastructure): HostFacts {
+function hostFacts(client: VimClient, infra: Infrastructure): HostFacts {
   const { about } = client;
   const hosts = [...infra.hosts.values()];
   const sum = (figure: (host: (typeof hosts)[number]) => number) =>
@@ -49,51 +51,55 @@ export function whyNotWritable(infra: Infrastructure, store: Datastore): string 
   return null;
 }
 
-export function storagePools(infra: Infrastructure): StoragePool[] {
+async function storagePools(infra: Infrastructure, signal: AbortSignal | undefined): Promise<StoragePool[]> {
   const stores = [...infra.datastores.values()];
   const label = labels(infra, stores);
-  return stores
-    .map((store): StoragePool => {
-      const why = whyNotWritable(infra, store);
-      return {
-        kind: "pool",
-        ref: store.ref.id,
-        name: label(store),
-        type: store.type.toLowerCase(),
-        capacity: store.capacity,
-        free: store.free,
-        path: `[${store.name}]`,
-        active: store.accessible,
-        writable: why === null,
-        whyNotWritable: why,
-      };
-    })
-    .sort((a, b) => a.name.localeCompare(b.name));
+  const pools: StoragePool[] = [];
+  for await (const store of inSlices(stores, signal)) {
+    const why = whyNotWritable(infra, store);
+    pools.push({
+      kind: "pool",
+      ref: store.ref.id,
+      name: label(store),
+      type: store.type.toLowerCase(),
+      capacity: store.capacity,
+      free: store.free,
+      path: `[${store.name}]`,
+      active: store.accessible,
+      writable: why === null,
+      whyNotWritable: why,
+    });
+  }
+  return sortByText(pools, ({ name }) => name, signal);
 }
 
 /** Those that a VM can be put on: no uplinks. */
-export function networks(infra: Infrastructure): Network[] {
+async function networks(infra: Infrastructure, signal: AbortSignal | undefined): Promise<Network[]> {
   const usable = [...infra.networks.values()].filter((network: VimNetwork) => !network.isUplink);
   const label = labels(infra, usable);
-  return usable
-    .map(
-      (network): Network => ({
-        kind: "network",
-        ref: network.ref.id,
-        name: label(network),
-        type:
-          network.distributed === null
-            ? network.ref.type === "OpaqueNetwork"
-              ? "opaque"
-              : "portgroup"
-            : "distributed portgroup",
-        active: network.accessible,
-        bridge: network.distributed?.switchName ?? null,
-      }),
-    )
-    .sort((a, b) => a.name.localeCompare(b.name));
+  const found: Network[] = [];
+  for await (const network of inSlices(usable, signal)) {
+    found.push({
+      kind: "network",
+      ref: network.ref.id,
+      name: label(network),
+      type:
+        network.distributed === null
+          ? network.ref.type === "OpaqueNetwork"
+            ? "opaque"
+            : "portgroup"
+          : "distributed portgroup",
+      active: network.accessible,
+      bridge: network.distributed?.switchName ?? null,
+    });
+  }
+  return sortByText(found, ({ name }) => name, signal);
 }
 
-export function structureItems(client: VimClient, infra: Infrastructure): InventoryItem[] {
-  return [hostFacts(client, infra), ...storagePools(infra), ...networks(infra)];
+export async function structureItems(
+  client: VimClient,
+  infra: Infrastructure,
+  signal?: AbortSignal,
+): Promise<InventoryItem[]> {
+  return [hostFacts(client, infra), ...(await storagePools(infra, signal)), ...(await networks(infra, signal))];
 }

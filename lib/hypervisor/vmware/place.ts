@@ -1,6 +1,8 @@
 /** Where on a vCenter a new VM goes: folder, resource pool, host. Chosen by the person, else by what sees the datastore. */
 import type { Placement } from "#lib/domain/capabilities.ts";
 import { AppError } from "#lib/errors.ts";
+import { inSlices } from "#lib/wire/slices.ts";
+import { sortByText } from "#lib/wire/sort-in-slices.ts";
 import {
   datacenterOf,
   folderPath,
@@ -88,13 +90,17 @@ function folderOf(infra: Infrastructure, center: string, root: Ref, wanted: stri
 }
 
 /** The choices of the deploy card. A choice without an alternative is none. */
-export function placements(infra: Infrastructure, versions: readonly { key: string; label: string }[]): Placement[] {
-  const choice = (
+export async function placements(
+  infra: Infrastructure,
+  versions: readonly { key: string; label: string }[],
+  signal?: AbortSignal,
+): Promise<Placement[]> {
+  const choice = async (
     id: string,
     label: string,
     automatic: string,
     options: { ref: string; label: string }[],
-  ): Placement[] =>
+  ): Promise<Placement[]> =>
     options.length === 0
       ? []
       : [
@@ -104,14 +110,15 @@ export function placements(infra: Infrastructure, versions: readonly { key: stri
             defaultRef: AUTOMATIC,
             options: [
               { ref: AUTOMATIC, label: automatic },
-              ...options.sort((a, b) => a.label.localeCompare(b.label)).slice(0, MOST_OPTIONS),
+              ...(await sortByText(options, (option) => option.label, signal)).slice(0, MOST_OPTIONS),
             ],
           },
         ];
   const roots = new Set([...infra.datacenters.values()].map((center) => center.vmFolder?.id));
-  const folders = [...infra.folders.values()].filter(
-    (folder) => isBelow(infra, folder.ref.id, roots) && !roots.has(folder.ref.id),
-  );
+  const folders: { ref: string; label: string }[] = [];
+  for await (const { ref, name } of inSlices(infra.folders.values(), signal))
+    if (isBelow(infra, ref.id, roots) && !roots.has(ref.id))
+      folders.push({ ref: ref.id, label: folderPath(infra, ref.id) ?? name });
   const owners = new Set([...infra.computes.values()].map((compute) => compute.rootPool?.id));
   const pools = [...infra.pools.values()].filter((pool) => !owners.has(pool.ref.id));
   const clusters = [...infra.computes.values()].filter(
@@ -119,26 +126,21 @@ export function placements(infra: Infrastructure, versions: readonly { key: stri
   );
   const hosts = infra.hosts.size > 1 ? [...infra.hosts.values()] : [];
   return [
-    ...choice(
-      "folder",
-      "Folder",
-      "The data centre's own",
-      folders.map((folder) => ({ ref: folder.ref.id, label: folderPath(infra, folder.ref.id) ?? folder.name })),
-    ),
-    ...choice("resource-pool", "Resource pool", "Of the host that is chosen", [
+    ...(await choice("folder", "Folder", "The data centre's own", folders)),
+    ...(await choice("resource-pool", "Resource pool", "Of the host that is chosen", [
       ...clusters.map((compute) => ({ ref: compute.rootPool?.id ?? "", label: compute.name })),
       ...pools.map((pool) => ({
         ref: pool.ref.id,
         label: `${infra.computes.get(pool.owner ?? "")?.name ?? ""} / ${pool.name}`,
       })),
-    ]),
-    ...choice(
+    ])),
+    ...(await choice(
       "host",
       "Host",
       "The cluster's choice, or the one with most free memory",
       hosts.map((host) => ({ ref: host.ref.id, label: host.name })),
-    ),
-    ...choice(
+    )),
+    ...(await choice(
       "hardware-version",
       "Hardware version",
       "The host's default",
@@ -148,7 +150,7 @@ export function placements(infra: Infrastructure, versions: readonly { key: stri
             ref: key,
             label: label === "" || label === key ? key : `${label} (${key})`,
           })),
-    ),
+    )),
   ];
 }
 

@@ -1,4 +1,5 @@
 /** What the PropertyCollector tells of objects. Source: "vSphere Web Services API", PropertyCollector. */
+import { AppError } from "#lib/errors.ts";
 import { all, at, textAt, type Element } from "#lib/wire/soap/element.ts";
 import { xml, type XmlText } from "#lib/wire/soap/xml-text.ts";
 import { ref, refOf, refXml, type Ref } from "./ref.ts";
@@ -58,11 +59,21 @@ async function* page(
   }
 }
 
+/** A host puts a hundred objects and more on one. */
+const MOST_PAGES = 10_000;
+
+export function endless(name: string): AppError {
+  return new AppError("unavailable", "host.protocol", `The list of objects that ${name} tells does not end.`, {
+    hint: "Look at the host's own log.",
+  });
+}
+
 async function* pages(client: VimClient, specs: XmlText, options: CallOptions): AsyncGenerator<ObjectValues> {
   let rest = yield* page(client, "RetrievePropertiesEx", xml`${specs}<options/>`, options);
-  for (;;) {
+  for (let count = 1; ; count += 1) {
     const token = textAt(rest, "returnval", "token");
     if (token === null) return;
+    if (count > MOST_PAGES) throw endless(client.name);
     rest = yield* page(client, "ContinueRetrievePropertiesEx", xml`<token>${token}</token>`, options);
   }
 }

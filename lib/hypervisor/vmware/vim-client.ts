@@ -27,6 +27,8 @@ export interface SignIn {
 }
 
 const CALL_MS = 60_000;
+/** Of one object, which is looked at in one go. The largest VMs and hosts have some ten thousand elements. */
+const OBJECT_LIMITS = { elements: 100_000, characters: 16 * 1024 ** 2 };
 const OLDEST_API = "6.5";
 /** So that the other connections, which were closed with this one, are known to be so. */
 const STALE_MS = 100;
@@ -55,8 +57,11 @@ export class VimClient implements AsyncDisposable {
   #generation = 0;
   #renewal: Promise<void> | null = null;
 
-  private constructor(connection: VsphereConnection, signIn: SignIn) {
+  readonly #callMs: number;
+
+  private constructor(connection: VsphereConnection, signIn: SignIn, callMs: number) {
     this.connection = connection;
+    this.#callMs = callMs;
     this.#signIn = signIn;
     this.peer = new HttpsPeer({
       host: connection.host,
@@ -68,8 +73,16 @@ export class VimClient implements AsyncDisposable {
     });
   }
 
-  static async open(connection: VsphereConnection, signIn: SignIn, signal?: AbortSignal): Promise<VimClient> {
-    const client = new VimClient(connection, signIn);
+  /** `callMs`: how long the answer to a call may take that has no time of its own. */
+  static async open(
+    connection: VsphereConnection,
+    signIn: SignIn,
+    {
+      signal,
+      callMs = CALL_MS,
+    }: { readonly signal?: AbortSignal | undefined; readonly callMs?: number | undefined } = {},
+  ): Promise<VimClient> {
+    const client = new VimClient(connection, signIn, callMs);
     try {
       client.#api = await client.#negotiate(signal);
       client.#content =
@@ -182,7 +195,7 @@ export class VimClient implements AsyncDisposable {
     const response = await this.peer.request({
       method: "GET",
       path: "/sdk/vimServiceVersions.xml",
-      timeout: CALL_MS,
+      timeout: this.#callMs,
       signal,
     });
     const text = await response.text(65_536);
@@ -240,7 +253,7 @@ export class VimClient implements AsyncDisposable {
           ...this.cookie,
         },
         body: text,
-        timeout: options.timeout ?? CALL_MS,
+        timeout: options.timeout ?? this.#callMs,
         signal: options.signal,
       });
     // Kept connections may have been closed by the other side: what can be repeated is asked again over a new one.
@@ -269,7 +282,7 @@ export class VimClient implements AsyncDisposable {
         { details: { status: response.status } },
       );
     }
-    const reader = new XmlReader(wanted);
+    const reader = new XmlReader(wanted, wanted.length === 0 ? {} : OBJECT_LIMITS);
     const decoder = new TextDecoder();
     const slices = new Slices();
     for await (const chunk of response.body)

@@ -1,5 +1,8 @@
 /** The host's changes as the product's, from a feed; a feed that is lost is opened anew and everything is told again. */
+import { createHash } from "node:crypto";
 import type { InventoryChange, InventoryItem, InventoryKind } from "#lib/domain/inventory.ts";
+import { inSlices } from "#lib/wire/slices.ts";
+import { sortInSlices } from "#lib/wire/sort-in-slices.ts";
 import { Feed } from "./feed.ts";
 import { readInfrastructure, type Infrastructure } from "./infrastructure.ts";
 import { structureItems } from "./items.ts";
@@ -33,7 +36,7 @@ export async function* readInventory(
   let kept = false;
   try {
     const infra = await readInfrastructure(client, { signal });
-    yield* structureItems(client, infra);
+    yield* await structureItems(client, infra, signal);
     const vms = new Set<string>();
     for await (const update of feed.next(signal)) {
       if (update.ref.type !== "VirtualMachine" || update.kind === "leave") continue;
@@ -70,10 +73,10 @@ export async function* watchInventory(
           }
           current = seen.begun;
           if (current === null) return;
-          yield* watch.structure(items);
+          yield* watch.structure(items, signal);
           yield* watch.vanished(current.vms);
         }
-        yield* watch.begin(current);
+        yield* watch.begin(current, signal);
         for (;;) {
           yield* watch.round(current, signal);
           losses = 0;
@@ -104,21 +107,21 @@ class Watch {
     this.#client = client;
   }
 
-  *begin({ infra, vms }: Begun): Generator<InventoryChange> {
+  async *begin({ infra, vms }: Begun, signal: AbortSignal): AsyncGenerator<InventoryChange> {
     this.#vms = vms;
     this.#infra = infra;
-    this.#names = namesOf(infra);
+    this.#names = await namesOf(infra, signal);
     this.#readAt = Date.now();
-    yield* this.structure(structureItems(this.#client, infra));
+    yield* this.structure(await structureItems(this.#client, infra, signal), signal);
   }
 
   *vanished(now: ReadonlySet<string>): Generator<InventoryChange> {
     for (const ref of this.#vms) if (!now.has(ref)) yield { type: "gone", kind: "vm", ref };
   }
 
-  *structure(items: readonly InventoryItem[]): Generator<InventoryChange> {
+  async *structure(items: readonly InventoryItem[], signal: AbortSignal): AsyncGenerator<InventoryChange> {
     const seen = new Set<string>();
-    for (const item of items) {
+    for await (const item of inSlices(items, signal)) {
       const key = `${item.kind}\n${item.ref}`;
       seen.add(key);
       const text = JSON.stringify(item);
@@ -150,8 +153,8 @@ class Watch {
       const infra = await readInfrastructure(this.#client, { signal });
       this.#infra = infra;
       this.#readAt = Date.now();
-      yield* this.structure(structureItems(this.#client, infra));
-      const names = namesOf(infra);
+      yield* this.structure(await structureItems(this.#client, infra, signal), signal);
+      const names = await namesOf(infra, signal);
       // Folders, clusters and hosts stand in the VMs' rows by their names.
       if (names !== this.#names) for (const id of this.#vms) changed.set(id, { type: "VirtualMachine", id });
       this.#names = names;
@@ -182,10 +185,14 @@ class Watch {
   }
 }
 
-/** What of the structure shows in VMs. */
-function namesOf(infra: Infrastructure): string {
+/** A digest of what of the structure shows in VMs, in whichever order the host tells it. */
+async function namesOf(infra: Infrastructure, signal: AbortSignal): Promise<string> {
   const parts: string[] = [];
   for (const kind of [infra.datacenters, infra.folders, infra.computes, infra.hosts, infra.networks])
-    for (const { ref, name, parent } of kind.values()) parts.push(`${ref.id}\t${name}\t${parent ?? ""}`);
-  return parts.sort().join("\n");
+    for await (const { ref, name, parent } of inSlices(kind.values(), signal))
+      parts.push(`${ref.id}\t${name}\t${parent ?? ""}\n`);
+  const hash = createHash("sha256");
+  const sorted = await sortInSlices(parts, (a, b) => (a < b ? -1 : a > b ? 1 : 0), signal);
+  for await (const part of inSlices(sorted, signal)) hash.update(part);
+  return hash.digest("hex");
 }

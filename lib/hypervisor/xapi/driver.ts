@@ -7,12 +7,12 @@ import { XapiAdapter } from "./xapi-adapter.ts";
 
 const STALL_MS = 120_000;
 
-/** `stallMs`: how long a task or a transfer may stand still. */
-export function makeXapiDriver(stallMs: number): HypervisorDriver<XapiConnection, HostSecret> {
+/** `stallMs`: how long a task or a transfer may stand still; `callMs`: how long an answer may take. */
+export function makeXapiDriver(stallMs: number, callMs?: number): HypervisorDriver<XapiConnection, HostSecret> {
   return {
     id: "xapi",
     async open(connection, secret, signal) {
-      const session = await XapiSession.open(connection, secret, signal);
+      const session = await XapiSession.open(connection, secret, { signal, callMs });
       try {
         return await XapiAdapter.open(session, stallMs, signal);
       } catch (error) {

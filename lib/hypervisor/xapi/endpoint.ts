@@ -3,6 +3,7 @@ import { request as httpRequest, type ClientRequest, type IncomingMessage } from
 import { z } from "zod";
 import { AppError } from "#lib/errors.ts";
 import { HttpsPeer, type HttpsResponse } from "#lib/wire/https/https-peer.ts";
+import { countInterim } from "#lib/wire/https/interim.ts";
 import { readJson } from "#lib/wire/json/read-json.ts";
 import { openTls } from "#lib/wire/tls/open-tls.ts";
 import { XapiFailure } from "./xapi-error.ts";
@@ -99,6 +100,10 @@ export class Endpoint {
         signal.removeEventListener("abort", abort);
         socket.destroy();
       });
+      request.on(
+        "information",
+        countInterim(this.name, (error) => request.destroy(error)),
+      );
       request.once("response", (response) => {
         // From here on the transfer has no length in time.
         signal.removeEventListener("abort", abort);

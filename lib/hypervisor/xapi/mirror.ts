@@ -21,6 +21,8 @@ const ANSWER_MS = 60_000;
 
 /** What is looked through as a whole. Pools have 64 members and some thousands of VMs, templates and snapshots at most. */
 const MOST: Partial<Record<RecordClass, number>> = { pool: 16, host: 1024, SR: 16_384, network: 16_384, VM: 131_072 };
+/** Of the other classes. */
+const MOST_OTHERS = 524_288;
 
 export interface Changed {
   readonly name: RecordClass;
@@ -108,11 +110,12 @@ export class Mirror {
       const record = event.operation === "del" ? null : parseRecord(name, event.snapshot);
       if (record === null) table.delete(event.ref);
       else table.set(event.ref, record);
-      if (table.size > (MOST[name] ?? Number.POSITIVE_INFINITY))
+      const most = MOST[name] ?? MOST_OTHERS;
+      if (table.size > most)
         throw new AppError(
           "unavailable",
           "host.protocol",
-          `${this.#session.name} tells of more than ${MOST[name]} records of the class ${name}.`,
+          `${this.#session.name} tells of more than ${most} records of the class ${name}.`,
         );
     }
     // Whoever looked while this waited saw what was half-way.

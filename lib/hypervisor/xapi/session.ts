@@ -32,18 +32,29 @@ export class XapiSession implements AsyncDisposable {
   /** Counts the logins: whoever follows events starts anew with another session. */
   #entered = 0;
 
-  private constructor(connection: XapiConnection, password: string, endpoint: Endpoint) {
+  readonly #callMs: number;
+
+  private constructor(connection: XapiConnection, password: string, endpoint: Endpoint, callMs: number) {
     this.#connection = connection;
+    this.#callMs = callMs;
     this.#password = password;
     this.#endpoint = endpoint;
   }
 
   /** Throws `host.auth-failed`, `host.key-changed`, `host.identity-unconfirmed`, `host.unreachable`, `host.timeout`. */
-  static async open(connection: XapiConnection, secret: HostSecret | null, signal?: AbortSignal): Promise<XapiSession> {
+  static async open(
+    connection: XapiConnection,
+    secret: HostSecret | null,
+    {
+      signal,
+      callMs = CALL_MS,
+    }: { readonly signal?: AbortSignal | undefined; readonly callMs?: number | undefined } = {},
+  ): Promise<XapiSession> {
     const session = new XapiSession(
       connection,
       secret?.password ?? "",
       new Endpoint(memberAt(connection, connection.host)),
+      callMs,
     );
     try {
       await session.#enter(signal);
@@ -83,7 +94,7 @@ export class XapiSession implements AsyncDisposable {
         const id = await this.#endpoint.call(
           "session.login_with_password",
           [this.#connection.user, this.#password, "1.0", "supravisor"],
-          CALL_MS,
+          this.#callMs,
           signal,
         );
         this.#id = this.#checked("session.login_with_password", z.string(), id);
@@ -122,12 +133,12 @@ export class XapiSession implements AsyncDisposable {
   /** The members vouch for one another over this connection, so that a redirect or a new master is no unknown peer. */
   async #learnMembers(signal: AbortSignal | undefined): Promise<void> {
     const method = "host.get_all_records";
-    const hosts = this.#checked(method, Hosts, await this.#endpoint.call(method, [this.#id], CALL_MS, signal));
+    const hosts = this.#checked(method, Hosts, await this.#endpoint.call(method, [this.#id], this.#callMs, signal));
     this.#known.clear();
     await Promise.all(
       Object.entries(hosts).map(async ([ref, { address }]) => {
         const pem = await this.#endpoint
-          .call("host.get_server_certificate", [this.#id, ref], CALL_MS, signal)
+          .call("host.get_server_certificate", [this.#id, ref], this.#callMs, signal)
           .catch((error: unknown) => {
             if (error instanceof AppError) throw error;
             // A member that is down cannot show its certificate.
@@ -144,7 +155,7 @@ export class XapiSession implements AsyncDisposable {
     params: readonly unknown[],
     result: z.ZodType<T>,
     signal?: AbortSignal,
-    ms = CALL_MS,
+    ms = this.#callMs,
   ): Promise<T> {
     for (let attempt = 0; ; attempt += 1) {
       const id = this.#id;

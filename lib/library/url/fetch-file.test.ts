@@ -101,6 +101,18 @@ describe("fetchFile", () => {
     await expect(get(url)).rejects.toMatchObject({ code: "import.interrupted", kind: "unavailable" });
   });
 
+  it("gives up on a server that sends nothing but interim answers", async () => {
+    const url = await serve((_request, response) => {
+      const { socket } = response;
+      const more = (): void => {
+        while (socket?.destroyed === false && socket.write("HTTP/1.1 103 Early Hints\r\n\r\n".repeat(100)));
+      };
+      socket?.on("drain", more);
+      more();
+    });
+    await expect(get(url)).rejects.toMatchObject({ code: "import.interrupted", kind: "unavailable" });
+  });
+
   it("tries a busy server again and takes a plain no for an answer", async () => {
     let calls = 0;
     const busy = await serve((_request, response) =>

@@ -2,6 +2,7 @@
 import type { Readable } from "node:stream";
 import { request } from "undici";
 import { AppError } from "#lib/errors.ts";
+import { countInterim } from "#lib/wire/https/interim.ts";
 import { requireFetchable } from "./fetchable.ts";
 import type { GuardedAgent } from "./guarded-agent.ts";
 
@@ -35,10 +36,12 @@ export async function openUrl(
   let at = url;
   for (let hop = 0; hop <= MOST_HOPS; hop++) {
     requireFetchable(at, guard.rule);
+    const stop = new AbortController();
     const response = await request(at, {
       method: "GET",
       dispatcher: guard.agent,
-      signal,
+      signal: AbortSignal.any([signal, stop.signal]),
+      onInfo: countInterim(hostOf(at), (error) => stop.abort(error)),
       headers: {
         "user-agent": "Supravisor",
         // Stored bytes, not a packed form of them: the checksum is of the file.

@@ -2,7 +2,10 @@
 import { Pool } from "undici";
 import { AppError } from "#lib/errors.ts";
 import { openTls, type TlsTarget } from "#lib/wire/tls/open-tls.ts";
+import { BytePieces } from "../byte-pieces.ts";
+import { paced } from "../paced.ts";
 import { authorityOf } from "./authority.ts";
+import { countInterim } from "./interim.ts";
 import { HttpsUpload, type UploadRequest } from "./https-upload.ts";
 
 export interface HttpsRequest {
@@ -11,7 +14,10 @@ export interface HttpsRequest {
   readonly path: string;
   readonly headers?: Readonly<Record<string, string>>;
   readonly body?: string;
-  /** Milliseconds until the headers of the answer, and between two pieces of its body; 0: the signal alone ends it. */
+  /**
+   * Milliseconds until the headers of the answer, between two pieces of its body, and of all waiting for a body that hardly
+   * comes (`paced`); 0: the signal alone ends it.
+   */
   readonly timeout: number;
   readonly signal?: AbortSignal | undefined;
 }
@@ -50,6 +56,7 @@ export class HttpsPeer implements AsyncDisposable {
   /** Throws what openTls throws, `host.unreachable`, `host.timeout`. The caller looks at the status. */
   async request(request: HttpsRequest): Promise<HttpsResponse> {
     const { signal } = request;
+    const stop = new AbortController();
     try {
       const response = await this.#pool.request({
         method: request.method,
@@ -58,10 +65,12 @@ export class HttpsPeer implements AsyncDisposable {
         body: request.body ?? null,
         headersTimeout: request.timeout,
         bodyTimeout: request.timeout,
-        signal: signal ?? null,
+        signal: signal === undefined ? stop.signal : AbortSignal.any([signal, stop.signal]),
+        onInfo: countInterim(this.name, (error) => stop.abort(error)),
       });
       const cookies = response.headers["set-cookie"];
       const told = (error: unknown) => this.#told(error, signal);
+      const body = paced(response.body as AsyncIterable<Uint8Array>, { name: this.name, ms: request.timeout });
       return {
         status: response.statusCode,
         header: (name) => {
@@ -72,7 +81,7 @@ export class HttpsPeer implements AsyncDisposable {
         body: {
           async *[Symbol.asyncIterator]() {
             try {
-              for await (const chunk of response.body) yield chunk as Uint8Array;
+              yield* body;
             } catch (error) {
               throw told(error);
             }
@@ -80,14 +89,12 @@ export class HttpsPeer implements AsyncDisposable {
         },
         text: async (limit) => {
           try {
-            const parts: Uint8Array[] = [];
-            let length = 0;
-            for await (const chunk of response.body) {
-              parts.push(chunk as Uint8Array);
-              length += (chunk as Uint8Array).length;
-              if (length >= limit) break;
+            const parts = new BytePieces();
+            for await (const chunk of body) {
+              parts.add(chunk);
+              if (parts.length >= limit) break;
             }
-            return Buffer.concat(parts).subarray(0, limit).toString("utf8");
+            return parts.bytes().subarray(0, limit).toString("utf8");
           } catch (error) {
             throw told(error);
           }

@@ -2,6 +2,7 @@
 import { request as httpRequest, type ClientRequest, type IncomingMessage } from "node:http";
 import { AppError } from "#lib/errors.ts";
 import { authorityOf } from "./authority.ts";
+import { countInterim } from "./interim.ts";
 import { openTls, type TlsTarget } from "#lib/wire/tls/open-tls.ts";
 
 /** Of the answer, bytes that are read for its words. */
@@ -44,6 +45,10 @@ export class HttpsUpload implements AsyncDisposable {
       const closed = (): void => reject(new Error("the connection was closed"));
       request.once("close", closed);
       request.on("error", reject);
+      request.on(
+        "information",
+        countInterim(name, (error) => request.destroy(error)),
+      );
       request.once("response", (response) => {
         // From here on the response says how it ends.
         request.removeListener("close", closed);

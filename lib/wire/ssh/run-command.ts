@@ -1,6 +1,7 @@
 /** One command on the other side, to its end. */
 import type { Client } from "ssh2";
 import { AppError } from "#lib/errors.ts";
+import { BytePieces } from "../byte-pieces.ts";
 
 export interface CommandResult {
   /** Null: it was killed. */
@@ -60,20 +61,18 @@ export function runCommand(client: Client, command: string, options: RunOptions)
         channel.close();
       };
       if (stopped) return stop();
-      const out: Buffer[] = [];
-      let bytes = 0;
-      let stderr = "";
+      const out = new BytePieces();
+      const said = new BytePieces();
       let code: number | null = null;
       channel.on("data", (chunk: Buffer) => {
-        bytes += chunk.length;
-        if (bytes > maxBytes)
+        if (out.length + chunk.length > maxBytes)
           return fail(
             new AppError("unavailable", "host.protocol", `The host answers with more than ${maxBytes} bytes.`),
           );
-        out.push(chunk);
+        out.add(chunk);
       });
       channel.stderr.on("data", (chunk: Buffer) => {
-        stderr += chunk.toString("utf8").slice(0, STDERR_BYTES - stderr.length);
+        said.add(chunk.subarray(0, STDERR_BYTES - said.length));
       });
       channel.on("exit", (exit: number | null) => {
         code = exit;
@@ -82,7 +81,7 @@ export function runCommand(client: Client, command: string, options: RunOptions)
         if (stopped) return;
         stopped = true;
         done();
-        resolve({ code, stdout: Buffer.concat(out).toString("utf8"), stderr });
+        resolve({ code, stdout: out.bytes().toString("utf8"), stderr: said.bytes().toString("utf8") });
       });
       channel.end();
     });

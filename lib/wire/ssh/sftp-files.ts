@@ -9,6 +9,8 @@ import { sftpSink } from "./sftp-sink.ts";
 import { sftpSource } from "./sftp-source.ts";
 
 const MOST_LISTED = 5000;
+/** What any file system takes as a path; a packet has room for a name of 256 KiB. */
+const LONGEST_NAME = 4096;
 /** A write is refused like this when the disk is full, for SFTP has no word for it. */
 const FULL_BELOW = 8 * 1024 * 1024;
 
@@ -167,7 +169,8 @@ async function plainFiles(sftp: SFTPWrapper, folder: string, signal?: AbortSigna
         sftp.readdir(handle, (error, list) => (isEnd(error) ? done(null, false) : done(error, list))),
       );
       if (entries === false) break;
-      for (const { filename, attrs } of entries) if (attrs.isFile()) names.push(filename);
+      for (const { filename, attrs } of entries)
+        if (filename.length <= LONGEST_NAME && attrs.isFile()) names.push(filename);
     }
   } finally {
     await letGo(sftp, handle);

@@ -17,6 +17,16 @@ export interface TlsTarget {
 
 const CONNECT_MS = 15_000;
 
+/** The certificate that the peer showed, DER. Those that it sent along, as many as it likes, are not looked at. */
+export function shownBy(socket: TLSSocket): Buffer {
+  const { raw } = socket.getPeerCertificate() as { readonly raw?: Buffer };
+  if (raw !== undefined) return raw;
+  socket.destroy();
+  throw new AppError("unavailable", "host.unreachable", "The host shows no certificate.", {
+    hint: "Something between here and the host may not speak TLS as it should.",
+  });
+}
+
 /**
  * The signal is for the opening: the connection outlives it. Throws `host.identity-unconfirmed`, `host.key-changed`
  * (fingerprint in `details`), `host.auth-failed`, `host.unreachable`.
@@ -65,7 +75,7 @@ export async function openTls(target: TlsTarget, signal?: AbortSignal): Promise<
       },
     );
   }
-  const { raw } = socket.getPeerCertificate(true);
+  const raw = shownBy(socket);
   const shown = createHash("sha256").update(raw).digest("hex");
   if (target.thumbprint !== undefined) {
     const short = createHash("sha1").update(raw).digest("hex");

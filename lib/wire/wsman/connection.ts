@@ -7,10 +7,14 @@ import type { TLSSocket } from "node:tls";
 import { Client } from "undici";
 import { AppError } from "#lib/errors.ts";
 import { abortable } from "../abortable.ts";
+import { BytePieces } from "../byte-pieces.ts";
 import type { KerberosAccount } from "../kerberos/account.ts";
 import { KerberosChannel } from "../kerberos/kerberos-channel.ts";
+import { countInterim } from "../https/interim.ts";
 import { answerChallenge, firstMessage } from "../ntlm/client.ts";
-import { openTls } from "../tls/open-tls.ts";
+import { paced } from "../paced.ts";
+import { openTls, shownBy } from "../tls/open-tls.ts";
+import { offersKerberos, tokenIn } from "./challenge.ts";
 import { type MessageSeal, sealBody, sealedType, unsealBody } from "./sealed-body.ts";
 
 export interface WsmanTarget {
@@ -22,6 +26,8 @@ export interface WsmanTarget {
     | { readonly kind: "basic" | "ntlm"; readonly user: string; readonly password: string }
     | { readonly kind: "kerberos"; readonly account: KerberosAccount }
     | { readonly kind: "certificate"; readonly certificate: string; readonly key: string };
+  /** Milliseconds that an answer may take. Default: more than the host's own longest wait. */
+  readonly answerMs?: number;
 }
 
 export interface WsmanAnswer {
@@ -91,7 +97,7 @@ export class WsmanConnection implements AsyncDisposable {
       clientCertificate: auth.kind === "certificate" ? auth.certificate : null,
       clientKey: auth.kind === "certificate" ? auth.key : null,
     });
-    this.#certificate = socket.getPeerCertificate(true).raw;
+    this.#certificate = shownBy(socket);
     return socket;
   }
 
@@ -141,7 +147,7 @@ export class WsmanConnection implements AsyncDisposable {
       { authorization: `Negotiate ${firstMessage().toString("base64")}`, "content-type": SOAP_TYPE },
       signal,
     );
-    const token = /(?:^|,\s*)(?:Negotiate|NTLM) ([A-Za-z0-9+/=]+)/.exec(first.challenge ?? "")?.[1];
+    const token = tokenIn(first.challenge, "NTLM");
     if (first.status !== 401 || token === undefined) {
       throw new AppError(
         "unprocessable",
@@ -167,7 +173,7 @@ export class WsmanConnection implements AsyncDisposable {
   ): Promise<WsmanAnswer> {
     // The ways that it offers, and the certificate that the sign-in is bound to.
     const asked = await this.#request(Buffer.alloc(0), { "content-type": SOAP_TYPE }, signal);
-    if (asked.status !== 401 || !/(?:^|,\s*)Kerberos\b/i.test(asked.challenge ?? "")) {
+    if (asked.status !== 401 || !offersKerberos(asked.challenge)) {
       throw new AppError(
         "unprocessable",
         "host.auth-failed",
@@ -185,7 +191,7 @@ export class WsmanConnection implements AsyncDisposable {
         signal,
       );
       if (first.status === 401) return { status: 401, text: "" };
-      const answer = /(?:^|,\s*)Kerberos ([A-Za-z0-9+/=]+)/i.exec(first.challenge ?? "")?.[1] ?? "";
+      const answer = tokenIn(first.challenge, "Kerberos") ?? "";
       await channel.finish(Buffer.from(answer, "base64"), signal);
     } catch (error) {
       channel[Symbol.dispose]();
@@ -214,22 +220,23 @@ export class WsmanConnection implements AsyncDisposable {
   }
 
   async #request(body: Buffer, headers: Record<string, string>, signal: AbortSignal | undefined) {
+    const ms = this.#target.answerMs ?? ANSWER_MS;
+    const stop = new AbortController();
     try {
       const response = await this.#client.request({
         method: "POST",
         path: "/wsman",
         headers: { ...headers, "user-agent": "Supravisor" },
         body,
-        headersTimeout: ANSWER_MS,
-        bodyTimeout: ANSWER_MS,
-        signal: signal ?? null,
+        headersTimeout: ms,
+        bodyTimeout: ms,
+        signal: signal === undefined ? stop.signal : AbortSignal.any([signal, stop.signal]),
+        onInfo: countInterim(this.#where, (error) => stop.abort(error)),
       });
-      const parts: Buffer[] = [];
-      let length = 0;
-      for await (const part of response.body) {
-        parts.push(part as Buffer);
-        length += (part as Buffer).length;
-        if (length > MAX_ANSWER) {
+      const parts = new BytePieces();
+      for await (const part of paced(response.body as AsyncIterable<Uint8Array>, { name: this.#where, ms })) {
+        parts.add(part);
+        if (parts.length > MAX_ANSWER) {
           throw new AppError(
             "unavailable",
             "host.protocol",
@@ -240,7 +247,7 @@ export class WsmanConnection implements AsyncDisposable {
       const told = response.headers["www-authenticate"];
       return {
         status: response.statusCode,
-        bytes: Buffer.concat(parts),
+        bytes: parts.bytes(),
         type: String(response.headers["content-type"] ?? ""),
         challenge: told === undefined ? null : Array.isArray(told) ? told.join(", ") : told,
       };

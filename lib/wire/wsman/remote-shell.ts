@@ -4,11 +4,10 @@ import { AppError } from "#lib/errors.ts";
 import { all, at, textAt } from "../soap/element.ts";
 import { xml } from "../soap/xml-text.ts";
 import { NS } from "./message.ts";
+import { ProgramOutput } from "./program-output.ts";
 import { isTimeOut, type WsmanClient } from "./wsman-client.ts";
 
 const CMD = `${NS.shell}/cmd`;
-/** What is kept of each stream; programs that we run say little. Bytes. */
-const MOST_OUTPUT = 64 * 1024;
 /** Seconds of one wait for output. */
 const WAIT = 20;
 const CLOSE_MS = 10_000;
@@ -101,7 +100,7 @@ async function collect(
   signal: AbortSignal,
   onOutput: (text: string) => void,
 ): Promise<ProgramOutcome> {
-  const written = { stdout: "", stderr: "" };
+  const written = new ProgramOutput(onOutput);
   let lost = 0;
   for (;;) {
     signal.throwIfAborted();
@@ -128,15 +127,10 @@ async function collect(
     if (body === null) continue;
     lost = 0;
     const answer = at(body, "ReceiveResponse");
-    for (const stream of all(answer, "Stream")) {
-      const name = stream.attributes?.["Name"] === "stderr" ? "stderr" : "stdout";
-      const piece = Buffer.from(stream.text, "base64").toString("utf8");
-      if (piece !== "") onOutput(piece);
-      written[name] += piece.slice(0, MOST_OUTPUT - written[name].length);
-    }
+    await written.take(all(answer, "Stream"), signal);
     const state = at(answer, "CommandState");
     if (state?.attributes?.["State"]?.endsWith("/Done") === true) {
-      return { exitCode: Number(textAt(state, "ExitCode") ?? 0), ...written };
+      return { exitCode: Number(textAt(state, "ExitCode") ?? 0), ...written.end() };
     }
   }
 }

@@ -1,5 +1,6 @@
 /** XDR decoding (RFC 4506). Every length is checked against what is there before anything is allocated. */
 import { AppError } from "#lib/errors.ts";
+import { Slices } from "../slices.ts";
 
 /** What a protocol allows: bytes of one text, things in one list. */
 export interface XdrLimits {
@@ -51,7 +52,9 @@ export class XdrReader {
   string(): string {
     const length = this.uint();
     if (length > this.#limits.text) throw tooLong(`a text of ${length} bytes`);
-    return this.fixed(length).toString("utf8");
+    const text = this.#take(length).toString("utf8");
+    this.#take((4 - (length % 4)) % 4);
+    return text;
   }
 
   optional<T>(read: (reader: this) => T): T | null {
@@ -59,11 +62,26 @@ export class XdrReader {
   }
 
   array<T>(read: (reader: this) => T): T[] {
+    return Array.from({ length: this.#count() }, () => read(this));
+  }
+
+  /** A list that may be long, with turns for others in between. */
+  async list<T>(read: (reader: this) => T, signal?: AbortSignal): Promise<T[]> {
+    const slices = new Slices();
+    const found: T[] = [];
+    for (let left = this.#count(); left > 0; left -= 1) {
+      found.push(read(this));
+      if (slices.over) await slices.rest(signal);
+    }
+    return found;
+  }
+
+  #count(): number {
     const count = this.uint();
     if (count > this.#limits.list) throw tooLong(`a list of ${count} things`);
     // Every element takes four bytes at least.
     if (count * 4 > this.#bytes.length - this.#at) this.#take(Number.MAX_SAFE_INTEGER);
-    return Array.from({ length: count }, () => read(this));
+    return count;
   }
 }
 

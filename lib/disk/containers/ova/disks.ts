@@ -39,10 +39,9 @@ export async function disksOf(
 ): Promise<FoundDisk[]> {
   const { container, at } = pack;
   const order = hardware.flatMap((machine) => machine.order);
-  const rank = ({ id, file }: OvfDisk) => {
-    const found = order.findIndex((name) => name === id || name === file?.id);
-    return found === -1 ? order.length : found;
-  };
+  const places = new Map(order.map((name, place) => [name, place] as const).reverse());
+  const rank = ({ id, file }: OvfDisk) =>
+    Math.min(places.get(id) ?? order.length, places.get(file?.id ?? id) ?? order.length);
   const sorted = [...envelope.disks].sort((a, b) => rank(a) - rank(b));
   const found: FoundDisk[] = [];
   const names = new Set<string>();

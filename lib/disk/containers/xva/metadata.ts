@@ -73,8 +73,10 @@ function disksOf(file: string, at: number, machine: Saved, objects: readonly Sav
     .map((drive) => ({ place: Number(text(drive.fields, "userdevice")), vdi: images.get(text(drive.fields, "VDI")) }))
     .sort((a, b) => (Number.isNaN(a.place) || Number.isNaN(b.place) ? 0 : a.place - b.place));
   const found: XvaDisk[] = [];
+  const seen = new Set<string>();
   for (const { vdi } of drives) {
-    if (vdi === undefined || found.some(({ ref }) => ref === vdi.id)) continue;
+    if (vdi === undefined || seen.has(vdi.id)) continue;
+    seen.add(vdi.id);
     const virtualSize = count(text(vdi.fields, "virtual_size"), Number.MAX_SAFE_INTEGER);
     if (virtualSize === null) throw corrupt(file, at, `its ova.xml gives no size for disk ${vdi.id.slice(0, 60)}`);
     found.push({ ref: vdi.id, label: text(vdi.fields, "name_label").slice(0, 200) || vdi.id, virtualSize });

@@ -144,19 +144,25 @@ async function readExtensions(
   signal: AbortSignal | undefined,
 ): Promise<Extensions> {
   const found: Extensions = { backingFormat: null, dataFile: null, featureNames: new Map() };
-  // `end` lies in the first cluster: readBackingName has checked it, or it is the cluster's end. Every turn adds 8 or more.
-  let at = from;
-  while (at + 8 <= end && at + 8 <= file.bytes.size) {
-    const head = await readStruct(file, at, 8, "be", "a header extension", signal);
-    const type = head.u32(0);
-    const length = head.u32(4);
+  // `end` lies in the first cluster: readBackingName has checked it, or it is the cluster's end. Read at once: there may be
+  // thousands of them.
+  const there = Math.max(0, Math.min(end, file.bytes.size) - from);
+  const area = await readStruct(file, from, there, "be", "the header extensions", signal);
+  // Every turn adds 8 or more.
+  for (let at = 0; at + 8 <= there; ) {
+    const type = area.u32(at);
+    const length = area.u32(at + 4);
     if (type === layout.EXT_END) break;
-    if (length > end - at - 8) throw insane(file.name, at + 4, `a header extension claims ${length} bytes`);
-    const text = async () => (await readStruct(file, at + 8, length, "be", "a header extension", signal)).raw;
-    if (type === layout.EXT_BACKING_FORMAT) found.backingFormat = (await text()).toString("utf8");
-    else if (type === layout.EXT_DATA_FILE) found.dataFile = (await text()).toString("utf8");
-    else if (type === layout.EXT_FEATURE_NAMES) found.featureNames = featureNames(await text());
-    at += 8 + Math.ceil(length / 8) * 8;
+    const data = at + 8;
+    if (length > end - from - data) throw insane(file.name, from + at + 4, `a header extension claims ${length} bytes`);
+    const bytes = (): Buffer => {
+      requireBytes(file, from + data, length, "a header extension");
+      return area.raw.subarray(data, data + length);
+    };
+    if (type === layout.EXT_BACKING_FORMAT) found.backingFormat = bytes().toString("utf8");
+    else if (type === layout.EXT_DATA_FILE) found.dataFile = bytes().toString("utf8");
+    else if (type === layout.EXT_FEATURE_NAMES) found.featureNames = featureNames(bytes());
+    at = data + Math.ceil(length / 8) * 8;
   }
   return found;
 }

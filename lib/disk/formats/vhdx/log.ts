@@ -75,29 +75,49 @@ function activeSequence(log: Buffer, header: VhdxHeader, name: string): LogEntry
     const entry = readEntry(log, at, header.logGuid, name);
     if (entry !== null) entries.set(at, entry);
   }
-  let best: LogEntry[] = [];
-  for (const head of entries.values()) {
-    const newest = best.at(-1);
-    if (newest !== undefined && head.sequence <= newest.sequence) continue;
-    const run = runTo(head, entries, log.length);
-    if (run !== null) best = run;
+  const runs = runsOf(entries, log.length, (at) =>
+    tooMuch(name, header.logAt + at, "its log's entries lie inside one another"),
+  );
+  let newest: bigint | null = null;
+  let active: LogEntry[] = [];
+  for (const run of runs) {
+    const places = new Map(run.map((entry, place) => [entry.at, place]));
+    // Numbers rise along a run: its last entry that points back into it is its newest.
+    const head = run.findLastIndex((entry, place) => (places.get(entry.tail) ?? Infinity) <= place);
+    const last = run[head];
+    if (last === undefined || (newest !== null && last.sequence <= newest)) continue;
+    newest = last.sequence;
+    active = run.slice(places.get(last.tail), head + 1);
   }
-  return best;
+  return active;
 }
 
-/** Entries from the head's tail to the head itself, or null when one of them is missing or out of order. */
-function runTo(head: LogEntry, entries: ReadonlyMap<number, LogEntry>, logLength: number): LogEntry[] | null {
-  const run: LogEntry[] = [];
-  let at = head.tail;
-  for (let steps = 0; steps <= entries.size; steps++) {
-    const entry = entries.get(at);
-    const previous = run.at(-1);
-    if (entry === undefined || (previous !== undefined && entry.sequence !== previous.sequence + 1n)) return null;
-    run.push(entry);
-    if (entry === head) return run;
-    at = (at + entry.bytes.length) % logLength;
+/**
+ * Entries that follow one another, by their places and by their numbers, as far as they do. Each is in one run only, so
+ * that all of them together are no longer than the log.
+ */
+function runsOf(
+  entries: ReadonlyMap<number, LogEntry>,
+  logLength: number,
+  tangled: (at: number) => Error,
+): LogEntry[][] {
+  const next = new Map<LogEntry, LogEntry>();
+  const followers = new Set<LogEntry>();
+  for (const entry of entries.values()) {
+    const follower = entries.get((entry.at + entry.bytes.length) % logLength);
+    if (follower === undefined || follower.sequence !== entry.sequence + 1n) continue;
+    if (followers.has(follower)) throw tangled(follower.at);
+    followers.add(follower);
+    next.set(entry, follower);
   }
-  return null;
+  const runs: LogEntry[][] = [];
+  for (const entry of entries.values()) {
+    if (followers.has(entry)) continue;
+    const run: LogEntry[] = [];
+    for (let at: LogEntry | undefined = entry; at !== undefined; at = next.get(at)) run.push(at);
+    runs.push(run);
+  }
+  return runs;
 }
 
 /** Length of what says that it is an entry of this log here; 0 when nothing does. */

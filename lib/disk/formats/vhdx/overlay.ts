@@ -8,7 +8,9 @@ export class Overlay implements ByteSource {
   readonly size: number;
   readonly #base: ByteSource;
   readonly #pages = new Map<number, Buffer>();
+  /** Apart from one another, in their order: whatever lies under a read is filled once. */
   readonly #cleared: { from: number; to: number }[] = [];
+  #clearings = 0;
 
   /** Owns `base`. `size` may be larger than its: the file then ends in zeros. */
   constructor(base: ByteSource, size: number) {
@@ -17,7 +19,7 @@ export class Overlay implements ByteSource {
   }
 
   get clearings(): number {
-    return this.#cleared.length;
+    return this.#clearings;
   }
 
   /** `at` is a multiple of 4 KiB, and `page` has as many bytes. */
@@ -28,7 +30,31 @@ export class Overlay implements ByteSource {
   /** Zeros from `at` on; pages put before are gone, so a page that is there is newer than every clearing. */
   clear(at: number, length: number): void {
     for (const key of this.#pages.keys()) if (key >= at && key < at + length) this.#pages.delete(key);
-    this.#cleared.push({ from: at, to: at + length });
+    this.#clearings += 1;
+    if (length === 0) return;
+    const touching = ({ from, to }: { from: number; to: number }) => from <= at + length && to >= at;
+    const first = this.#cleared.findIndex(touching);
+    if (first === -1) {
+      const behind = this.#cleared.findIndex(({ from }) => from > at);
+      this.#cleared.splice(behind === -1 ? this.#cleared.length : behind, 0, { from: at, to: at + length });
+      return;
+    }
+    const last = this.#cleared.findLastIndex(touching);
+    this.#cleared.splice(first, last - first + 1, {
+      from: Math.min(at, this.#cleared[first]?.from ?? at),
+      to: Math.max(at + length, this.#cleared[last]?.to ?? 0),
+    });
+  }
+
+  /** Index of the first stretch that ends behind `offset`. */
+  #firstBehind(offset: number): number {
+    let [low, high] = [0, this.#cleared.length];
+    while (low < high) {
+      const middle = Math.floor((low + high) / 2);
+      if ((this.#cleared[middle]?.to ?? 0) > offset) high = middle;
+      else low = middle + 1;
+    }
+    return low;
   }
 
   async read(offset: number, into: Uint8Array, signal?: AbortSignal): Promise<void> {
@@ -43,8 +69,10 @@ export class Overlay implements ByteSource {
     const there = Math.max(0, Math.min(into.length, this.#base.size - offset));
     if (there > 0) await this.#base.read(offset, into.subarray(0, there), signal);
     into.fill(0, there);
-    for (const { from, to } of this.#cleared) {
-      if (from < end && to > offset) into.fill(0, Math.max(from - offset, 0), Math.min(to, end) - offset);
+    for (let i = this.#firstBehind(offset); i < this.#cleared.length; i += 1) {
+      const { from, to } = this.#cleared[i] as { from: number; to: number };
+      if (from >= end) break;
+      into.fill(0, Math.max(from - offset, 0), Math.min(to, end) - offset);
     }
     const first = Math.floor(offset / PAGE) * PAGE;
     // Bulk reads cover more pages than a log has.
