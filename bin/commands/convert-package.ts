@@ -3,6 +3,7 @@ import { basename, extname } from "node:path";
 import type { Command } from "commander";
 import type { ContainedImage } from "#lib/disk/containers/container.ts";
 import { openContainer } from "#lib/disk/containers/open.ts";
+import { requireMachine } from "#lib/disk/containers/ova/choice.ts";
 import type { PackedMachine } from "#lib/disk/containers/package.ts";
 import { PACKAGE_WRITERS, type PackageKind } from "#lib/disk/containers/write.ts";
 import { openInspection } from "#lib/disk/file-conversion.ts";
@@ -18,7 +19,7 @@ import { inspectGuest } from "#lib/guest/inspect.ts";
 import { interruptSignal } from "../terminal/interrupt.ts";
 import { UsageError } from "../terminal/print-error.ts";
 import { progressOf, type ProgressWords } from "../terminal/progress.ts";
-import { printJson, printLines } from "../terminal/output.ts";
+import { printJson, printLine, printLines } from "../terminal/output.ts";
 
 /** What the person said of the machine, as text. */
 export interface MachineWords {
@@ -37,6 +38,8 @@ export interface PackRequest extends MachineWords, ProgressWords {
   readonly to: PackageKind;
   readonly from: SourceFormatId | null;
   readonly disk: string | null;
+  readonly machine: string | null;
+  readonly configuration: string | null;
   readonly options: Record<string, unknown>;
   readonly overwrite: boolean;
 }
@@ -96,11 +99,14 @@ async function openSource(
 ): Promise<Opened> {
   if (request.from === null && request.disk === null) {
     const image = stack.use(await openImageFile(path));
-    const container = await openContainer(image, signal);
+    const container = await openContainer(image, signal, request);
     if (container !== null) {
       stack.use(container);
+      requireMachine(path, container.undecided);
+      for (const note of container.notes) tell(note, request.json === true);
       const disks: ContainedImage[] = [];
       for (const disk of container.disks) disks.push(stack.use(await disk.open({ signal, check: true })));
+      for (const note of disks.flatMap(({ facts }) => facts.notes)) tell(note, request.json === true);
       return { disks, machine: container.machine, hints: container.hints };
     }
   }
@@ -109,8 +115,16 @@ async function openSource(
     check: true,
     ...(request.from === null ? {} : { from: request.from }),
     ...(request.disk === null ? {} : { disk: request.disk }),
+    machine: request.machine,
+    configuration: request.configuration,
   });
+  for (const note of opened.facts.notes) tell(note, request.json === true);
   return { disks: [stack.use(opened)], machine: null, hints: null };
+}
+
+function tell(note: string, json: boolean): void {
+  if (json) printJson({ note }, process.stderr);
+  else printLine(note, process.stderr);
 }
 
 /** What was said, then what the package said, then what the first disk tells. */

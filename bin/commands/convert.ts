@@ -52,6 +52,8 @@ interface ConvertOptions extends MachineWords {
   readonly to: string;
   readonly from?: string;
   readonly disk?: string;
+  readonly machine?: string;
+  readonly configuration?: string;
   readonly acceptDirty?: boolean;
   readonly option: Record<string, unknown>;
   readonly force?: boolean;
@@ -74,6 +76,8 @@ export function registerConvert(program: Command): void {
     .option("--from <format>", "source format, when content cannot tell (raw)")
     .option("--accept-dirty", "read a source that was not closed cleanly as it is")
     .option("--disk <number>", "which disk of a package (OVA, OVF, XVA): its number or name")
+    .option("--machine <name>", "which machine of a package that holds several: its name or number")
+    .option("--configuration <id>", "which configuration of a machine that has several; its default when absent")
     .option("--option <name=value>", "option of the target format, as qemu-img calls it", collectOption, {})
     .option("--force", "replace the target if it exists")
     .option("--share", "let the target name the source's file instead of copying it, where the formats allow")
@@ -84,7 +88,7 @@ export function registerConvert(program: Command): void {
     .option("--json", "print the outcome as JSON, and progress as JSON lines on stderr")
     .addHelpText(
       "after",
-      "\n- as source is standard input, - as target standard output. .gz, .xz, .zst and .zip are read as what is in them.\n" +
+      "\n- as source is standard input, - as target standard output. .gz, .bz2, .xz, .zst and .zip are read as what is in them.\n" +
         "An OVA or XVA takes several sources, and all disks of a source that is a package itself; - is standard output.",
     );
   machineOptions(command).action(async (files: string[], options: ConvertOptions) => {
@@ -101,6 +105,8 @@ export function registerConvert(program: Command): void {
         to,
         from: from === undefined ? null : parseSourceFormat(from),
         disk: disk ?? null,
+        machine: options.machine ?? null,
+        configuration: options.configuration ?? null,
         options: option,
         overwrite: force ?? false,
       });
@@ -145,6 +151,8 @@ async function convertToImage(
     onSpool: (reason) => note(`The disk is kept in a temporary file meanwhile: ${reason}.`, json),
     ...(options.from === undefined ? {} : { from: parseSourceFormat(options.from) }),
     ...(options.disk === undefined ? {} : { disk: options.disk }),
+    machine: options.machine ?? null,
+    configuration: options.configuration ?? null,
   }).finally(() => progress.end());
   const seconds = (Date.now() - started) / 1000;
   // Standard output may be the disk itself.

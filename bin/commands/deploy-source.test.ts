@@ -14,6 +14,7 @@ function consoleWith(vms: readonly object[], posted: unknown[] = []): RemoteApi 
     url: "http://console.test",
     token: "t",
     get: () => Promise.reject(new Error("not asked for")),
+    patch: () => Promise.reject(new Error("not asked for")),
     list: (async (path: string, _item: unknown, query?: Record<string, string>) => {
       if (path === "/hosts") return [host];
       expect([path, query]).toEqual(["/vms", { host: host.id }]);

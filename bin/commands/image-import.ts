@@ -3,6 +3,7 @@ import { stat } from "node:fs/promises";
 import { basename } from "node:path";
 import type { Command } from "commander";
 import { Upload } from "tus-js-client";
+import { z } from "zod";
 import { Image, ImageDetail } from "#lib/domain/image.ts";
 import { AppError } from "#lib/errors.ts";
 import { remoteApi, type RemoteApi } from "../remote/api.ts";
@@ -61,6 +62,17 @@ async function upload(
   }
 }
 
+interface ImportWords {
+  readonly name?: string;
+  readonly image?: string;
+  readonly from?: string;
+  readonly machine?: string;
+  readonly configuration?: string;
+  readonly json?: boolean;
+}
+
+const Started = z.object({ jobId: z.uuid() });
+
 /** `image import FILE`: uploads a file and waits until it is analysed. */
 export function registerImageImport(program: Command): void {
   const image = program.commands.find((command) => command.name() === "image");
@@ -71,8 +83,10 @@ export function registerImageImport(program: Command): void {
     .option("--name <name>", "name of the image; the file's name otherwise")
     .option("--image <id>", "add a version to this image instead")
     .option("--from <format>", "format, when content cannot tell (raw)")
+    .option("--machine <name>", "which machine of a package that holds several: its name or number")
+    .option("--configuration <id>", "which configuration of a machine that has several; its default when absent")
     .option("--json", "print the image as JSON")
-    .action(async (file: string, options: { name?: string; image?: string; from?: string; json?: boolean }) => {
+    .action(async (file: string, options: ImportWords) => {
       const info = await stat(file).catch((cause: unknown) => {
         throw new UsageError(`There is no file ${file}${cause instanceof Error ? "" : "."}`);
       });
@@ -93,7 +107,18 @@ export function registerImageImport(program: Command): void {
       );
       const detail = await api.get(`/images/${imageId}`, ImageDetail);
       const newest = detail.versions.reduce((a, b) => (b.number > a.number ? b : a), detail.latest);
-      if (newest.jobId !== null) await waitForJob(api, newest.jobId, signal);
+      const wish = { machine: options.machine ?? null, configuration: options.configuration ?? null };
+      const wishes = wish.machine !== null || wish.configuration !== null;
+      if (newest.jobId !== null)
+        await waitForJob(api, newest.jobId, signal).catch((error: unknown) => {
+          // Which machine is meant is said next.
+          if (!wishes || !(error instanceof AppError) || error.code !== "image.machine-unsaid") throw error;
+        });
+      if (wishes) {
+        const from = options.from === undefined ? null : parseSourceFormat(options.from);
+        const again = await api.patch(`/images/${imageId}/versions/${newest.id}`, Started, { from, ...wish });
+        await waitForJob(api, again.jobId, signal);
+      }
       const ready = await api.get(`/images/${imageId}`, Image);
       if (options.json) printJson(ready, process.stdout, 2);
       else

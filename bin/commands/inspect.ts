@@ -4,7 +4,7 @@ import { openContainer } from "#lib/disk/containers/open.ts";
 import { openImageFile } from "#lib/disk/files/image-file.ts";
 import { openInspection } from "#lib/disk/file-conversion.ts";
 import type { ImageFacts } from "#lib/disk/format.ts";
-import { CONTAINER_LABEL } from "#lib/domain/container.ts";
+import { HOLDER_LABEL } from "#lib/domain/container.ts";
 import type { GuestFacts } from "#lib/domain/guest.ts";
 import { DISK_BUS_LABEL, NIC_MODEL_LABEL } from "#lib/domain/hardware.ts";
 import { inspectGuest } from "#lib/guest/inspect.ts";
@@ -17,6 +17,8 @@ import { printJson, printLines } from "../terminal/output.ts";
 interface InspectOptions {
   readonly from?: string;
   readonly disk?: string;
+  readonly machine?: string;
+  readonly configuration?: string;
   readonly acceptDirty?: boolean;
   readonly json?: boolean;
 }
@@ -28,6 +30,8 @@ export function registerInspect(program: Command): void {
     .option("--from <format>", "source format, when content cannot tell (raw)")
     .option("--accept-dirty", "read a source that was not closed cleanly as it is")
     .option("--disk <number>", "one disk of a package (OVA, OVF, XVA): its number or name")
+    .option("--machine <name>", "which machine of a package that holds several: its name or number")
+    .option("--configuration <id>", "which configuration of a machine that has several; its default when absent")
     .option("--json", "print as JSON")
     .action(async (source: string, options: InspectOptions) => {
       const signal = interruptSignal();
@@ -38,6 +42,8 @@ export function registerInspect(program: Command): void {
         acceptDirty: options.acceptDirty ?? false,
         ...(options.from === undefined ? {} : { from: parseSourceFormat(options.from) }),
         ...(options.disk === undefined ? {} : { disk: options.disk }),
+        machine: options.machine ?? null,
+        configuration: options.configuration ?? null,
       });
       const { facts } = opened;
       const guest = await inspectGuest(opened.disk, signal);
@@ -49,28 +55,31 @@ export function registerInspect(program: Command): void {
 /** False: the file is no package. */
 async function inspectPackage(source: string, options: InspectOptions, signal: AbortSignal): Promise<boolean> {
   await using image = await openImageFile(source);
-  await using container = await openContainer(image, signal);
+  await using container = await openContainer(image, signal, options);
   if (container === null) return false;
   const disks: (ImageFacts & { entry: string; label: string; guest: GuestFacts })[] = [];
   for (const { entry, label, open } of container.disks) {
     await using opened = await open({ signal });
     disks.push({ ...opened.facts, entry, label, guest: await inspectGuest(opened.disk, signal) });
   }
-  const { kind, machine, hints, files, details, notes } = container;
+  const { kind, machine, undecided, hints, files, details, notes } = container;
   if (options.json) {
-    printJson({ kind, machine, hints, files, details, notes, disks }, process.stdout, 2);
+    printJson({ kind, machine, machines: undecided, hints, files, details, notes, disks }, process.stdout, 2);
     return true;
   }
   printLines([
     ...packageWords(container),
-    ...disks.flatMap(({ entry, guest, ...facts }, i) => [
+    ...disks.flatMap(({ entry, label, guest, ...facts }, i) => [
       "",
-      `disk ${i + 1}        ${entry}`,
+      `disk ${i + 1}        ${named(entry, label)}`,
       ...diskWords(facts, guest),
     ]),
   ]);
   return true;
 }
+
+/** The name that `--disk` takes, and where the machine has the disk. */
+const named = (entry: string, label: string): string => (label.startsWith(entry) ? label : entry);
 
 function packageWords(container: OpenedContainer): string[] {
   const { hints } = container;
@@ -82,8 +91,10 @@ function packageWords(container: OpenedContainer): string[] {
     hints.nic === null ? "" : NIC_MODEL_LABEL[hints.nic],
   ].filter(Boolean);
   return [
-    `package       ${CONTAINER_LABEL[container.kind]} of ${container.disks.length} disk${container.disks.length === 1 ? "" : "s"}`,
-    `machine       ${container.machine ?? "unnamed"}`,
+    `package       ${HOLDER_LABEL[container.kind]} of ${container.disks.length} disk${container.disks.length === 1 ? "" : "s"}`,
+    container.undecided.length === 0
+      ? `machine       ${container.machine ?? "unnamed"}`
+      : `machines      ${container.undecided.join(", ")} (--machine says which)`,
     `hardware      ${hardware.join(", ") || "not described"}`,
     `files         ${container.files.join(", ")}`,
     ...Object.entries(container.details).map(([name, value]) => `${name.padEnd(13)} ${String(value)}`),

@@ -8,6 +8,7 @@ export interface RemoteApi {
   readonly token: string;
   get<T extends z.ZodType>(path: string, schema: T, query?: Record<string, string>): Promise<z.infer<T>>;
   post<T extends z.ZodType>(path: string, schema: T, body: unknown): Promise<z.infer<T>>;
+  patch<T extends z.ZodType>(path: string, schema: T, body: unknown): Promise<z.infer<T>>;
   /** All pages of a list. */
   list<T extends z.ZodType>(path: string, item: T, query?: Record<string, string>): Promise<z.infer<T>[]>;
 }
@@ -69,6 +70,7 @@ export async function remoteApi(): Promise<RemoteApi> {
     ...credentials,
     get: (path, schema, query = {}) => callApi(credentials, "GET", withQuery(path, query), schema),
     post: (path, schema, body) => callApi(credentials, "POST", path, schema, body),
+    patch: (path, schema, body) => callApi(credentials, "PATCH", path, schema, body),
     async list(path, item, query = {}) {
       const page = z.object({ items: z.array(item), next: z.string().nullish() });
       const all: z.infer<typeof item>[] = [];

@@ -23,6 +23,7 @@ import { ImageStateMark } from "./ImageStateMark.tsx";
 import { ImportFolderDialog } from "./ImportFolderDialog.tsx";
 import { LinkedDiskFacts } from "./LinkedDiskFacts.tsx";
 import { ImportUrlDialog } from "./ImportUrlDialog.tsx";
+import { ChooseMachine } from "./ChooseMachine.tsx";
 import { TreatAsRawButton } from "./TreatAsRawButton.tsx";
 import { UploadZone } from "./UploadZone.tsx";
 import { VersionFaults } from "./VersionFaults.tsx";
@@ -121,6 +122,14 @@ function VersionBody({
             <TreatAsRawButton
               imageId={image.id}
               versionId={version.id}
+              reason={mayEdit ? null : "Your role may not edit images."}
+            />
+          ) : null}
+          {version.error.code === "image.machine-unsaid" ? (
+            <ChooseMachine
+              imageId={image.id}
+              versionId={version.id}
+              machines={version.error.details?.["machines"]}
               reason={mayEdit ? null : "Your role may not edit images."}
             />
           ) : null}

@@ -9,6 +9,7 @@ import {
   ImageDetail,
   ImageEdit,
   ImportFromFolder,
+  MachineWish,
   ImportFromUrl,
   LinkVm,
 } from "#lib/domain/image.ts";
@@ -116,7 +117,7 @@ const routes = {
     path: "/images/{id}/versions/{versionId}",
     tags,
     summary: "Read a version's files again, as the format that is said",
-    request: { params: versionId, body: body(z.object({ from: SourceFormatId.nullable() })) },
+    request: { params: versionId, body: body(z.object({ from: SourceFormatId.nullable(), ...MachineWish.shape })) },
     responses: answers202(Started, "The image and the job"),
   }),
   removeVersion: createRoute({
@@ -181,7 +182,8 @@ export function registerImageRoutes(api: Api, _services: Services): void {
   api.openapi(routes.readAgain, async (c) => {
     const ctx = c.get("ctx");
     const where = c.req.valid("param");
-    const jobId = await readVersionAgain(ctx, where.id, where.versionId, c.req.valid("json").from);
+    const { from, machine, configuration } = c.req.valid("json");
+    const jobId = await readVersionAgain(ctx, where.id, where.versionId, from, { machine, configuration });
     return c.json(await started(ctx, { imageId: where.id, jobId }), 202);
   });
   api.openapi(routes.removeVersion, async (c) => {

@@ -70,7 +70,8 @@ function present(offer: Offer): Transfer {
     fileName: name,
     format: Transfer.shape.format.parse(name.slice(name.lastIndexOf(".") + 1)),
     length,
-    path: `${BASE}/${offer.id}/${encodeURIComponent(name)}`,
+    // For programs that name a file after its address. A percent sign of the name's own could be decoded twice.
+    path: `${BASE}/${offer.id}/${encodeURIComponent(name.replaceAll("%", "_"))}`,
     delivered: offer.delivered,
     expiresAt: offer.expiresAt.toISOString(),
   };

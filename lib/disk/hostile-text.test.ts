@@ -3,7 +3,7 @@ import { growsLinearly } from "#lib/testing/growth.ts";
 import { each, hostileLines, hostileXml, repeated } from "#lib/testing/hostile-text.ts";
 import { toldGuest } from "#lib/domain/told-guest.ts";
 import { parseOsRelease } from "#lib/guest/os-release.ts";
-import { readManifest } from "./containers/ova/manifest.ts";
+import { readManifest } from "./containers/manifest/read.ts";
 import { tarEntries } from "./containers/tar/entries.ts";
 import { encodeTarHeader } from "./containers/tar/header.ts";
 import { parseXml } from "./containers/xml.ts";

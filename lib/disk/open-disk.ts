@@ -1,13 +1,14 @@
 /** Opens the disk that somebody means: an image by content, or one of those in a package of a machine. */
-import { CONTAINER_LABEL } from "#lib/domain/container.ts";
+import { HOLDER_LABEL } from "#lib/domain/container.ts";
 import { AppError } from "#lib/errors.ts";
-import type { ContainedDisk, ContainedImage, OpenedContainer } from "./containers/container.ts";
+import type { ContainedDisk, ContainedImage, MachineChoice, OpenedContainer } from "./containers/container.ts";
 import { openContainer } from "./containers/open.ts";
+import { requireMachine } from "./containers/ova/choice.ts";
 import type { SpoolPlace } from "./files/spool.ts";
 import type { ImageFile } from "./io.ts";
 import { detectFormat, openImage, type OpenImageOptions } from "./registry.ts";
 
-export interface OpenDiskOptions extends OpenImageOptions {
+export interface OpenDiskOptions extends OpenImageOptions, MachineChoice {
   /** Of a package: the disk's place, counted from 1, or its entry's name. Needed when it has several. */
   readonly disk?: number | string;
   /** Of a package: make `verify` possible. */
@@ -25,7 +26,9 @@ export async function openDisk(image: ImageFile, options: OpenDiskOptions = {}):
   const stop = signal === undefined ? {} : { signal };
   // Whoever says a format and no disk of a package means the file itself.
   if (from !== undefined && wanted === undefined) return openImage(image, { from, ...stop });
-  const container = await openContainer(image, signal);
+  // An entry's name is one of a kind in the whole package.
+  const named = typeof wanted === "string" && !/^\d+$/.test(wanted) && (options.machine ?? null) === null;
+  const container = await openContainer(image, signal, { ...options, everything: named });
   if (container === null) {
     if (wanted === undefined) return openImage(image, stop);
     throw new AppError(
@@ -40,15 +43,16 @@ export async function openDisk(image: ImageFile, options: OpenDiskOptions = {}):
   const opened = await disk.open({
     ...stop,
     check: check ?? false,
+    ...(from === undefined ? {} : { from }),
     ...(spool === undefined ? {} : { spool }),
   });
   return {
     facts: {
       ...opened.facts,
-      files: [...new Set([...container.files, ...(container.kind === "ovf" ? opened.facts.files : [])])],
+      files: [...new Set([...container.files, ...(container.inFolder ? opened.facts.files : [])])],
       details: {
         ...opened.facts.details,
-        container: CONTAINER_LABEL[container.kind],
+        container: HOLDER_LABEL[container.kind],
         entry: disk.entry,
         disk: `${container.disks.indexOf(disk) + 1} of ${container.disks.length}`,
       },
@@ -65,12 +69,12 @@ export async function openDisk(image: ImageFile, options: OpenDiskOptions = {}):
 
 /** A guest can write a tar's header to its first sector: a footer of a disk at the end of the file then speaks too. */
 async function refuseAmbiguous(image: ImageFile, container: OpenedContainer, signal?: AbortSignal): Promise<void> {
-  const format = container.kind === "ovf" ? null : await detectFormat(image, signal);
+  const format = container.inFolder ? null : await detectFormat(image, signal);
   if (format === null) return;
   throw new AppError(
     "unprocessable",
     "image.ambiguous-format",
-    `${image.name} could be ${CONTAINER_LABEL[container.kind]} or ${format}.`,
+    `${image.name} could be ${HOLDER_LABEL[container.kind]} or ${format}.`,
     { hint: "Say which format it is.", details: { file: image.name, formats: [container.kind, format] } },
   );
 }
@@ -81,6 +85,7 @@ export function chooseDisk(name: string, container: OpenedContainer, wanted?: nu
   const list = disks.map((disk, i) => `${i + 1}: ${disk.label}`).join(", ");
   const details = { file: name, disks: disks.map(({ entry }) => entry) };
   if (wanted === undefined) {
+    requireMachine(name, container.undecided);
     const [only] = disks;
     if (only !== undefined && disks.length === 1) return only;
     throw new AppError("unprocessable", "image.disk-unsaid", `${name} holds ${disks.length} disks.`, {

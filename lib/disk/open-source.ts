@@ -10,7 +10,7 @@ import type { OpenedStream } from "./format.ts";
 import { type ForwardImage, openForwardBytes } from "./forward/open-forward.ts";
 import type { ImageFile } from "./io.ts";
 import { openDisk, type OpenDiskOptions } from "./open-disk.ts";
-import { namedRaw, rawByName, withNotes } from "./named-raw.ts";
+import { namedRaw, rawByName, withNotes } from "./open-named.ts";
 import { openPacked, peek, unpackBytes } from "./wrappers/open-packed.ts";
 import { namedPacked, type Packing, PACKING_HEAD, packingOf, packingOfFile } from "./wrappers/packing.ts";
 import { dataParts } from "./zeros.ts";
@@ -76,7 +76,7 @@ async function packingToOpen(
 }
 
 function passing(name: string, packing: Packing, options: OpenSourceOptions) {
-  const { from, disk, check: _check, spool, ...more } = options;
+  const { from, disk, spool, ...more } = options;
   return {
     ...more,
     ...(from === undefined ? {} : { from }),
@@ -108,7 +108,7 @@ export async function openPipe(
   name: string,
   options: OpenSourceOptions = {},
 ): Promise<OpenedSource> {
-  const { from, signal, check: _check, spool = { folder: tmpdir(), name: "pipe" }, ...more } = options;
+  const { from, signal, spool = { folder: tmpdir(), name: "pipe" }, ...more } = options;
   const { head, all } = await peek(input, PACKING_HEAD);
   const packing = from === "raw" ? null : packingOf(head);
   const stop = signal === undefined ? {} : { signal };

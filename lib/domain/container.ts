@@ -10,3 +10,16 @@ export const CONTAINER_LABEL = {
   ovf: "OVF",
   xva: "XVA",
 } satisfies Record<ContainerKind, string>;
+
+/** What else holds disks with the machine around them; it is read and never made here. */
+const HOLDER_ONLY_LABEL = {
+  vmx: "VMware machine",
+  vbox: "VirtualBox machine",
+  hyperv: "Hyper-V export",
+  vagrant: "Vagrant box",
+  archive: "archive",
+} as const;
+
+export type HolderKind = ContainerKind | keyof typeof HOLDER_ONLY_LABEL;
+
+export const HOLDER_LABEL: Readonly<Record<HolderKind, string>> = { ...CONTAINER_LABEL, ...HOLDER_ONLY_LABEL };

@@ -132,15 +132,23 @@ export type Image = z.infer<typeof Image>;
 export const ImageDetail = Image.extend({ versions: z.array(ImageVersion) });
 export type ImageDetail = z.infer<typeof ImageDetail>;
 
+/** Of a package with several machines, or with one in several configurations: which one is meant. */
+export const MachineWish = z.object({
+  machine: z.string().min(1).max(200).nullable().default(null),
+  configuration: z.string().min(1).max(200).nullable().default(null),
+});
+export type MachineWish = z.infer<typeof MachineWish>;
+
 /** Where a new version goes: a new image by name, or an existing one. `from` says raw where content cannot. */
 const destination = {
   imageId: z.uuid().nullable().default(null),
   name: ImageName.nullable().default(null),
   from: SourceFormatId.nullable().default(null),
 };
-export const ImportFromFolder = z.object({ ...destination, path: z.string().min(1).max(4096) });
+export const ImportFromFolder = z.object({ ...destination, ...MachineWish.shape, path: z.string().min(1).max(4096) });
 export const ImportFromUrl = z.object({
   ...destination,
+  ...MachineWish.shape,
   url: z.url({ protocol: /^https?$/ }),
   /** Hex SHA-256 of the file; checked before anything else looks at it. */
   sha256: z.string().regex(/^[0-9a-fA-F]{64}$/),

@@ -80,8 +80,10 @@ export interface VmSpec {
 }
 
 /** A disk read from a host. Disposing it ends whatever the reading holds there (a lease, a session, a file). */
-export type HostDisk = AsyncDisposable &
-  (
+export type HostDisk = AsyncDisposable & {
+  /** What whoever keeps these bytes should know of them, a whole sentence. */
+  readonly note?: string;
+} & (
     | { readonly access: "random"; readonly disk: BlockSource }
     /** An export that cannot seek. */
     | { readonly access: "once"; readonly stream: DiskStream }

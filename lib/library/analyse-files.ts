@@ -1,6 +1,9 @@
 /** Everything that is worth knowing of an image's files, found by reading them. Runs in a worker thread. */
+import { unlink } from "node:fs/promises";
 import { join } from "node:path";
 import { allocationMap } from "#lib/disk/allocation-map.ts";
+import { mayBeDisk } from "#lib/disk/containers/archive/contents.ts";
+import type { MachineChoice } from "#lib/disk/containers/container.ts";
 import { fingerprintDisk } from "#lib/disk/fingerprint.ts";
 import type { ImageFacts } from "#lib/disk/format.ts";
 import { saysNoImage } from "#lib/disk/content/refuse.ts";
@@ -22,6 +25,8 @@ export interface AnalyseInput {
   /** Those that each open as a disk of their own, in the order of the machine; null: one of them leads to all. */
   readonly apart: readonly string[] | null;
   readonly said: SourceFormatId | null;
+  /** Of a package with several machines or configurations. */
+  readonly choice?: MachineChoice;
   /** Bytes that the library can take: packed files are unpacked first. */
   readonly free: number;
 }
@@ -69,10 +74,11 @@ export async function analyseFiles(
 ): Promise<Analysis> {
   const { fileNames, unpacked } = await unpackFiles(given, signal, onProgress);
   const input = { ...given, fileNames };
+  const found = input.apart === null ? await findMain(input, signal) : null;
   await using stack = new AsyncDisposableStack();
   const subjects: Subject[] = [];
-  for (const fileName of input.apart ?? [await findMain(input, signal)])
-    subjects.push(stack.use(await openSubject(input.folder, fileName, input.said, signal)));
+  for (const fileName of found === null ? (input.apart ?? []) : [found.main])
+    subjects.push(stack.use(await openSubject(input.folder, fileName, input.said, signal, input.choice)));
   // Only for the length of the bar: what is stored is what was hashed.
   let total = 0;
   for (const name of new Set(subjects.flatMap(({ files }) => files))) total += await sizeOf(join(input.folder, name));
@@ -82,9 +88,10 @@ export async function analyseFiles(
     disks.reduce((sum, { disk }) => sum + disk.size, total),
     onProgress,
   );
-  const found: AnalysedDisk[] = [];
-  for (const subject of subjects) found.push(...(await analyseSubject(subject, input.folder, pass, signal)));
-  return { disks: found, unpacked, hints: subjects[0]?.container?.hints ?? null };
+  const analysed: AnalysedDisk[] = [];
+  for (const subject of subjects) analysed.push(...(await analyseSubject(subject, input.folder, pass, signal)));
+  for (const name of found?.unused ?? []) await unlink(join(input.folder, name));
+  return { disks: withNote(analysed, found?.unused ?? []), unpacked, hints: subjects[0]?.container?.hints ?? null };
 }
 
 async function sizeOf(path: string): Promise<number> {
@@ -165,37 +172,61 @@ async function analyseSubject(
   return found;
 }
 
+/** What came with the disks and is no part of them is said with the first. */
+function withNote(disks: readonly AnalysedDisk[], unused: readonly string[]): readonly AnalysedDisk[] {
+  if (unused.length === 0) return disks;
+  const shown = unused.slice(0, MOST_TOLD).join(", ");
+  const note = `Files that came with the image and belong to no disk were left out: ${shown}${unused.length > MOST_TOLD ? " and others" : ""}.`;
+  return disks.map((disk, i) =>
+    i > 0 ? disk : { ...disk, facts: { ...disk.facts, notes: [...disk.facts.notes, note] } },
+  );
+}
+
+const MOST_TOLD = 16;
+
+interface Main {
+  readonly main: string;
+  /** Files that neither belong to it nor are disks of their own. */
+  readonly unused: readonly string[];
+}
+
 /** Of several files the one that opens and names the others: a descriptor knows its extents, they do not know it. */
-async function findMain(input: AnalyseInput, signal: AbortSignal): Promise<string> {
+async function findMain(input: AnalyseInput, signal: AbortSignal): Promise<Main> {
   const [only] = input.fileNames;
   if (only === undefined) throw new AppError("unprocessable", "image.no-files", "The version holds no file.");
-  if (input.fileNames.length === 1) return only;
-  let best: { name: string; named: number } | null = null;
+  if (input.fileNames.length === 1) return { main: only, unused: [] };
+  let best: { name: string; files: readonly string[] } | null = null;
   let firstError: unknown = null;
+  const opens = new Set<string>();
   for (const name of input.fileNames) {
     try {
-      await using subject = await openSubject(input.folder, name, input.said, signal);
-      const named = subject.files.length - 1;
-      if (best === null || named > best.named) best = { name, named };
+      await using subject = await openSubject(input.folder, name, input.said, signal, input.choice);
+      opens.add(name);
+      if (best === null || subject.files.length > best.files.length) best = { name, files: subject.files };
     } catch (error) {
       signal.throwIfAborted();
       // An extent alone is no image, which says nothing about the set; a descriptor's own trouble does.
-      const unknown = saysNoImage(error);
-      if (firstError === null || !unknown) firstError = error;
+      const unknown = isUnknown(error);
+      if (firstError === null || (!unknown && isUnknown(firstError))) firstError = error;
     }
   }
   if (best === null) throw firstError;
-  if (best.named + 1 < input.fileNames.length) {
-    if (firstError !== null && best.named === 0) throw firstError;
+  const { name, files } = best;
+  const others = input.fileNames.filter((each) => !files.includes(each));
+  if (others.some((each) => opens.has(each)) || others.some(mayBeDisk)) {
+    if (firstError !== null && !isUnknown(firstError)) throw firstError;
     throw new AppError(
       "unprocessable",
       "image.files-not-related",
-      `${best.name} does not use all of the files that came with it.`,
+      `${name} does not use all of the files that came with it.`,
       {
         hint: "Give the files of one disk together, and those of another disk apart.",
-        details: { file: best.name },
+        details: { file: name, others: others.slice(0, MOST_TOLD) },
       },
     );
   }
-  return best.name;
+  return { main: name, unused: others };
 }
+
+const isUnknown = (error: unknown): boolean =>
+  saysNoImage(error) || (error instanceof AppError && error.code === "image.no-disks");

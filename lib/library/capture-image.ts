@@ -31,6 +31,8 @@ export interface Captured {
   /** Of each disk as it was read from the host: its file's own must come out the same. */
   readonly fingerprints: readonly string[];
   readonly moved: number;
+  /** What is to be known of the bytes, in whole sentences. */
+  readonly notes: readonly string[];
 }
 
 type OnProgress = (progress: { done: number; total: number; moved: number }) => void;
@@ -52,6 +54,7 @@ export async function captureImage(
   const vm = await adapter.vm(input.vmRef, signal);
   const sizes = input.disks.map(({ diskId }) => vm.disks.find(({ id }) => id === diskId)?.capacity ?? 0);
   const fingerprints: string[] = [];
+  const notes: string[] = [];
   let moved = 0;
   for (const [i, { diskId, fileName }] of input.disks.entries()) {
     const before = { done: sum(sizes.slice(0, i)), moved };
@@ -65,6 +68,7 @@ export async function captureImage(
       adapter,
       { vmRef: input.vmRef, diskId, plan: input.plan },
       async (opened) => {
+        if (opened.note !== undefined) notes.push(opened.note);
         sizes[i] = opened.access === "random" ? opened.disk.size : opened.stream.size;
         return opened.access === "random"
           ? copyDisk(opened.disk, input, passage, signal)
@@ -75,7 +79,7 @@ export async function captureImage(
     fingerprints.push(copied.fingerprint);
     moved += copied.moved;
   }
-  return { fingerprints, moved };
+  return { fingerprints, moved, notes };
 }
 
 const sum = (sizes: readonly number[]): number => sizes.reduce((total, size) => total + size, 0);

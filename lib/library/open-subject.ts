@@ -1,13 +1,14 @@
 /** What a file of a version opens as: one disk, or a package with all disks of a machine. */
 import { join } from "node:path";
-import type { OpenedContainer } from "#lib/disk/containers/container.ts";
+import type { MachineChoice, OpenedContainer } from "#lib/disk/containers/container.ts";
 import { openContainer } from "#lib/disk/containers/open.ts";
+import { requireMachine } from "#lib/disk/containers/ova/choice.ts";
 import { openImageFile } from "#lib/disk/files/image-file.ts";
 import type { ImageFacts, OpenedImage } from "#lib/disk/format.ts";
 import type { ImageFile } from "#lib/disk/io.ts";
 import { openImage } from "#lib/disk/registry.ts";
 import type { BlockSource } from "#lib/disk/block-source.ts";
-import { CONTAINER_LABEL } from "#lib/domain/container.ts";
+import { HOLDER_LABEL } from "#lib/domain/container.ts";
 import type { SourceFormatId } from "#lib/domain/disk-format.ts";
 import { plainFile } from "./plain-file.ts";
 
@@ -35,27 +36,31 @@ export interface SubjectFile {
   readonly said: SourceFormatId | null;
   /** Where a packed disk may be kept meanwhile. Absolute. */
   readonly spoolIn: string;
+  readonly choice?: MachineChoice;
 }
 
-/** A file of the library. Throws `image.*`, `io.*`. */
+/** A file of the library. Throws `image.machine-unsaid`, `image.*`, `io.*`. */
 export async function openSubject(
   folder: string,
   fileName: string,
   said: SourceFormatId | null,
   signal: AbortSignal,
+  choice: MachineChoice = {},
 ): Promise<Subject> {
   await using stack = new AsyncDisposableStack();
   const image = stack.use(await openImageFile(join(folder, fileName), { name: fileName, guard: plainFile }));
-  const subject = stack.use(await openSubjectOf({ image, fileName, said, spoolIn: folder }, signal));
+  const subject = stack.use(await openSubjectOf({ image, fileName, said, spoolIn: folder, choice }, signal));
+  requireMachine(fileName, subject.container?.undecided ?? []);
   const kept = stack.move();
   return { ...subject, [Symbol.asyncDispose]: () => kept.disposeAsync() };
 }
 
 /** Throws `image.*`, `io.*`. */
 export async function openSubjectOf(file: SubjectFile, signal: AbortSignal): Promise<Subject> {
-  const { image, fileName, said, spoolIn } = file;
+  const { image, fileName, said, spoolIn, choice = {} } = file;
   await using stack = new AsyncDisposableStack();
-  const container = said === null ? await openContainer(image, signal) : null;
+  const spool = { folder: spoolIn, name: "analysis" };
+  const container = said === null ? await openContainer(image, signal, { ...choice, spool }) : null;
   if (container === null) {
     const opened = stack.use(await openImage(image, { ...(said === null ? {} : { from: said }), signal }));
     const { facts, disk } = opened;
@@ -70,7 +75,7 @@ export async function openSubjectOf(file: SubjectFile, signal: AbortSignal): Pro
   stack.use(container);
   const disks: SubjectDisk[] = [];
   for (const each of container.disks) {
-    const opened = stack.use(await each.open({ signal, spool: { folder: spoolIn, name: "analysis" } }));
+    const opened = stack.use(await each.open({ signal, spool }));
     disks.push({
       facts: inPackage(opened, container, each.entry, disks.length),
       disk: opened.disk,
@@ -79,7 +84,7 @@ export async function openSubjectOf(file: SubjectFile, signal: AbortSignal): Pro
     });
   }
   // Files of a disk lie in the folder only where the package is a folder.
-  const inner = container.kind === "ovf" ? disks.flatMap(({ facts }) => facts.files) : [];
+  const inner = container.inFolder ? disks.flatMap(({ facts }) => facts.files) : [];
   const kept = stack.move();
   return {
     container,
@@ -99,7 +104,7 @@ function inPackage(opened: OpenedImage, container: OpenedContainer, entry: strin
     ...facts,
     details: {
       ...facts.details,
-      package: CONTAINER_LABEL[container.kind],
+      package: HOLDER_LABEL[container.kind],
       entry,
       ...whole,
       ...(before > 0 ? {} : container.details),

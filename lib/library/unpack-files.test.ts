@@ -76,3 +76,40 @@ it("no room, and damage: the packed file stays, and nothing else", async () => {
   expect(cut.outcome).toMatchObject({ code: "image.truncated" });
   expect(cut.left).toEqual(["cut.qcow2.gz"]);
 });
+
+it("files that are no disk are left out and told; another disk is no such file", async () => {
+  writeFileSync(scratch.path("README.txt"), "read me");
+  writeFileSync(scratch.path("web.vmx"), 'config.version = "8"\nmemsize = "512"\nscsi0:0.fileName = "flat.vmdk"\n');
+  writeFileSync(scratch.path("web.nvram"), "x");
+  run("zip", "-q", "readme.zip", "flat.vmdk", "flat-flat.vmdk", "README.txt");
+  const packed = await analyse("readme.zip");
+  expect(packed.outcome).toMatchObject({ disks: [{ fileName: "flat.vmdk", fingerprint }] });
+  expect(packed.left).toEqual(["flat-flat.vmdk", "flat.vmdk"]);
+  run("zip", "-q", "vmx.zip", "web.vmx", "web.nvram", "flat.vmdk", "flat-flat.vmdk");
+  const machine = await analyse("vmx.zip");
+  expect(machine.outcome).toMatchObject({
+    hints: { memory: 512 * MIB },
+    disks: [{ fileName: "web.vmx", entry: "flat.vmdk" }],
+  });
+  run("zip", "-q", "both.zip", "flat.vmdk", "flat-flat.vmdk", "disk.qcow2");
+  expect((await analyse("both.zip")).outcome).toMatchObject({ code: "image.files-not-related" });
+
+  const folder = await mkdtemp(scratch.path("set-"));
+  const fileNames = ["README.txt", "flat-flat.vmdk", "flat.vmdk"];
+  for (const name of fileNames) copyFileSync(scratch.path(name), `${folder}/${name}`);
+  const input = { folder, fileNames, apart: null, said: null, free: 2 ** 40 };
+  const found = await analyseFiles(input, new AbortController().signal, () => undefined);
+  expect(found.disks[0]?.facts.notes.join()).toMatch(/left out: README\.txt/);
+  expect((await readdir(folder)).sort()).toEqual(["flat-flat.vmdk", "flat.vmdk"]);
+});
+
+it("a box is a disk in a tar, and a package of several machines asks which", async () => {
+  run(
+    "sh",
+    "-c",
+    `echo '{"provider":"libvirt"}' > metadata.json; cp disk.qcow2 box.img; tar -czf l.box metadata.json box.img`,
+  );
+  const { outcome, left } = await analyse("l.box");
+  expect(outcome).toMatchObject({ disks: [{ fileName: "l.tar", entry: "box.img", fingerprint }] });
+  expect(left).toEqual(["l.tar"]);
+});

@@ -3,6 +3,7 @@ import { open, unlink } from "node:fs/promises";
 import { extname, join } from "node:path";
 import { createFileSink } from "#lib/disk/files/file-sink.ts";
 import { openImageFile } from "#lib/disk/files/image-file.ts";
+import { isDescription, mayBeDisk } from "#lib/disk/containers/archive/contents.ts";
 import type { ImageFile } from "#lib/disk/io.ts";
 import { unpackFile } from "#lib/disk/wrappers/open-packed.ts";
 import { namedPacked, type Packing, packingOfFile } from "#lib/disk/wrappers/packing.ts";
@@ -95,19 +96,22 @@ async function packingOf(image: ImageFile, said: SourceFormatId | null, signal: 
 async function entriesOf(image: ImageFile, packing: Packing, signal: AbortSignal): Promise<readonly (string | null)[]> {
   if (packing !== "zip") return [null];
   const entries = await zipEntries(image, signal);
-  const plain = entries.map(({ name }) => foldedName(name.slice(name.lastIndexOf("/") + 1)));
-  if (entries.length === 0 || entries.length > MOST_ENTRIES || new Set(plain).size < plain.length) {
+  const needed = entries.filter(({ name }) => mayBeDisk(name) || isDescription(name));
+  // Without a disk by name, all of them are looked at.
+  const taken = needed.length > 0 ? needed : entries;
+  const plain = taken.map(({ name }) => foldedName(name.slice(name.lastIndexOf("/") + 1)));
+  if (taken.length === 0 || taken.length > MOST_ENTRIES || new Set(plain).size < plain.length) {
     throw new AppError(
       "unprocessable",
       "image.files-not-related",
       `${image.name} does not hold the files of one disk.`,
       {
         hint: "Pack the files of one disk together, and nothing else.",
-        details: { file: image.name, files: entries.length },
+        details: { file: image.name, files: taken.length },
       },
     );
   }
-  return entries.map(({ name }) => name);
+  return taken.map(({ name }) => name);
 }
 
 function sameName(name: string): AppError {

@@ -32,6 +32,8 @@ export interface SentDisk {
   readonly moved: number;
   /** When its first byte could be read. ISO 8601. */
   readonly openedAt: string;
+  /** What its source host says of the bytes, a whole sentence. */
+  readonly note?: string;
 }
 
 export interface LoadedTarget {

@@ -144,6 +144,8 @@ test("a descriptor is imported from a folder with all files of its package, an X
     imageId: null,
     name: "loose",
     from: null,
+    machine: null,
+    configuration: null,
   });
   const version = await settled(loose.imageId);
   expect(version).toMatchObject({

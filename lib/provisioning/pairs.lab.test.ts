@@ -14,7 +14,6 @@ import type { HostDisk, HypervisorAdapter, ResourceRef, VmSpec } from "#lib/hype
 import { PRODUCTS } from "#lib/hypervisor/demo/products.ts";
 import { fillDisk } from "#lib/hypervisor/fill-disk.ts";
 import { openHost } from "#lib/hypervisor/registry.ts";
-import { stillPlan } from "#lib/hypervisor/testing-capture.ts";
 import { captureImage } from "#lib/library/capture-image.ts";
 
 const MIB = 1_048_576;
@@ -144,7 +143,7 @@ describe("capture, convert, deploy", () => {
             secret: host.secret,
             dataDir: folder,
             vmRef,
-            plan: stillPlan(),
+            plan: await adapters.get(source)!.planCapture(vmRef, [diskId], randomUUID()),
             disks: [{ diskId, fileName: "disk.qcow2" }],
             folder: into,
             free: 10 * 2 ** 30,

@@ -158,7 +158,14 @@ export async function deployBench({ wait = {}, perHost, ...options }: BenchOptio
   const addImage = async (name: string, size: number): Promise<string> => {
     const path = join(incoming, `${name}.img`);
     await writeFile(path, randomFillSync(Buffer.alloc(size)));
-    const { versionId } = await importFromFolder(operator, { path, imageId: null, name: null, from: "raw" });
+    const { versionId } = await importFromFolder(operator, {
+      path,
+      imageId: null,
+      name: null,
+      from: "raw",
+      machine: null,
+      configuration: null,
+    });
     await until(`image ${name}`, async () => {
       const [row] = await services.db.select().from(imageVersions).where(eq(imageVersions.id, versionId));
       if (row?.state === "failed") throw new Error(JSON.stringify(row.error));

@@ -5,6 +5,9 @@ import { ask } from "../bench/ask.ts";
 import type { Bench } from "../bench/bench.ts";
 import { open } from "../bench/wire.ts";
 
+/** Bytes a second: twice the pace below which an upload is given up. */
+const SLOW_PIECE = 2048;
+
 export async function patience(bench: Bench): Promise<() => Promise<void>> {
   const person = await bench.newPerson("operator");
   const seconds = bench.short ? 45 : 100;
@@ -13,7 +16,7 @@ export async function patience(bench: Bench): Promise<() => Promise<void>> {
   const events = longStream(bench, person.token);
   return async () => {
     const row = bench.tally.row("legitimate", "slow but alive");
-    row.check(await uploads, "an upload of one byte a second was cut");
+    row.check(await uploads, "an upload of 2 KiB a second was cut");
     row.check(await download, "a download whose reader is slow was cut or wrong");
     row.check(await events(), "an event stream that somebody listens to was cut");
   };
@@ -25,7 +28,7 @@ async function slowUpload(bench: Bench, token: string, seconds: number): Promise
     headers: {
       authorization: `Bearer ${token}`,
       "tus-resumable": "1.0.0",
-      "upload-length": String(seconds),
+      "upload-length": String(seconds * SLOW_PIECE),
       "upload-metadata": metadata,
     },
   });
@@ -33,10 +36,10 @@ async function slowUpload(bench: Bench, token: string, seconds: number): Promise
   let text = "";
   socket.on("data", (chunk: Buffer) => (text += chunk.toString("latin1")));
   socket.write(
-    `PATCH ${begun.headers.location ?? ""} HTTP/1.1\r\nHost: ${new URL(bench.url).host}\r\nAuthorization: Bearer ${token}\r\nTus-Resumable: 1.0.0\r\nUpload-Offset: 0\r\nContent-Type: application/offset+octet-stream\r\nContent-Length: ${seconds}\r\n\r\n`,
+    `PATCH ${begun.headers.location ?? ""} HTTP/1.1\r\nHost: ${new URL(bench.url).host}\r\nAuthorization: Bearer ${token}\r\nTus-Resumable: 1.0.0\r\nUpload-Offset: 0\r\nContent-Type: application/offset+octet-stream\r\nContent-Length: ${seconds * SLOW_PIECE}\r\n\r\n`,
   );
   for (let n = 0; n < seconds && !socket.destroyed; n += 1) {
-    socket.write("x");
+    socket.write("x".repeat(SLOW_PIECE));
     await new Promise((resolve) => setTimeout(resolve, 1000));
   }
   for (let n = 0; n < 60 && text === "" && !socket.destroyed; n += 1)

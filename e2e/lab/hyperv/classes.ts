@@ -21,7 +21,6 @@ const allocation = {
   Reservation: "uint64",
   Limit: "uint64",
   AllocationUnits: "string",
-  VirtualSystemIdentifiers: "string[]",
 } as const;
 const component = {
   SystemName: "string",
@@ -76,10 +75,27 @@ export const CLASSES = {
     BIOSGUID: "string",
     Version: "string",
     UserSnapshotType: "uint16",
-    ConsistencyLevel: "uint16",
-    AutomaticStopAction: "uint16",
+    AutomaticShutdownAction: "uint16",
+    AutomaticSnapshotsEnabled: "boolean",
+    IsAutomaticSnapshot: "boolean",
   }),
-  Msvm_VirtualSystemSnapshotSettingData: v2(["InstanceID"], { ...setting, ConsistencyLevel: "uint16" }),
+  Msvm_VirtualSystemSnapshotSettingData: v2([], {
+    ConsistencyLevel: "uint8",
+    IgnoreNonSnapshottableDisks: "boolean",
+    GuestBackupType: "uint8",
+  }),
+  Msvm_VirtualHardDiskSettingData: v2(["InstanceID"], {
+    ...setting,
+    Type: "uint16",
+    Format: "uint16",
+    Path: "string",
+    ParentPath: "string",
+    MaxInternalSize: "uint64",
+    BlockSize: "uint32",
+    LogicalSectorSize: "uint32",
+    PhysicalSectorSize: "uint32",
+    VirtualDiskId: "string",
+  }),
   Msvm_ProcessorSettingData: v2(["InstanceID"], allocation),
   Msvm_MemorySettingData: v2(["InstanceID"], {
     ...allocation,
@@ -94,8 +110,12 @@ export const CLASSES = {
   }),
   Msvm_SecuritySettingData: v2(["InstanceID"], { ...setting, TpmEnabled: "boolean" }),
   Msvm_ResourceAllocationSettingData: v2(["InstanceID"], allocation),
-  Msvm_StorageAllocationSettingData: v2(["InstanceID"], { ...allocation, VirtualDiskId: "string" }),
-  Msvm_SyntheticEthernetPortSettingData: v2(["InstanceID"], { ...allocation, StaticMacAddress: "boolean" }),
+  Msvm_StorageAllocationSettingData: v2(["InstanceID"], allocation),
+  Msvm_SyntheticEthernetPortSettingData: v2(["InstanceID"], {
+    ...allocation,
+    VirtualSystemIdentifiers: "string[]",
+    StaticMacAddress: "boolean",
+  }),
   Msvm_EmulatedEthernetPortSettingData: v2(["InstanceID"], { ...allocation, StaticMacAddress: "boolean" }),
   Msvm_EthernetPortAllocationSettingData: v2(["InstanceID"], { ...allocation, EnabledState: "uint16" }),
   Msvm_VirtualEthernetSwitch: v2(["CreationClassName", "Name"], {

@@ -1,10 +1,11 @@
 /** Msvm_VirtualSystemManagementService and Msvm_ComputerSystem: what makes, changes and removes virtual machines. */
 import { randomUUID } from "node:crypto";
 
-import { type EmbeddedInstance, readEmbedded } from "#lib/wire/wsman/embedded.ts";
+import type { EmbeddedInstance } from "#lib/wire/wsman/embedded.ts";
 import { readObjectPath } from "#lib/wire/wsman/object-path.ts";
 import type { CimStore, Instance } from "./cim-store.ts";
 import { CLASSES, type ClassName } from "./classes.ts";
+import { embedded } from "./embedded.ts";
 import type { Method, MethodArguments } from "./enumerations.ts";
 import type { Jail } from "./jail.ts";
 import { type Jobs, Refusal } from "./jobs.ts";
@@ -23,17 +24,6 @@ const CASES: Readonly<Record<string, string>> = {
 
 export const now = (): string => new Date().toISOString();
 
-export function embedded(input: MethodArguments, name: string): EmbeddedInstance[] {
-  return (input.get(name) ?? []).map((text) => {
-    // As a real host does, seen by the authors of go-wsman: numbered references only.
-    if (typeof text === "string" && /&(?:amp|quot|apos|gt);/.test(text)) throw new Refusal(32768, "It failed.");
-    if (typeof text === "string" && text.includes("&lt;")) throw new Refusal(INVALID_PARAMETER, "It is no instance.");
-    const found = typeof text === "string" ? readEmbedded(text) : null;
-    if (found === null) throw new Refusal(INVALID_PARAMETER, `${name} holds no instance.`);
-    return found;
-  });
-}
-
 const one = (instance: EmbeddedInstance | undefined, name: string): string | null =>
   instance?.values.get(name)?.[0] ?? null;
 
@@ -41,6 +31,10 @@ export class Machines {
   readonly store: CimStore;
   readonly jobs: Jobs;
   readonly jail: Jail;
+  /** Methods that make something answer with a job alone, and do not name what it makes. */
+  untold = false;
+  /** Of machines that make checkpoints of their own. */
+  checkpoint: ((id: string, name: string) => void) | null = null;
 
   constructor(store: CimStore, jobs: Jobs, jail: Jail) {
     this.store = store;
@@ -84,8 +78,20 @@ export class Machines {
     if (machine !== undefined) machine.values["TimeOfLastConfigurationChange"] = now();
   }
 
+  /** Windows 10 1709 brought checkpoints that are made by themselves, and they are on in clients only. */
+  #automatic(): boolean | null {
+    const [system] = this.store.all("Win32_OperatingSystem");
+    if (Number(system?.values["BuildNumber"]) < 16299) return null;
+    return system?.values["ProductType"] === 1;
+  }
+
   #define(input: MethodArguments) {
     const [wanted] = embedded(input, "SystemSettings");
+    if (!this.untold) return this.#defineNow(wanted);
+    return this.jobs.start("DefineSystem", () => void this.#defineNow(wanted));
+  }
+
+  #defineNow(wanted: EmbeddedInstance | undefined) {
     const name = one(wanted, "ElementName") ?? "New Virtual Machine";
     const generation = one(wanted, "VirtualSystemSubType") ?? "Microsoft:Hyper-V:SubType:1";
     if (this.jobs.failing.has("DefineSystem")) throw new Refusal(32768, this.jobs.failing.get("DefineSystem") ?? "");
@@ -126,6 +132,7 @@ export class Machines {
       BIOSGUID: `{${randomUUID().toUpperCase()}}`,
       Version: "11.0",
       UserSnapshotType: 3,
+      AutomaticSnapshotsEnabled: this.#automatic(),
     };
     this.store.add("Msvm_VirtualSystemSettingData", values);
     if (wanted !== undefined) this.#assign(this.#setting(id), wanted);
@@ -199,6 +206,8 @@ export class Machines {
       const type = properties[name];
       if (type === undefined) throw new Refusal(INVALID_PARAMETER, `${instance.className} has no property ${name}.`);
       if (name === "InstanceID") continue;
+      if (name === "AutomaticSnapshotsEnabled" && this.#automatic() === null)
+        throw new Refusal(INVALID_PARAMETER, `${instance.className} has no property ${name}.`);
       const typed = given.map((text) =>
         type.startsWith("uint") ? Number(text) : type.startsWith("boolean") ? text.toLowerCase() === "true" : text,
       );
@@ -214,8 +223,13 @@ export class Machines {
     const id = instanceId.replace(/^Microsoft:/, "");
     this.#setting(id);
     const wanted = embedded(input, "ResourceSettings");
-    const made = wanted.map((each) => this.#addOne(id, each));
-    this.touch(id);
+    const add = () => {
+      const made = wanted.map((each) => this.#addOne(id, each));
+      this.touch(id);
+      return made;
+    };
+    if (this.untold) return this.jobs.start("AddResourceSettings", () => void add());
+    const made = add();
     return { ResultingResourceSettings: made.map((each) => this.store.ref(each)), Job: null, ReturnValue: 0 };
   }
 
@@ -307,7 +321,15 @@ export class Machines {
   }
 
   #modify(input: MethodArguments, name: "ResourceSettings" | "SystemSettings") {
-    for (const wanted of embedded(input, name)) {
+    const all = embedded(input, name);
+    const odd = all.some(
+      (each) => each.className === "Msvm_MemorySettingData" && Number(one(each, "VirtualQuantity") ?? 0) % 2 === 1,
+    );
+    if (odd)
+      return this.jobs.start("ModifyResourceSettings", () => {
+        throw new Error("Invalid value for memory. The amount of memory must be a multiple of 2 MB.");
+      });
+    for (const wanted of all) {
       const instanceId = one(wanted, "InstanceID");
       const [instance] = this.store.where(wanted.className, (values) => values["InstanceID"] === instanceId);
       if (instance === undefined)
@@ -367,6 +389,9 @@ export class Machines {
     const wanted = Number(input.get("RequestedState")?.[0]);
     const state = Number(machine.values["EnabledState"]);
     const set = (next: number) => () => {
+      const id = String(machine.values["Name"]);
+      if (next === STATE.on && state === STATE.off && this.#setting(id).values["AutomaticSnapshotsEnabled"] === true)
+        this.checkpoint?.(id, `Automatic Checkpoint - ${String(machine.values["ElementName"])} - (${now()})`);
       machine.values["EnabledState"] = next;
       machine.values["TimeOfLastStateChange"] = now();
       machine.values["ProcessID"] = next === STATE.on ? 4711 : null;

@@ -14,6 +14,8 @@ export interface NetTransfer {
   readonly path: string;
   /** Null: fetch; else the byte that sending begins at. */
   readonly from: number | null;
+  /** Exit code when it fails. */
+  readonly failed: number;
 }
 
 /** Null: another script. */
@@ -26,7 +28,8 @@ export function readScript(script: string): NetTransfer | null {
   const path = quoted("\\[IO\\.File\\]::Open\\(");
   if (url === null || header === null || fingerprint === null || path === null) return null;
   const from = /ContentLength=\$f\.Length-(\d+)/.exec(script)?.[1];
-  return { url, header, fingerprint, path, from: from === undefined ? null : Number(from) };
+  const failed = Number(/\nexit (\d+)\}$/.exec(script)?.[1] ?? 1);
+  return { url, header, fingerprint, path, from: from === undefined ? null : Number(from), failed };
 }
 
 /** Answers the exit code. */

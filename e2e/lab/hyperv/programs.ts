@@ -36,8 +36,10 @@ export class HostPrograms {
   rate: string | null = null;
   /** Bytes that a file may have before the drive is full. */
   largestFile: number | null = null;
-  /** This host's curl takes no CA file, as the one of an early Server 2019. */
-  oldCurl = false;
+  /** Of this host's curl.exe, which leaves TLS to Windows: before 7.60 without a file of certificates, before 8.11 without addresses in them. */
+  curlVersion = "8.9.1";
+  /** Files that the shell's own commands do not write, and say nothing of it, as some hosts do. */
+  unwritten: RegExp | null = null;
   /** The storage turns a bit of what was written. */
   rotten = false;
   /** Command lines so far. */
@@ -69,6 +71,7 @@ export class HostPrograms {
     const written = /^\((echo [\s\S]*)\)\s*>\s*"?([^"]+?)"?\s*$/i.exec(line);
     if (written !== null) {
       const lines = (written[1] ?? "").split(/\s*&\s*/).map((each) => each.replace(/^echo /i, ""));
+      if (this.unwritten?.test(written[2] ?? "") === true) return 0;
       writeFileSync(this.#path(written[2] ?? ""), `${lines.join("\r\n")}\r\n`);
       return 0;
     }
@@ -116,6 +119,7 @@ export class HostPrograms {
         return 0;
       case "move": {
         const [from = "", to = ""] = operands(words);
+        if (this.unwritten?.test(to) === true) return 0;
         renameSync(this.#path(from), this.#path(to));
         say("        1 file(s) moved.\r\n");
         return 0;
@@ -139,7 +143,8 @@ export class HostPrograms {
         `'${program}' is not recognized as an internal or external command,\r\noperable program or batch file.\r\n`,
       ),
     );
-    return 9009;
+    // What `cmd /c` ends with, as WinRS runs it; 9009 stands in ERRORLEVEL of a batch file only.
+    return 1;
   }
 
   #path(path: string): string {
@@ -195,7 +200,7 @@ export class HostPrograms {
       return transfer({ ...asked, path: this.#path(asked.path), header: this.#path(asked.header) }).catch(
         (error: unknown) => {
           running.stderr.push(Buffer.from(`${error instanceof Error ? error.message : String(error)}\r\n`));
-          return 1;
+          return asked.failed;
         },
       );
     }
@@ -214,6 +219,12 @@ export class HostPrograms {
   }
 
   #curl(words: readonly string[], running: Running): Promise<number> {
+    if (words.includes("--version")) {
+      const version = this.curlVersion;
+      running.stdout.push(Buffer.from(`curl ${version} (Windows) libcurl/${version} Schannel zlib/1.3 WinIDN\r\n`));
+      running.wake();
+      return Promise.resolve(0);
+    }
     if (words.some((word) => /\bbearer\b/i.test(word))) {
       running.stderr.push(Buffer.from("A secret stands in the command line.\r\n"));
       return Promise.resolve(1);
@@ -225,9 +236,10 @@ export class HostPrograms {
         const found = /^(@?)([A-Za-z]:\\.*)$/.exec(word);
         return found === null ? word : `${found[1] ?? ""}${this.#path(found[2] ?? "")}`;
       });
-    if (this.oldCurl && words.includes("--cacert")) {
-      running.stderr.push(Buffer.from("curl: (4) schannel: CA cert support not built in\r\n"));
-      return Promise.resolve(4);
+    const refused = schannelRefuses(this.curlVersion, words);
+    if (refused !== null) {
+      running.stderr.push(Buffer.from(`curl: (${refused.code}) schannel: ${refused.why}\r\n`));
+      return Promise.resolve(refused.code);
     }
     const paced = this.rate === null ? mapped : ["--limit-rate", this.rate, ...mapped];
     // A file that has reached its limit cannot be written any more, as on a full drive.
@@ -251,6 +263,20 @@ export class HostPrograms {
       child.on("close", (code) => resolve(code ?? 1));
     });
   }
+}
+
+/** With a file of certificates curl compares names itself: addresses in certificates only since 8.11. */
+function schannelRefuses(version: string, words: readonly string[]): { code: number; why: string } | null {
+  if (!words.includes("--cacert")) return null;
+  const [major = 0, minor = 0] = version.split(".").map(Number);
+  if (major < 7 || (major === 7 && minor < 60)) return { code: 4, why: "CA cert support not built in" };
+  if (major > 8 || (major === 8 && minor >= 11)) return null;
+  const address = words.map((word) => /^https:\/\/(\[[^\]]+\]|[\d.]+)[:/]/.exec(word)?.[1]).find(Boolean);
+  if (address === undefined) return null;
+  return {
+    code: 60,
+    why: `CertGetNameString() failed to match connection hostname (${address}) against server certificate names`,
+  };
 }
 
 /** The commands of a line: an `&` ends one, unless it stands in quotes or in brackets that a command begins with. */

@@ -20,6 +20,9 @@ export class RemoteShells {
   readonly #shells = new Map<string, Shell>();
   /** Shells at once before the quota is reached. */
   most = 30;
+  /** The last answer for a program holds two states, that it runs and that it has ended, as some hosts send it. */
+  twoStates = false;
+
   constructor(programs: HostPrograms) {
     this.#programs = programs;
   }
@@ -151,9 +154,10 @@ export class RemoteShells {
     const ends = done
       ? xml`<r:Stream Name="stdout" CommandId="${id}" End="true"></r:Stream><r:Stream Name="stderr" CommandId="${id}" End="true"></r:Stream>`
       : null;
+    const stillRunning = xml`<r:CommandState CommandId="${id}" State="${NS.shell}/CommandState/Running"/>`;
     const state = done
-      ? xml`<r:CommandState CommandId="${id}" State="${NS.shell}/CommandState/Done"><r:ExitCode>${running.exitCode}</r:ExitCode></r:CommandState>`
-      : xml`<r:CommandState CommandId="${id}" State="${NS.shell}/CommandState/Running"/>`;
+      ? xml`${this.twoStates ? stillRunning : null}<r:CommandState CommandId="${id}" State="${NS.shell}/CommandState/Done"><r:ExitCode>${running.exitCode}</r:ExitCode></r:CommandState>`
+      : stillRunning;
     return xml`<r:ReceiveResponse xmlns:r="${NS.shell}">${streams}${ends}${state}</r:ReceiveResponse>`;
   }
 }

@@ -11,6 +11,17 @@ export interface Seeded {
   readonly switches: { readonly external: string; readonly internal: string; readonly private: string };
 }
 
+/** Windows 11 instead of a server: new machines make checkpoints of their own. */
+export function becomeClient(store: CimStore): void {
+  const [system] = store.all("Win32_OperatingSystem");
+  Object.assign(system?.values ?? {}, {
+    Caption: "Microsoft Windows 11 Pro",
+    Version: "10.0.22631",
+    BuildNumber: "22631",
+    ProductType: 1,
+  });
+}
+
 export function seedHost(store: CimStore, jail: Jail): Seeded {
   jail.makeFolder(DISKS);
   jail.makeFolder("C:\\ProgramData");

@@ -4,17 +4,24 @@ import { randomUUID } from "node:crypto";
 import { rmSync } from "node:fs";
 import { setTimeout as delay } from "node:timers/promises";
 import type { Instance } from "./cim-store.ts";
+import { embedded } from "./embedded.ts";
 import type { Method, MethodArguments } from "./enumerations.ts";
 import { Refusal } from "./jobs.ts";
 import { HOST, type Machines, now, REALIZED, SNAPSHOT } from "./machines.ts";
+
+/** ConsistencyLevel. */
+const CRASH_CONSISTENT = 2;
 
 export class Snapshots {
   readonly #machines: Machines;
   /** Names of machines of which no checkpoint can be made, and why. */
   readonly refusing = new Map<string, string>();
+  /** Names of machines whose guests cannot bring their disks to rest, and why. */
+  readonly restless = new Map<string, string>();
 
   constructor(machines: Machines) {
     this.#machines = machines;
+    machines.checkpoint = (id, name) => this.#freeze(id, name);
   }
 
   methods(): ReadonlyMap<string, Method> {
@@ -58,34 +65,45 @@ export class Snapshots {
       (values) => values["VirtualSystemIdentifier"] === id && values["VirtualSystemType"] === REALIZED,
     );
     if (machine === undefined || current === undefined) throw new Refusal(32773, "There is no such virtual machine.");
-    const snapshotId = randomUUID().toUpperCase();
-    const name = `${String(machine.values["ElementName"])} - (${now()})`;
-    const before = current.values["Parent"];
+    const [settings] = embedded(input, "SnapshotSettings");
+    const consistent = settings?.values.get("ConsistencyLevel")?.[0] !== String(CRASH_CONSISTENT);
+    const owner = String(machine.values["ElementName"]);
     return jobs.start("CreateSnapshot", () => {
-      const why = this.refusing.get(String(machine.values["ElementName"]));
+      const why = this.refusing.get(owner) ?? (consistent ? this.restless.get(owner) : undefined);
       if (why !== undefined) throw new Error(why);
-      const snapshot = store.add("Msvm_VirtualSystemSettingData", {
-        ...current.values,
-        InstanceID: `Microsoft:${snapshotId}`,
-        Caption: "Virtual Machine Checkpoint",
-        ElementName: name,
-        VirtualSystemType: SNAPSHOT,
-        CreationTime: now(),
-        Parent: before ?? null,
-        ConsistencyLevel: 1,
-      });
-      current.values["Parent"] = store.path(HOST, snapshot);
-      for (const disk of this.#disks(`Microsoft:${id}`)) {
-        const path = (disk.values["HostResource"] as readonly string[])[0] ?? "";
-        store.add("Msvm_StorageAllocationSettingData", {
-          ...disk.values,
-          InstanceID: String(disk.values["InstanceID"]).replace(id, snapshotId),
-          HostResource: [path],
-        });
-        disk.values["HostResource"] = [this.#child(path)];
-      }
-      this.#machines.touch(id);
+      this.#freeze(id, `${owner} - (${now()})`);
     });
+  }
+
+  #freeze(id: string, name: string): void {
+    const { store } = this.#machines;
+    const [current] = store.where(
+      "Msvm_VirtualSystemSettingData",
+      (values) => values["VirtualSystemIdentifier"] === id && values["VirtualSystemType"] === REALIZED,
+    );
+    if (current === undefined) return;
+    const snapshotId = randomUUID().toUpperCase();
+    const before = current.values["Parent"];
+    const snapshot = store.add("Msvm_VirtualSystemSettingData", {
+      ...current.values,
+      InstanceID: `Microsoft:${snapshotId}`,
+      Caption: "Virtual Machine Checkpoint",
+      ElementName: name,
+      VirtualSystemType: SNAPSHOT,
+      CreationTime: now(),
+      Parent: before ?? null,
+    });
+    current.values["Parent"] = store.path(HOST, snapshot);
+    for (const disk of this.#disks(`Microsoft:${id}`)) {
+      const path = (disk.values["HostResource"] as readonly string[])[0] ?? "";
+      store.add("Msvm_StorageAllocationSettingData", {
+        ...disk.values,
+        InstanceID: String(disk.values["InstanceID"]).replace(id, snapshotId),
+        HostResource: [path],
+      });
+      disk.values["HostResource"] = [this.#child(path)];
+    }
+    this.#machines.touch(id);
   }
 
   /** No tool here writes a differencing VHDX: the machine's new writes go to a copy, which the checkpoint's disk does not see. */

@@ -1,8 +1,8 @@
 /** Msvm_ImageManagementService: what is in a disk file, read by qemu-img. */
 import { execFileSync } from "node:child_process";
 import { existsSync, statSync } from "node:fs";
-import { readEmbedded } from "#lib/wire/wsman/embedded.ts";
 import { xml } from "#lib/wire/soap/xml-text.ts";
+import { embedded } from "./embedded.ts";
 import type { Method, MethodArguments } from "./enumerations.ts";
 import type { Jail } from "./jail.ts";
 import { type Jobs, Refusal } from "./jobs.ts";
@@ -24,7 +24,7 @@ export function virtualDiskMethods(jail: Jail, jobs: Jobs, parents: Parents): Re
 /** The chain of this host's checkpoints is whole in its last file. */
 function convert(jail: Jail, jobs: Jobs, input: MethodArguments) {
   const from = String(input.get("SourcePath")?.[0] ?? "");
-  const wanted = readEmbedded(String(input.get("VirtualDiskSettingData")?.[0] ?? ""));
+  const [wanted] = embedded(input, "VirtualDiskSettingData");
   const to = wanted?.values.get("Path")?.[0] ?? "";
   const [source, target] = [jail.local(from), jail.local(to)];
   if (source === null || target === null || !jail.exists(from))

@@ -1,8 +1,10 @@
 /** A machine in a package: its disks, each openable where it lies, and the hardware that was around them. */
-import type { ContainerKind } from "#lib/domain/container.ts";
+import type { HolderKind } from "#lib/domain/container.ts";
+import type { SourceFormatId } from "#lib/domain/disk-format.ts";
 import type { HardwareHints } from "#lib/domain/image.ts";
 import type { SpoolPlace } from "../files/spool.ts";
 import type { OpenedImage } from "../format.ts";
+import type { DigestAlgorithm } from "./manifest/algorithms.ts";
 
 export interface ContainedImage extends OpenedImage {
   /**
@@ -16,6 +18,8 @@ export interface OpenContained {
   readonly signal?: AbortSignal;
   /** Listen to the reads, so that `verify` can tell whether they are what the manifest promises. */
   readonly check?: boolean;
+  /** What the person says it is, where its content says nothing. */
+  readonly from?: SourceFormatId;
   /** Where a file that is stored packed is kept meanwhile. Default: the system's folder for temporary files. */
   readonly spool?: SpoolPlace;
 }
@@ -41,15 +45,33 @@ export interface PromisedDigest {
   readonly file: string;
   readonly at: number;
   readonly length: number;
-  readonly algorithm: "sha1" | "sha256" | "sha512";
+  readonly algorithm: DigestAlgorithm;
   /** Lower-case hex. */
   readonly digest: string;
 }
 
+/** What a person says of a package that holds more than one machine, or one in several configurations. */
+export interface MachineChoice {
+  /** Its name, or its place counted from 1. */
+  readonly machine?: string | null;
+  readonly configuration?: string | null;
+}
+
+export interface OpenContainerOptions extends MachineChoice {
+  /** Where files of a zip are kept unpacked meanwhile. Default: the system's folder for temporary files. */
+  readonly spool?: SpoolPlace;
+  /** The disks of all machines in all configurations: whoever asks knows the name of the disk. */
+  readonly everything?: boolean;
+}
+
 export interface OpenedContainer extends AsyncDisposable {
-  readonly kind: ContainerKind;
-  /** Of the machine. */
+  readonly kind: HolderKind;
+  /** Of the machine; null when it has none, or several are there and nobody said which. */
   readonly machine: string | null;
+  /** Names of the machines, when there are several and nobody said which: `disks` are those of all of them. */
+  readonly undecided: readonly string[];
+  /** The files of the disks lie in a folder by themselves, not in one file. */
+  readonly inFolder: boolean;
   readonly hints: HardwareHints;
   /** At least one, in the order in which the machine has them. */
   readonly disks: readonly ContainedDisk[];

@@ -101,27 +101,33 @@ export class CheckedSource implements ByteSource {
 
 /** The files that one disk reads, each with what is promised of it. */
 export class DigestChecks {
-  readonly #promised: ReadonlyMap<string, PromisedDigest>;
-  readonly #checked = new Map<string, CheckedSource>();
+  readonly #promised: ReadonlyMap<string, readonly PromisedDigest[]>;
+  readonly #heard = new Map<string, ByteSource>();
+  readonly #checked: CheckedSource[] = [];
 
   constructor(promised: readonly PromisedDigest[]) {
-    this.#promised = new Map(promised.map((each) => [each.entry, each]));
+    this.#promised = Map.groupBy(promised, ({ entry }) => entry);
   }
 
   /** The same bytes, heard if anything is promised of them. */
   heard(entry: string, bytes: ByteSource): ByteSource {
-    const promised = this.#promised.get(entry);
-    if (promised === undefined) return bytes;
-    const known = this.#checked.get(entry) ?? new CheckedSource(bytes, promised);
-    this.#checked.set(entry, known);
-    return known;
+    const known = this.#heard.get(entry);
+    if (known !== undefined) return known;
+    let heard = bytes;
+    for (const promised of this.#promised.get(entry) ?? []) {
+      const checked: CheckedSource = new CheckedSource(heard, promised);
+      this.#checked.push(checked);
+      heard = checked;
+    }
+    this.#heard.set(entry, heard);
+    return heard;
   }
 
   async verify(signal?: AbortSignal): Promise<void> {
-    for (const checked of this.#checked.values()) await checked.verify(signal);
+    for (const checked of this.#checked) await checked.verify(signal);
   }
 
   get any(): boolean {
-    return this.#checked.size > 0;
+    return this.#checked.length > 0;
   }
 }

@@ -36,8 +36,8 @@ const parser = new XMLParser({
 
 /** The root element. Throws `image.xml-refused` and `image.corrupt` with `at`, the text's offset in its file. */
 export function parseXml(file: string, at: number, bytes: Buffer): XmlElement {
-  const text = decode(bytes);
-  bound(file, at, text);
+  const { text, markup } = withoutSections(decodeText(bytes));
+  bound(file, at, markup);
   const valid = XMLValidator.validate(text);
   if (valid !== true) {
     throw corrupt(file, at, `its description is no sound XML: line ${valid.err.line}: ${valid.err.msg.slice(0, 200)}`);
@@ -53,9 +53,58 @@ export function parseXml(file: string, at: number, bytes: Buffer): XmlElement {
   return root;
 }
 
-function decode(bytes: Buffer): string {
-  if (bytes[0] === 0xff && bytes[1] === 0xfe) return bytes.toString("utf16le", 2);
-  return bytes.toString("utf8", bytes[0] === 0xef && bytes[1] === 0xbb && bytes[2] === 0xbf ? 3 : 0);
+/** By its byte order mark, else as it declares itself, else UTF-8. */
+export function decodeText(bytes: Uint8Array): string {
+  const [first, second] = bytes;
+  if ((first === 0xff && second === 0xfe) || (first === 0x3c && second === 0)) return decoded(bytes, "utf-16le");
+  if ((first === 0xfe && second === 0xff) || (first === 0 && second === 0x3c)) return decoded(bytes, "utf-16be");
+  const start = Buffer.from(bytes.buffer, bytes.byteOffset, Math.min(bytes.length, 256)).toString("latin1");
+  const declared = /^<\?xml[^>]{0,200}?encoding\s{0,9}=\s{0,9}["']([\w.:-]{1,40})["']/.exec(start)?.[1] ?? "utf-8";
+  // What declares itself UTF-16 and can be read up to there is not.
+  return decoded(bytes, /^utf-?16/i.test(declared) ? "utf-8" : declared);
+}
+
+/** An encoding that nobody knows is left to UTF-8. */
+function decoded(bytes: Uint8Array, encoding: string): string {
+  let decoder: TextDecoder;
+  try {
+    decoder = new TextDecoder(encoding);
+  } catch {
+    decoder = new TextDecoder();
+  }
+  return decoder.decode(bytes);
+}
+
+const SECTIONS = [
+  ["<!--", "-->"],
+  ["<![CDATA[", "]]>"],
+] as const;
+
+/**
+ * The same document without comments, CDATA as escaped text; and its markup alone, which is what may be large or deep.
+ * A section that does not end is left as it is.
+ */
+function withoutSections(source: string): { text: string; markup: string } {
+  const text: string[] = [];
+  const markup: string[] = [];
+  let done = 0;
+  for (let at = source.indexOf("<!"); at !== -1; at = source.indexOf("<!", at)) {
+    const section = SECTIONS.find(([start]) => source.startsWith(start, at));
+    if (section === undefined) {
+      at += 2;
+      continue;
+    }
+    const [start, stop] = section;
+    const end = source.indexOf(stop, at + start.length);
+    if (end === -1) break;
+    const before = source.slice(done, at);
+    text.push(before);
+    markup.push(before);
+    if (start === "<![CDATA[") text.push(escapeXml(source.slice(at + start.length, end)));
+    done = at = end + stop.length;
+  }
+  const rest = source.slice(done);
+  return { text: text.join("") + rest, markup: markup.join("") + rest };
 }
 
 function bound(file: string, at: number, text: string): void {

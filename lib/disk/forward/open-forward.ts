@@ -4,16 +4,17 @@ import { AppError } from "#lib/errors.ts";
 import { createSpool, type SpoolPlace } from "../files/spool.ts";
 import type { ImageFacts, ImageFormat, OpenedImage, OpenedStream } from "../format.ts";
 import type { ImageFile } from "../io.ts";
+import type { MachineChoice } from "../containers/container.ts";
 import { detectContainer } from "../containers/detect.ts";
 import { openDisk } from "../open-disk.ts";
-import { looksRaw, withNotes } from "../named-raw.ts";
+import { looksRaw, withNotes } from "../open-named.ts";
 import { formatsOf, FORMATS, newContext } from "../registry.ts";
 import { dataParts } from "../zeros.ts";
 import { ByteWindow, EndFound, NotForward } from "./byte-window.ts";
 import { storedOrder, storedPieces } from "./stored-pieces.ts";
 import { streamOf } from "./stream-of.ts";
 
-export interface OpenForwardOptions {
+export interface OpenForwardOptions extends MachineChoice {
   /** For messages, e.g. `disk-0.vmdk`. */
   readonly name?: string;
   /** Length of the stream in bytes, when somebody vouches for it. Raw needs it, or a spool. */
@@ -30,6 +31,8 @@ export interface OpenForwardOptions {
   readonly onSpoolBytes?: (bytes: number) => void;
   /** Of a package of a machine that passes by, which is kept: the disk's place, counted from 1, or its entry's name. */
   readonly disk?: number | string;
+  /** Of such a package: make it possible to verify what its manifest says. */
+  readonly check?: boolean;
   readonly signal?: AbortSignal;
 }
 
@@ -194,6 +197,10 @@ async function kept(
     const image = await openDisk(file, {
       ...(from === null ? {} : { from }),
       ...(options.disk === undefined ? {} : { disk: options.disk }),
+      machine: options.machine ?? null,
+      configuration: options.configuration ?? null,
+      check: options.check ?? false,
+      spool: options.spool,
       ...(signal === undefined ? {} : { signal }),
     });
     const facts = withNotes(image.facts, byName?.notes ?? []);

@@ -3,8 +3,12 @@ import { AppError } from "#lib/errors.ts";
 import { type ForwardImage, openForwardBytes, type OpenForwardOptions } from "../forward/open-forward.ts";
 import type { SourceFormatId } from "#lib/domain/disk-format.ts";
 import type { ImageFile } from "../io.ts";
+import { isZipPackage } from "../containers/detect.ts";
+import { streamOf } from "../forward/stream-of.ts";
+import { namedRaw } from "../open-named.ts";
+import { openDisk } from "../open-disk.ts";
 import { bytesOf } from "./bytes-of.ts";
-import { innerName, Meter, MOST_LAYERS, type Packing, PACKING_HEAD, packingOf } from "./packing.ts";
+import { innerName, Meter, MOST_LAYERS, type Packing, PACKING_HEAD, packingOf, type StreamPacking } from "./packing.ts";
 import { unpack } from "./unpack.ts";
 import { chooseEntry, unzip, zipEntries } from "./zip.ts";
 
@@ -14,6 +18,8 @@ export interface UnpackedFile {
   readonly bytes: AsyncIterable<Uint8Array>;
   /** Its length, when the package tells it. */
   readonly size: number | null;
+  /** It is one of several, so that the disk that was said is found. */
+  readonly chosen?: boolean;
   /** Packed bytes that were read so far. */
   taken(): number;
 }
@@ -36,10 +42,18 @@ export async function unpackFile(
     const input = bytesOf(image, 0, image.bytes.size, signal);
     return unpackBytes(image.name, packing, input, meter, signal);
   }
-  const entry = chooseEntry(image.name, await zipEntries(image, signal), options.disk);
+  const entries = await zipEntries(image, signal);
+  // A number or name that is said of the only file is said of a disk inside it.
+  const entry = chooseEntry(image.name, entries, entries.length === 1 ? undefined : options.disk);
   const name = entry.name.slice(entry.name.lastIndexOf("/") + 1);
   return deeper(
-    { name, bytes: unzip(image, entry, meter, signal), size: entry.size, taken: () => meter.taken },
+    {
+      name,
+      bytes: unzip(image, entry, meter, signal),
+      size: entry.size,
+      chosen: entries.length > 1,
+      taken: () => meter.taken,
+    },
     1,
     signal,
   );
@@ -48,7 +62,7 @@ export async function unpackFile(
 /** The same for packed bytes that pass by. Zip is not among them: its directory stands at its end. */
 export async function unpackBytes(
   name: string,
-  packing: Exclude<Packing, "zip">,
+  packing: StreamPacking,
   input: AsyncIterable<Uint8Array>,
   meter: Meter = new Meter(name),
   signal?: AbortSignal,
@@ -76,7 +90,7 @@ async function deeper(file: UnpackedFile, layer: number, signal: AbortSignal | u
   const meter = new Meter(file.name);
   const bytes = unpack(packing, all, meter, signal);
   return deeper(
-    { name: innerName(file.name, packing), bytes, size: null, taken: () => file.taken() },
+    { name: innerName(file.name, packing), bytes, size: null, chosen: file.chosen ?? false, taken: () => file.taken() },
     layer + 1,
     signal,
   );
@@ -120,11 +134,23 @@ export async function openPacked(
   packing: Packing,
   options: OpenPackedOptions,
 ): Promise<ForwardImage> {
-  const { from, ...more } = options;
+  const { from, disk, ...more } = options;
+  if (packing === "zip" && (await isZipPackage(image, options.disk, options.signal))) {
+    const opened = await openDisk(image, options);
+    options.onSpool?.(`the files of ${image.name} belong together`);
+    return {
+      ...streamOf(opened.disk),
+      facts: opened.facts,
+      image: opened,
+      spooled: "the files in the package belong together",
+    };
+  }
   const file = await unpackFile(image, packing, options);
   return openForwardBytes(from ?? null, file.bytes, {
     ...more,
+    ...(disk === undefined || file.chosen === true ? {} : { disk }),
     name: file.name,
+    rawIfUnknown: options.rawIfUnknown === true || (packing === "zip" && namedRaw(file.name)),
     ...(file.size === null ? {} : { size: file.size }),
   });
 }

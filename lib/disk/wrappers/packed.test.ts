@@ -54,9 +54,7 @@ describe.each(["gz", "xz", "zst", "zip"])("made by the program itself: .%s", (en
 
   it("a raw disk is raw because somebody says so", async () => {
     await convert(`disk.img.${ending}`, "qcow2", { from: "raw" });
-    if (ending === "zip") {
-      await expect(convert(`disk.img.${ending}`, "qcow2")).rejects.toMatchObject({ code: "image.unknown-format" });
-    } else await convert(`disk.img.${ending}`, "qcow2");
+    await convert(`disk.img.${ending}`, "qcow2");
   });
 
   it("a fixed VHD is kept meanwhile; looking into any needs random access", async () => {

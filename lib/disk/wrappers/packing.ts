@@ -3,7 +3,9 @@ import { AppError } from "#lib/errors.ts";
 import { corrupt, truncated } from "../image-error.ts";
 import type { ByteSource } from "../io.ts";
 
-export type Packing = "gzip" | "xz" | "zstd" | "zip";
+export type Packing = "gzip" | "xz" | "zstd" | "bzip2" | "zip";
+/** Those that are unpacked front to back. */
+export type StreamPacking = Exclude<Packing, "zip">;
 
 const STARTS: readonly (readonly [Packing, readonly number[]])[] = [
   // RFC 1952: deflate is the only method.
@@ -12,6 +14,9 @@ const STARTS: readonly (readonly [Packing, readonly number[]])[] = [
   ["zstd", [0x28, 0xb5, 0x2f, 0xfd]],
   ["zip", [0x50, 0x4b, 3, 4]],
 ];
+/** `BZh`, a digit, and the mark of the first block or of the end (of nothing). */
+const BZIP2 = [/^BZh[1-9]1AY&SY/, /^BZh[1-9]\x17rE8P\x90/];
+
 /** Bytes that `packingOf` wants to see. */
 export const PACKING_HEAD = 16;
 /** One in another: `.zip` of a `.gz`. */
@@ -26,6 +31,8 @@ const RATIO_FROM = 2 ** 26;
 export function packingOf(head: Uint8Array): Packing | null {
   // Skippable frames of zstd (RFC 8878, 3.1.2) may come first.
   if (((head[0] ?? 0) & 0xf0) === 0x50 && head[1] === 0x2a && head[2] === 0x4d && head[3] === 0x18) return "zstd";
+  const text = String.fromCharCode(...head.subarray(0, 10));
+  if (BZIP2.some((start) => start.test(text))) return "bzip2";
   return STARTS.find(([, start]) => start.every((byte, i) => head[i] === byte))?.[0] ?? null;
 }
 
@@ -39,14 +46,19 @@ const ENDINGS: Readonly<Record<Packing, RegExp>> = {
   gzip: /\.gz$/i,
   xz: /\.xz$/i,
   zstd: /\.zst(d)?$/i,
+  bzip2: /\.bz2$/i,
   zip: /\.zip$/i,
 };
 
 /** Whether a person who named the file so says that it is packed. */
 export const namedPacked = (name: string, packing: Packing): boolean => ENDINGS[packing].test(name);
 
+/** A tar and its packing in one word. */
+const TAR_ENDING = /\.(?:tgz|txz|tzst|tbz2?|box)$/i;
+
 /** What the file inside is called: `disk.img` of `disk.img.gz`. */
 export function innerName(name: string, packing: Packing): string {
+  if (TAR_ENDING.test(name) && packing !== "zip") return name.replace(TAR_ENDING, ".tar");
   const inner = name.replace(ENDINGS[packing], "");
   return inner === "" || inner === name ? `${name}.unpacked` : inner;
 }

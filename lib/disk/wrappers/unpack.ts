@@ -4,8 +4,9 @@ import { pipeline } from "node:stream/promises";
 import { createGunzip, createInflateRaw } from "node:zlib";
 import { AppError } from "#lib/errors.ts";
 import { isZero } from "../zeros.ts";
-import type { Meter } from "./packing.ts";
-import { type Packing } from "./packing.ts";
+import { unbzip2 } from "./bzip2.ts";
+import { inflate64 } from "./deflate64.ts";
+import type { Meter, StreamPacking } from "./packing.ts";
 import { unxz } from "./xz.ts";
 import { unzstd } from "./zstd.ts";
 
@@ -17,7 +18,7 @@ export const CHUNK = 262_144;
  * `image.unfolds-too-far`, with the byte of the packed file in `details.offset`, and what the input throws.
  */
 export async function* unpack(
-  packing: Exclude<Packing, "zip"> | "deflate",
+  packing: StreamPacking | "deflate" | "deflate64",
   input: AsyncIterable<Uint8Array>,
   meter: Meter,
   signal?: AbortSignal,
@@ -28,7 +29,11 @@ export async function* unpack(
       ? unxz(metered, meter)
       : packing === "zstd"
         ? unzstd(metered, meter)
-        : through(metered, packing === "gzip" ? createGunzip(ZLIB) : createInflateRaw(ZLIB), meter);
+        : packing === "bzip2"
+          ? unbzip2(metered, meter)
+          : packing === "deflate64"
+            ? inflate64(metered, meter)
+            : through(metered, packing === "gzip" ? createGunzip(ZLIB) : createInflateRaw(ZLIB), meter);
   for await (const bytes of inner) {
     signal?.throwIfAborted();
     meter.give(bytes.length, isZero(bytes));

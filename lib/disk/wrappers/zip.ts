@@ -7,6 +7,7 @@ import { AppError } from "#lib/errors.ts";
 import { readStruct, type Fields } from "../fields.ts";
 import { corrupt, insane, refused } from "../image-error.ts";
 import type { ImageFile } from "../io.ts";
+import { mayBeDisk } from "../containers/archive/contents.ts";
 import { bytesOf } from "./bytes-of.ts";
 import type { Meter } from "./packing.ts";
 import { unpack } from "./unpack.ts";
@@ -27,7 +28,7 @@ const MOST_DIRECTORY = 16 * 1024 * 1024;
 
 export interface ZipEntry {
   readonly name: string;
-  readonly method: "stored" | "deflate" | "zstd" | "xz";
+  readonly method: "stored" | "deflate" | "deflate64" | "bzip2" | "zstd" | "xz";
   readonly packedBytes: number;
   readonly size: number;
   readonly crc: number;
@@ -35,7 +36,9 @@ export interface ZipEntry {
   readonly at: number;
 }
 
-const METHODS = { 0: "stored", 8: "deflate", 93: "zstd", 95: "xz" } as const;
+const METHODS = { 0: "stored", 8: "deflate", 9: "deflate64", 12: "bzip2", 93: "zstd", 95: "xz" } as const;
+/** Those that are not read, by name. */
+const OTHERS: Readonly<Record<number, string>> = { 14: "LZMA", 96: "JPEG", 97: "WavPack", 98: "PPMd" };
 
 /** Files that may be disks: no folders, no links, nothing hidden. Throws `image.*`. */
 export async function zipEntries(image: ImageFile, signal?: AbortSignal): Promise<readonly ZipEntry[]> {
@@ -87,8 +90,8 @@ function entryAt(file: string, f: Fields, pos: number, name: string, nameBytes: 
       file,
       here + 10,
       "image.unsupported-feature",
-      `holds ${shown(name)} packed by method ${number}`,
-      "Pack it by deflate, or give the disk as it is.",
+      `holds ${shown(name)} packed by ${OTHERS[number] ?? "a method"} (number ${number}), which is not read here`,
+      "Unpack it with 7-Zip, or pack it by deflate.",
     );
   }
   // 4.5.3: those of the four that do not fit 32 bits, in this order.
@@ -172,6 +175,9 @@ export function chooseEntry(name: string, entries: readonly ZipEntry[], wanted?:
   const [only] = entries;
   if (wanted === undefined) {
     if (only !== undefined && entries.length === 1) return only;
+    // What lies beside the disk to be read by people is not meant.
+    const [disk, ...more] = entries.filter((entry) => mayBeDisk(entry.name));
+    if (disk !== undefined && more.length === 0) return disk;
     throw new AppError("unprocessable", "image.disk-unsaid", `${name} holds ${entries.length} files.`, {
       hint: entries.length === 0 ? "Choose another file." : `Say which one is the disk. ${list.slice(0, 2000)}`,
       details,

@@ -7,13 +7,17 @@ import type { DiskStream } from "#lib/disk/disk-stream.ts";
 import type { Vm, VmDisk } from "#lib/domain/inventory.ts";
 import { AppError } from "#lib/errors.ts";
 import { type CimRef, number, text } from "#lib/wire/wsman/cim.ts";
-import { embeddedInstance } from "#lib/wire/wsman/embedded.ts";
 import type { CapturePlan, ResourceRef } from "../adapter.ts";
 import { type HypervSession, V2 } from "./session.ts";
+import { setting } from "./setting.ts";
 import { type CaptureSnapshots, planSnapshot } from "./snapshots.ts";
 
 const IMAGES_CLASS = "Msvm_ImageManagementService";
 const IMAGES: CimRef = { namespace: V2, className: IMAGES_CLASS, keys: { CreationClassName: IMAGES_CLASS } };
+
+/** Type and Format of Msvm_VirtualHardDiskSettingData. */
+const DYNAMIC = 3;
+const VHDX = 3;
 
 /** What one disk needs, by the path of the file that is read. */
 export interface DiskNeeds {
@@ -83,6 +87,18 @@ export function needsOf(vm: Vm, disk: Pick<VmDisk, "id" | "label">, path: string
   };
 }
 
+/**
+ * Nothing is made that the ledger does not name. Throws `vm.changed` when a checkpoint came between plan and reading: of
+ * the machine's own, or of whoever else makes them.
+ */
+export function requirePlanned(vm: Vm, plan: CapturePlan, needs: DiskNeeds): void {
+  const planned = new Set(plan.resources.map(({ ref }) => ref));
+  if ([needs.keys, ...(needs.merged === null ? [] : [needs.merged])].every(({ ref }) => planned.has(ref))) return;
+  throw new AppError("conflict", "vm.changed", `A checkpoint of ${vm.name} was made before its disk could be read.`, {
+    hint: "Backup programs and Windows itself make them. Capture the VM again once that has ended.",
+  });
+}
+
 /** The host merges the chain that ends in `from` into a file of its own. */
 export async function mergeChain(
   session: HypervSession,
@@ -95,11 +111,7 @@ export async function mergeChain(
     "ConvertVirtualHardDisk",
     {
       SourcePath: from,
-      VirtualDiskSettingData: embeddedInstance("Msvm_VirtualHardDiskSettingData", {
-        Path: ["string", to],
-        Type: ["uint16", 3],
-        Format: ["uint16", 3],
-      }),
+      VirtualDiskSettingData: setting("Msvm_VirtualHardDiskSettingData", { Path: to, Type: DYNAMIC, Format: VHDX }),
     },
     `Merging ${from}`,
     signal,

@@ -6,7 +6,7 @@ import { readCertificate } from "#lib/wire/tls/read-certificate.ts";
 import type { HypervisorDriver } from "../adapter.ts";
 import { HypervAdapter } from "./hyperv-adapter.ts";
 import { HypervSession } from "./session.ts";
-import { bareHost } from "./sftp-carrier.ts";
+import { bareHost } from "./transfer/sftp-carrier.ts";
 
 /** `stuckAfter`: milliseconds that a job of the host may stand still; `answerMs`: that an answer may take. */
 export const makeHypervDriver = (

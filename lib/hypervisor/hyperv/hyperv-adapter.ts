@@ -18,19 +18,19 @@ import type {
   VmSpec,
 } from "../adapter.ts";
 import { Told } from "../told.ts";
-import { diskOf, isStill, mergeChain, needsOf, planCapture, stateOf, watchOver } from "./capture.ts";
-import { defineVm } from "./define-vm.ts";
-import type { DiskCarrier } from "./disk-carrier.ts";
+import { diskOf, isStill, mergeChain, needsOf, planCapture, requirePlanned, stateOf, watchOver } from "./capture.ts";
+import { defineVm } from "./define/define-vm.ts";
+import type { DiskCarrier } from "./transfer/disk-carrier.ts";
 import { DiskSizes } from "./disk-sizes.ts";
 import { formatOf, REALIZED } from "./map-vm.ts";
-import { SERVICE } from "./new-machine.ts";
+import { SERVICE } from "./define/new-machine.ts";
 import { changePower, untilOff } from "./power.ts";
 import { capabilitiesOf, type HypervHost, readHost, readNetworks, readPools, readSpace } from "./read-host.ts";
 import { readStamps, readVms } from "./read-vms.ts";
 import { type HypervSession, systemRef, V2 } from "./session.ts";
-import { SftpCarrier } from "./sftp-carrier.ts";
+import { SftpCarrier } from "./transfer/sftp-carrier.ts";
 import { CaptureSnapshots } from "./snapshots.ts";
-import { WinRmCarrier } from "./winrm-carrier.ts";
+import { WinRmCarrier } from "./transfer/winrm-carrier.ts";
 
 /** Two time stamps a machine. */
 const LOOK_MS = 2000;
@@ -155,12 +155,22 @@ export class HypervAdapter implements HypervisorAdapter {
         );
       path = there;
     }
-    const { merged, keys } = needsOf(vm, disk, path, plan.tag);
-    if (merged !== null && !this.#carrier.inPlace) {
-      await mergeChain(this.#session, path, merged.ref, signal);
-      path = merged.ref;
+    const needs = needsOf(vm, disk, path, plan.tag);
+    const { merged, keys } = needs;
+    if (!this.#carrier.inPlace) {
+      requirePlanned(vm, plan, needs);
+      if (merged !== null) {
+        await mergeChain(this.#session, path, merged.ref, signal);
+        path = merged.ref;
+      }
     }
-    return this.#carrier.openWatched({ path, format: formatOf(path) ?? "vhdx", keys: keys.ref }, check, signal);
+    const opened = await this.#carrier.openWatched(
+      { path, format: formatOf(path) ?? "vhdx", keys: keys.ref },
+      check,
+      signal,
+    );
+    const note = this.#snapshots.takeNote(vm.ref, vm.name, plan.tag);
+    return note === null ? opened : Object.assign(opened, { note });
   }
 
   async openResource(resource: ResourceRef, format: DiskFormatId, signal?: AbortSignal): Promise<HostDisk> {

@@ -29,15 +29,20 @@ function refused(doing: string, why: string, code = "host.refused"): AppError {
   return new AppError("unprocessable", code, `${doing} failed: ${why}`);
 }
 
+/** Whoever waits has no more time, which says nothing against what he waits for. */
+const isOutOfTime = (signal: AbortSignal): boolean =>
+  signal.reason instanceof DOMException && signal.reason.name === "TimeoutError";
+
 /**
  * Throws `host.refused` with the host's own words, `host.forbidden`, `host.timeout` for a job that stands still. An abort
- * ends the job as well, where the host lets it be ended.
+ * ends the job as well, where the host lets it be ended. `outlives`: the job goes on when the signal's time was over.
  */
 export async function followJob(
   session: HypervSession,
   output: CimInstance,
   doing: string,
   signal?: AbortSignal,
+  outlives = false,
 ): Promise<void> {
   const value = number(output, "ReturnValue") ?? 0;
   if (value === 0) return;
@@ -50,7 +55,7 @@ export async function followJob(
   try {
     await untilDone(session, job, doing, signal);
   } catch (error) {
-    if (signal?.aborted === true) {
+    if (signal?.aborted === true && !(outlives && isOutOfTime(signal))) {
       await session
         .start(job, "RequestStateChange", { RequestedState: TERMINATE }, doing, AbortSignal.timeout(TERMINATE_MS))
         // Some jobs go on to their end; what they make is in the ledger.

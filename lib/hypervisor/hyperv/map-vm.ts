@@ -16,6 +16,9 @@ const GUID = /^[0-9A-F]{8}(-[0-9A-F]{4}){3}-[0-9A-F]{12}$/i;
 const VIRTUAL_DISK = "Microsoft:Hyper-V:Virtual Hard Disk";
 const MiB = 1024 * 1024;
 
+/** Null: Supravisor did not make it. */
+export const tagIn = (notes: readonly string[]): string | null => TAG.exec(notes.join("\n"))?.[1] ?? null;
+
 export const noteOf = (tag: string, description: string): string => `${description}\nsupravisor-tag: ${tag}`;
 
 const STATE: Readonly<Record<number, PowerState>> = {
@@ -91,7 +94,7 @@ function mapVm(facts: IndexedFacts, machine: CimInstance): Vm {
     disks: mapDisks(facts, id),
     nics: mapNics(facts, id, told),
     snapshots: mapSnapshots(all, current),
-    tag: TAG.exec(notes)?.[1] ?? null,
+    tag: tagIn([notes]),
   };
 }
 

@@ -6,15 +6,15 @@ import { canPower } from "#lib/domain/vm-rules.ts";
 import { AppError } from "#lib/errors.ts";
 import { abortable } from "#lib/wire/abortable.ts";
 import { number, text, texts } from "#lib/wire/wsman/cim.ts";
+import { followJob } from "./job.ts";
 import { type HypervSession, systemRef, V2 } from "./session.ts";
 
-const STOP_MS = 60_000;
 const LOOK_MS = 300;
 /** EnabledState. */
 const OFF = 3;
 const SAVED = 6;
-/** OperationalStatus of a component of the guest: it answers. */
-const OK = "2";
+/** OperationalStatus of a component of the guest that answers: OK, or Degraded, which a guest of another version is. */
+const ANSWERS = ["2", "3"];
 
 /** RequestedState. */
 const STATE: Partial<Record<PowerAction, number>> = { start: 2, stop: 3, reboot: 10, reset: 11, pause: 9, resume: 2 };
@@ -40,7 +40,9 @@ export async function changePower(
   const doing = `${DOING[action]} ${vm.name}`;
   const state = STATE[action];
   if (state === undefined) return shutDown(session, vm, doing, signal);
-  await session.invoke(systemRef(vm.ref), "RequestStateChange", { RequestedState: state }, doing, signal);
+  const output = await session.start(systemRef(vm.ref), "RequestStateChange", { RequestedState: state }, doing, signal);
+  // A machine that takes long to start is not to be stopped by that.
+  await followJob(session, output, doing, signal, true);
 }
 
 /** Only a guest that has the integration services can be asked. */
@@ -51,7 +53,7 @@ async function shutDown(session: HypervSession, vm: Vm, doing: string, signal?: 
     doing,
     signal,
   );
-  if (component === undefined || !texts(component, "OperationalStatus").includes(OK)) {
+  if (component === undefined || !ANSWERS.includes(texts(component, "OperationalStatus")[0] ?? "")) {
     throw new AppError(
       "unprocessable",
       "host.refused",
@@ -79,7 +81,7 @@ async function shutDown(session: HypervSession, vm: Vm, doing: string, signal?: 
 
 /** Waits until the machine is off or saved. Throws `host.timeout`. */
 export async function untilOff(session: HypervSession, vm: Vm, signal?: AbortSignal): Promise<void> {
-  const until = Date.now() + STOP_MS;
+  const until = Date.now() + session.stuckAfter;
   for (;;) {
     const [machine] = await session.query(
       V2,

@@ -10,6 +10,7 @@ import { CIMV2, type HypervSession } from "./session.ts";
 const GiB = 1024 ** 3;
 const TiB = 1024 ** 4;
 const KiB = 1024;
+const ARM = "aarch64";
 const FIXED_DISK = 3;
 /** WBEM_E_INVALID_NAMESPACE */
 const NO_NAMESPACE = 0x8004100e;
@@ -49,6 +50,12 @@ async function readCluster(session: HypervSession, doing: string, signal?: Abort
   return { name, roles: new Set(groups.map((group) => text(group, "Name") ?? "")) };
 }
 
+/** `64-bit`, `32-bit`, in other languages `64 bits`; `ARM 64-bit Processor`. */
+function archOf(told: string): string {
+  if (/ARM/i.test(told)) return ARM;
+  return told.startsWith("32") ? "i686" : "x86_64";
+}
+
 export async function readHost(session: HypervSession, signal?: AbortSignal): Promise<HypervHost> {
   const doing = "Reading the host";
   const [computer] = await session.query(CIMV2, "SELECT * FROM Win32_ComputerSystem", doing, signal);
@@ -66,7 +73,7 @@ export async function readHost(session: HypervSession, signal?: AbortSignal): Pr
       version: text(system, "Version") ?? "unknown",
       cpus: number(computer, "NumberOfLogicalProcessors"),
       cpuModel: text(processor, "Name"),
-      arch: text(system, "OSArchitecture")?.startsWith("64") === false ? "i686" : "x86_64",
+      arch: archOf(text(system, "OSArchitecture") ?? ""),
       memory: number(computer, "TotalPhysicalMemory"),
       memoryFree: free === null ? null : free * KiB,
     },
@@ -213,6 +220,9 @@ export async function networksOf(
 export function capabilitiesOf(host: HypervHost): HostCapabilities {
   const modern = host.build >= 26100;
   const recent = host.build >= 20348;
+  const reason =
+    host.facts.arch === ARM ? `${host.facts.name} is an ARM machine, and Hyper-V on it runs no x86 VMs.` : null;
+  const can = { available: reason === null, reason };
   return {
     diskFormats: ["vhdx", "vhd"],
     formatOptions: { vhdx: { subformat: "dynamic" }, vhd: { subformat: "dynamic" } },
@@ -222,8 +232,7 @@ export function capabilitiesOf(host: HypervHost): HostCapabilities {
     firmware: [
       {
         firmware: "bios",
-        available: true,
-        reason: null,
+        ...can,
         bootBuses: ["ide"],
         label: "Generation 1 (BIOS)",
         secureBoot: false,
@@ -231,8 +240,7 @@ export function capabilitiesOf(host: HypervHost): HostCapabilities {
       },
       {
         firmware: "uefi",
-        available: true,
-        reason: null,
+        ...can,
         bootBuses: ["scsi"],
         label: "Generation 2 (UEFI)",
         secureBoot: true,
@@ -250,8 +258,8 @@ export function capabilitiesOf(host: HypervHost): HostCapabilities {
       namePattern: "^[^\\u0000-\\u001f]+$",
     },
     acceleration: "hyperv",
-    canStartVms: true,
-    whyNotStart: null,
+    canStartVms: reason === null,
+    whyNotStart: reason,
     captureRunning: true,
     packages: [],
     canReadBack: true,

@@ -3,19 +3,20 @@ import { setTimeout as delay } from "node:timers/promises";
 import { AppError } from "#lib/errors.ts";
 import { abortable } from "#lib/wire/abortable.ts";
 import { type CimInstance, type CimRef, text, texts } from "#lib/wire/wsman/cim.ts";
-import { embeddedInstance } from "#lib/wire/wsman/embedded.ts";
 import type { ResourceRef } from "../adapter.ts";
 import { CAPTURE_NAME } from "./map-vm.ts";
-import { SERVICE } from "./new-machine.ts";
+import { SERVICE } from "./define/new-machine.ts";
 import { type HypervSession, systemRef, V2 } from "./session.ts";
+import { setting } from "./setting.ts";
 
 const CLASS = "Msvm_VirtualSystemSnapshotService";
 const SNAPSHOTS: CimRef = { namespace: V2, className: CLASS, keys: { CreationClassName: CLASS } };
 const SETTING = "Msvm_VirtualSystemSettingData";
 /** Kind of checkpoint: the guest's own snapshot where it can, its memory not. */
 const FULL = 2;
+/** ConsistencyLevel: the guest brings its disks to rest, or they are as after a power failure. */
 const APPLICATION_CONSISTENT = 1;
-const GONE_MS = 60_000;
+const CRASH_CONSISTENT = 2;
 /** Guests take their time to come to rest; a checkpoint that nobody waits for any more is named all the same. */
 const MAKING_MS = 10 * 60_000;
 
@@ -32,6 +33,8 @@ export class CaptureSnapshots {
   readonly #session: HypervSession;
   /** Checkpoints that are being made and have no name of ours yet, by ResourceRef.ref. */
   readonly #making = new Map<string, Promise<unknown>>();
+  /** What there is to tell of a checkpoint that was made here, by ResourceRef.ref. */
+  readonly #notes = new Map<string, string>();
 
   constructor(session: HypervSession) {
     this.#session = session;
@@ -53,7 +56,7 @@ export class CaptureSnapshots {
     let snapshot = await this.find(vmId, tag, doing, signal);
     if (snapshot === undefined) {
       const key = planSnapshot(vmId, vmName, tag).ref;
-      const making = this.#create(vmId, tag, doing, AbortSignal.timeout(MAKING_MS)).finally(() =>
+      const making = this.#create(vmId, vmName, tag, AbortSignal.timeout(MAKING_MS)).finally(() =>
         this.#making.delete(key),
       );
       this.#making.set(key, making);
@@ -70,22 +73,31 @@ export class CaptureSnapshots {
   }
 
   /** The host chooses a checkpoint's first name: until it has ours, it must not be left alone. */
-  async #create(vmId: string, tag: string, doing: string, signal: AbortSignal): Promise<CimInstance> {
+  async #create(vmId: string, vmName: string, tag: string, signal: AbortSignal): Promise<CimInstance> {
+    const doing = `Making a checkpoint of ${vmName}`;
     const before = new Set((await this.#of(vmId, doing, signal)).map(idOf));
-    try {
-      await this.#session.invoke(
+    const ask = (ConsistencyLevel: number) =>
+      this.#session.invoke(
         SNAPSHOTS,
         "CreateSnapshot",
         {
           AffectedSystem: systemRef(vmId),
-          SnapshotSettings: embeddedInstance("Msvm_VirtualSystemSnapshotSettingData", {
-            ConsistencyLevel: ["uint16", APPLICATION_CONSISTENT],
-          }),
+          SnapshotSettings: setting("Msvm_VirtualSystemSnapshotSettingData", { ConsistencyLevel }),
           SnapshotType: FULL,
         },
         doing,
         signal,
       );
+    try {
+      await ask(APPLICATION_CONSISTENT).catch(async (error: unknown) => {
+        if (!(error instanceof AppError) || error.code !== "host.refused") throw error;
+        // The guest cannot, or not now: its integration services, VSS in Windows, hv_vss_daemon in Linux.
+        await ask(CRASH_CONSISTENT);
+        this.#notes.set(
+          planSnapshot(vmId, vmName, tag).ref,
+          `${vmName} could not bring its disks to rest: they were read as after a power failure. ${error.message}`,
+        );
+      });
     } catch (error) {
       if (!(error instanceof AppError) || error.code !== "host.refused") throw error;
       throw new AppError("unprocessable", "vm.no-snapshot", error.message, {
@@ -106,10 +118,7 @@ export class CaptureSnapshots {
       SERVICE,
       "ModifySystemSettings",
       {
-        SystemSettings: embeddedInstance(SETTING, {
-          InstanceID: ["string", idOf(snapshot)],
-          ElementName: ["string", nameOf(tag)],
-        }),
+        SystemSettings: setting(SETTING, { InstanceID: idOf(snapshot), ElementName: nameOf(tag) }),
       },
       doing,
       signal,
@@ -117,11 +126,20 @@ export class CaptureSnapshots {
     return snapshot;
   }
 
+  /** What there is to tell of the checkpoint, once: with the first disk that is read. */
+  takeNote(vmId: string, vmName: string, tag: string): string | null {
+    const { ref } = planSnapshot(vmId, vmName, tag);
+    const note = this.#notes.get(ref) ?? null;
+    this.#notes.delete(ref);
+    return note;
+  }
+
   /** Gone already is fine. Waits until the host no longer lists it. */
   async remove(resource: ResourceRef, signal?: AbortSignal): Promise<void> {
     const [vmId = "", tag = ""] = resource.ref.split("/");
     const doing = `Removing ${resource.label}`;
     await abortable(this.#making.get(resource.ref)?.catch(() => undefined) ?? Promise.resolve(), signal);
+    this.#notes.delete(resource.ref);
     const snapshot = await this.find(vmId, tag, doing, signal);
     if (snapshot === undefined) return;
     await this.#session.invoke(
@@ -131,11 +149,14 @@ export class CaptureSnapshots {
       doing,
       signal,
     );
-    const until = Date.now() + GONE_MS;
+    // Of a machine that runs the host goes on merging after its job has ended.
+    const until = Date.now() + this.#session.stuckAfter;
     while ((await this.find(vmId, tag, doing, signal)) !== undefined) {
       if (Date.now() > until)
-        throw new AppError("unavailable", "host.timeout", `${doing}: it is still there a minute later.`);
-      await delay(500);
+        throw new AppError("unavailable", "host.timeout", `${doing}: the host still lists it long after.`, {
+          hint: "Look at the host's Hyper-V-VMMS event log.",
+        });
+      await abortable(delay(500), signal);
     }
   }
 }

@@ -1,7 +1,7 @@
 /** What this VirtualBox can do, from its own properties and the host's driver as they are now. */
 import type { HostCapabilities, Placement } from "#lib/domain/capabilities.ts";
 import type { DiskBus, NicModel } from "#lib/domain/hardware.ts";
-import type { VirtualBoxHost } from "./host-facts.ts";
+import { type VirtualBoxHost, whyNoX86 } from "./host-facts.ts";
 import { sizeOf } from "./records.ts";
 import type { VBoxManage } from "./vboxmanage.ts";
 
@@ -16,6 +16,8 @@ const MAX_NICS = 8;
 /** Null: it can. */
 async function whyNotStart(vbox: VBoxManage, host: VirtualBoxHost, signal?: AbortSignal): Promise<string | null> {
   const { machine } = vbox;
+  const arm = whyNoX86(vbox, host);
+  if (arm !== null) return arm;
   if (machine.os === "linux" && (await machine.files.stat(DRIVER_DEVICE, signal).catch(() => null)) === null) {
     return (
       `VirtualBox's kernel driver is not loaded on ${machine.name} (${DRIVER_DEVICE} is missing): ` +
@@ -52,6 +54,7 @@ export async function readCapabilities(
 ): Promise<HostCapabilities> {
   const [reason, placements] = await Promise.all([whyNotStart(vbox, host, signal), groups(vbox, signal)]);
   const { properties, info } = host;
+  const arm = whyNoX86(vbox, host);
   const size = (name: string): number | null => sizeOf((properties.get(name) ?? "").replace("Megabytes", "MBytes"));
   const number = (name: string, otherwise: number): number => Number(properties.get(name)) || otherwise;
   // NVMe came with the extension pack before 7.0.
@@ -67,16 +70,16 @@ export async function readCapabilities(
     firmware: [
       {
         firmware: "bios",
-        available: true,
-        reason: null,
+        available: arm === null,
+        reason: arm,
         bootBuses: ["sata", "ide", "scsi", "sas"],
         label: "BIOS",
         secureBoot: false,
       },
       {
         firmware: "uefi",
-        available: true,
-        reason: null,
+        available: arm === null,
+        reason: arm,
         bootBuses: ["sata", "ide", ...nvme],
         label: "EFI",
         secureBoot: vbox.atLeast(7),

@@ -4,12 +4,15 @@ import { AppError } from "#lib/errors.ts";
 import type { VmSpec } from "../adapter.ts";
 import { ROOT_GROUP } from "./capabilities.ts";
 import { guestType, parseGuestTypes } from "./guest-type.ts";
+import { otherLanguage } from "./language.ts";
 import { attachArguments } from "./networks.ts";
 import { TAG_KEY } from "./settings-file.ts";
 import { asAppError, VBoxError } from "./vbox-error.ts";
 import type { VBoxManage } from "./vboxmanage.ts";
 
 const MiB = 1024 ** 2;
+/** The disks have been sent by then: a busy host, or one that wakes its disks first, is given its time. */
+const CHANGE_MS = 10 * 60_000;
 
 interface Controller {
   readonly name: string;
@@ -108,10 +111,11 @@ export async function makeMachine(vbox: VBoxManage, spec: VmSpec, tag: string, s
   const settings = hardware(spec);
   const disks = storage(spec, tag);
   const known = parseGuestTypes(await vbox.ask(["list", "ostypes"], { signal }));
+  if (known.size === 0) throw otherLanguage(vbox);
   const group = spec.placement["group"] ?? ROOT_GROUP;
   const step = async (args: readonly string[], harmlessTwice = true): Promise<void> => {
     try {
-      await vbox.runWhenFree(args, { signal, vm: tag, harmlessTwice });
+      await vbox.runWhenFree(args, { signal, vm: tag, harmlessTwice, timeoutMs: CHANGE_MS });
     } catch (error) {
       throw asAppError(error, `Making the VM ${spec.name} on ${vbox.machine.name}`);
     }
@@ -122,7 +126,7 @@ export async function makeMachine(vbox: VBoxManage, spec: VmSpec, tag: string, s
         ...["createvm", "--name", spec.name, "--uuid", tag, "--ostype", guestType(spec.guest, known)],
         ...["--register", "--groups", group],
       ],
-      { signal, vm: tag },
+      { signal, vm: tag, timeoutMs: CHANGE_MS },
     );
   } catch (error) {
     if (error instanceof VBoxError && /already exists/i.test(error.said)) {

@@ -1,5 +1,5 @@
 /** VirtualBox on the machine that Supravisor itself runs on. */
-import { spawn } from "node:child_process";
+import { execFile, spawn } from "node:child_process";
 import { constants } from "node:fs";
 import { open, readdir, rm, rmdir, stat, statfs } from "node:fs/promises";
 import { openFileSource } from "#lib/disk/files/file-source.ts";
@@ -8,12 +8,15 @@ import type { ByteSink } from "#lib/disk/io.ts";
 import { AppError } from "#lib/errors.ts";
 import { programEnvironment } from "#lib/process/child-environment.mjs";
 import type { MachineFiles } from "#lib/wire/machine-files.ts";
+import { decoderOf } from "./code-page.ts";
 import type { HostMachine, MachineOs, ProgramOptions, ProgramResult } from "./host-machine.ts";
 import { inEnglish } from "./locale.ts";
 
 const OS: Partial<Record<NodeJS.Platform, MachineOs>> = { darwin: "macos", win32: "windows" };
 const MOST_LISTED = 5000;
 const KILL_MS = 5000;
+const CODE_PAGE_MS = 15_000;
+const WESTERN = 1252;
 
 const missing = (error: unknown): boolean => isCode(error, "ENOENT", "ENOTDIR");
 
@@ -105,16 +108,29 @@ async function createLocal(path: string): Promise<ByteSink> {
 
 export class LocalMachine implements HostMachine {
   readonly name = "this machine";
-  readonly os: MachineOs = OS[process.platform] ?? "linux";
+  readonly os: MachineOs;
   readonly files = files;
   readonly program = process.env["SUPRAVISOR_VBOXMANAGE"] || null;
+  readonly #codePage: () => Promise<number>;
+  #decoder: Promise<TextDecoder> | null = null;
+
+  /** `codePage`: of Windows. */
+  constructor({
+    os = OS[process.platform] ?? "linux",
+    codePage = readCodePage,
+  }: { os?: MachineOs; codePage?: () => Promise<number> } = {}) {
+    this.os = os;
+    this.#codePage = codePage;
+  }
 
   /** `SUPRAVISOR_VBOXMANAGE` and the usual places are all: what else lies on the PATH is not looked at. */
   async search(): Promise<null> {
     return null;
   }
 
-  run(program: string, args: readonly string[], options: ProgramOptions): Promise<ProgramResult> {
+  async run(program: string, args: readonly string[], options: ProgramOptions): Promise<ProgramResult> {
+    const decoder = await (this.#decoder ??=
+      this.os === "windows" ? this.#codePage().then(decoderOf) : Promise.resolve(new TextDecoder()));
     const { signal, timeoutMs, maxBytes } = options;
     return new Promise((resolve, reject) => {
       signal?.throwIfAborted();
@@ -161,8 +177,8 @@ export class LocalMachine implements HostMachine {
         end(() =>
           resolve({
             code,
-            stdout: Buffer.concat(out).toString("utf8"),
-            stderr: Buffer.concat(said).toString("utf8"),
+            stdout: decoder.decode(Buffer.concat(out)),
+            stderr: decoder.decode(Buffer.concat(said)),
           }),
         ),
       );
@@ -172,6 +188,16 @@ export class LocalMachine implements HostMachine {
   async [Symbol.asyncDispose](): Promise<void> {
     // Nothing is held open between two calls.
   }
+}
+
+/** Of this machine. What Windows does not tell is taken for the one of Western Europe. */
+function readCodePage(): Promise<number> {
+  const args = ["-NoLogo", "-NoProfile", "-NonInteractive", "-Command", "[Text.Encoding]::Default.CodePage"];
+  return new Promise((resolve) =>
+    execFile("powershell.exe", args, { windowsHide: true, timeout: CODE_PAGE_MS }, (_error, stdout) =>
+      resolve(Number(stdout.trim()) || WESTERN),
+    ),
+  );
 }
 
 /** Interrupted, VBoxManage calls off what VirtualBox does for it; killed at once it would leave that running. */

@@ -52,6 +52,26 @@ it("takes names as older versions print them, without escapes", async () => {
   expect((await parseMachineReadable(String.raw`name="a "b" c\d"`)).get("name")).toBe(String.raw`a "b" c\d`);
 });
 
+it("takes a shared folder that is a whole drive as 6.1 prints it, and loses nothing after it", async () => {
+  const text = [
+    'SharedFolderNameMachineMapping1="d"',
+    String.raw`SharedFolderPathMachineMapping1="D:\"`,
+    "memory=256",
+    'description="x"',
+  ].join("\n");
+  const info = await parseMachineReadable(text);
+  expect([...info.keys()]).toEqual([
+    "SharedFolderNameMachineMapping1",
+    "SharedFolderPathMachineMapping1",
+    "memory",
+    "description",
+  ]);
+  expect(info.get("SharedFolderPathMachineMapping1")).toBe("D:\\");
+  // Elsewhere such an end is an escaped quote, and the next line the same text.
+  const other = await parseMachineReadable(`${String.raw`name="a \"`}\nUUID="x"\n`);
+  expect([...other.keys()]).toEqual(["name"]);
+});
+
 it("sees an answer that was torn", () => {
   expect(isWhole(TEXT)).toBe(true);
   expect(isWhole(TEXT.slice(0, TEXT.indexOf("VMState")))).toBe(false);

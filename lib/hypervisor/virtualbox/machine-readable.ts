@@ -1,7 +1,8 @@
 /**
  * `VBoxManage showvminfo --machinereadable`: one `key="value"` or `key=value` a line, with these traps:
  * keys may stand in quotes; values run over several lines; quotes within are escaped in some fields and versions and
- * not in others; some lines have no `=` at all; descriptions hold whatever a person wrote, other keys included.
+ * not in others; some lines have no `=` at all; 6.1 writes a shared folder `D:\` as it is, so that its value ends in
+ * `\"`; descriptions hold whatever a person wrote, other keys included.
  */
 import { Slices } from "#lib/wire/slices.ts";
 import { linesOf } from "./lines.ts";
@@ -12,6 +13,8 @@ export type MachineInfo = ReadonlyMap<string, string>;
 const MOST_LINES = 50_000;
 /** Characters of a value, a description foremost. */
 const MOST_VALUE = 1024 ** 2;
+/** Not escaped before 7.0. */
+const RAW = /^SharedFolderPath/;
 const PLAIN_KEY = /^[A-Za-z][\w.-]{0,200}(?:\[\d{1,10}\])?=/;
 
 interface Key {
@@ -44,7 +47,13 @@ export async function parseMachineReadable(text: string, signal?: AbortSignal): 
   const found = new Map<string, string>();
   const lines = linesOf(text);
   let count = 0;
+  let ahead: string | null = null;
   const next = (): string | null => {
+    if (ahead !== null) {
+      const line = ahead;
+      ahead = null;
+      return line;
+    }
     const { done, value } = lines.next();
     count += 1;
     return done === true || count > MOST_LINES ? null : value;
@@ -62,6 +71,10 @@ export async function parseMachineReadable(text: string, signal?: AbortSignal): 
         const more = next();
         if (more === null) break;
         if (slices.over) await slices.rest(signal);
+        if (RAW.test(key.name) && parts.length === 1 && value.endsWith('"') && keyOf(more) !== null) {
+          ahead = more;
+          break;
+        }
         if (length <= MOST_VALUE) parts.push(more.slice(0, MOST_VALUE));
         length += more.length + 1;
         closed = isClosed(more);

@@ -2,6 +2,7 @@
 import type { SourceFormatId } from "#lib/domain/disk-format.ts";
 import { Slices } from "#lib/wire/slices.ts";
 import { MAX_OUTPUT } from "./host-machine.ts";
+import { otherLanguage } from "./language.ts";
 import { parseRecords, sizeOf } from "./records.ts";
 import type { CommandOptions, VBoxManage } from "./vboxmanage.ts";
 
@@ -70,8 +71,13 @@ export async function parseMedia(text: string): Promise<Media> {
   return media;
 }
 
+/** Throws `host.other-language`: what cannot be read must not look as if there were none, for some are in use. */
 export async function readMedia(vbox: VBoxManage, options: CommandOptions = {}): Promise<Media> {
-  return parseMedia(await vbox.ask(["list", "--long", "hdds"], { ...options, maxBytes: MAX_OUTPUT }));
+  const text = await vbox.ask(["list", "--long", "hdds"], { ...options, maxBytes: MAX_OUTPUT });
+  const media = await parseMedia(text);
+  const understood = [...media.values()].some((medium) => medium.location !== "");
+  if (!understood && text.trim() !== "") throw otherLanguage(vbox);
+  return media;
 }
 
 /** The medium and those below it, the one that is written to first. Null: a parent is not known, or it never ends. */

@@ -6,7 +6,8 @@ import { AppError } from "#lib/errors.ts";
 import { asAppError } from "./vbox-error.ts";
 import type { VBoxManage } from "./vboxmanage.ts";
 
-const POWER_MS = 120_000;
+/** VirtualBox tells no progress of it, and has no limit of its own. */
+const POWER_MS = 15 * 60_000;
 
 /** Null: VirtualBox has nothing to do for it. */
 function order(vm: Vm, action: PowerAction): string[] | null {

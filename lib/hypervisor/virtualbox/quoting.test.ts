@@ -1,7 +1,14 @@
 import { execFileSync } from "node:child_process";
 import fc from "fast-check";
 import { expect, it } from "vitest";
-import { encodedPowerShell, posixCommand, windowsCommandLine, windowsProgram, windowsSpace } from "./quoting.ts";
+import {
+  encodedPowerShell,
+  posixCommand,
+  windowsCommandLine,
+  windowsInstallFolder,
+  windowsProgram,
+  windowsSpace,
+} from "./quoting.ts";
 
 const NASTY = [
   "",
@@ -51,6 +58,15 @@ it("neither cmd.exe nor PowerShell finds anything to interpret", () => {
   // Every kind of single quote ends a PowerShell string, and is doubled.
   expect(decoded(command)).toContain(`'"it''s ’’ \\"x\\" %PATH% $(calc)"'`);
   expect(decoded(windowsSpace("C:\\it's"))).toContain("'C:\\it''s'");
+});
+
+it("reads what a program wrote in the machine's code page, and hands it on as UTF-8", () => {
+  const script = decoded(windowsProgram("C:\\VBoxManage.exe", ["list", "vms"]));
+  expect(script).toContain("$u=[Text.UTF8Encoding]::new($false);[Console]::OutputEncoding=$u");
+  expect(script).toContain("$a=[Text.Encoding]::Default;$i.StandardOutputEncoding=$a;$i.StandardErrorEncoding=$a");
+  expect(decoded(windowsInstallFolder())).toMatch(
+    /^\[Console\]::OutputEncoding=\[Text\.UTF8Encoding\]::new\(\$false\);/,
+  );
 });
 
 it("refuses what cmd.exe would cut off", () => {

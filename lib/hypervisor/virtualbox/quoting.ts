@@ -42,7 +42,10 @@ export function encodedPowerShell(script: string): string {
   return command;
 }
 
-/** Runs a program with exactly these arguments; its output comes as UTF-8, its exit code is the command's. */
+/**
+ * Runs a program with exactly these arguments; its output comes as UTF-8, its exit code is the command's. VBoxManage
+ * writes into pipes in the ANSI code page, which is what `Default` means in the PowerShell that Windows has.
+ */
 export function windowsProgram(program: string, args: readonly string[]): string {
   return encodedPowerShell(
     [
@@ -53,8 +56,9 @@ export function windowsProgram(program: string, args: readonly string[]): string
       "$i.UseShellExecute=$false",
       "$i.RedirectStandardOutput=$true",
       "$i.RedirectStandardError=$true",
-      "$i.StandardOutputEncoding=$u",
-      "$i.StandardErrorEncoding=$u",
+      "$a=[Text.Encoding]::Default",
+      "$i.StandardOutputEncoding=$a",
+      "$i.StandardErrorEncoding=$a",
       "$p=[Diagnostics.Process]::Start($i)",
       "$e=$p.StandardError.ReadToEndAsync()",
       "[Console]::Out.Write($p.StandardOutput.ReadToEnd())",
@@ -74,5 +78,7 @@ export function windowsSpace(folder: string): string {
 
 /** The folder that VirtualBox was installed in; an empty line when it is not. */
 export function windowsInstallFolder(): string {
-  return encodedPowerShell("[Environment]::GetEnvironmentVariable('VBOX_MSI_INSTALL_PATH','Machine')");
+  return encodedPowerShell(
+    "[Console]::OutputEncoding=[Text.UTF8Encoding]::new($false);[Environment]::GetEnvironmentVariable('VBOX_MSI_INSTALL_PATH','Machine')",
+  );
 }

@@ -3,6 +3,7 @@ import { basename, join } from "node:path";
 import { createFileSink } from "#lib/disk/files/file-sink.ts";
 import { openImageFile } from "#lib/disk/files/image-file.ts";
 import { cloneRange } from "#lib/disk/files/native.ts";
+import type { MachineChoice } from "#lib/disk/containers/container.ts";
 import type { ByteSource, ImageFile } from "#lib/disk/io.ts";
 import { dataParts } from "#lib/disk/zeros.ts";
 import { mainFileOf } from "#lib/disk/files/bundle.ts";
@@ -21,6 +22,8 @@ export interface CopyImageInput {
   /** Absolute; empty. */
   readonly folder: string;
   readonly said: SourceFormatId | null;
+  /** Of a package with several machines or configurations. */
+  readonly choice?: MachineChoice;
   /** Bytes that the library can take. */
   readonly free: number;
 }
@@ -86,7 +89,7 @@ async function siblingNames(input: CopyImageInput, guard: ImportGuard, signal: A
   await using first = await openGuarded(input.source, guard);
   try {
     await using subject = await openSubjectOf(
-      { image: first, fileName: own, said: input.said, spoolIn: input.folder },
+      { image: first, fileName: own, said: input.said, spoolIn: input.folder, choice: input.choice ?? {} },
       signal,
     );
     return subject.files.filter((name) => name !== own);

@@ -132,10 +132,11 @@ async function read(io: JobIO, { disks, package: packed }: Input, reading: Readi
     );
     return { fileNames: [packed.fileName], fingerprints: null };
   }
-  const { fingerprints } = await runInThread<CaptureInput, Captured, Parameters<typeof thread.onProgress>[0]>(
+  const { fingerprints, notes } = await runInThread<CaptureInput, Captured, Parameters<typeof thread.onProgress>[0]>(
     DISKS_TASK,
     { ...reading, disks },
     thread,
   );
+  for (const note of notes) await io.log("warn", note).catch(() => undefined);
   return { fileNames: disks.map(({ fileName }) => fileName), fingerprints };
 }

@@ -9,6 +9,7 @@ import type { Fetched, FetchInput } from "../url/fetch-file.ts";
 import { openLibrary } from "../store.ts";
 import type { VersionRow } from "../version-state.ts";
 import { fillVersion } from "./fill-version.ts";
+import { choiceIn } from "./run-analysis.ts";
 import { versionJob } from "./version-job.ts";
 
 const Input = z.discriminatedUnion("from", [
@@ -73,6 +74,7 @@ async function copyIn(io: JobIO, version: VersionRow, folder: string, path: stri
       from: { folders: importFolders, dataDir: io.services.dataDir },
       folder,
       said: version.saidFormat,
+      choice: choiceIn(io.input),
       free: await library.free(),
     },
     { signal: io.signal, onProgress: (progress) => io.progress(progress), stallAfter: STALL_MS },

@@ -1,5 +1,6 @@
 /** The stage that all three jobs end with: files that are whole are read for what they hold. */
 import { readdir } from "node:fs/promises";
+import { MachineWish } from "#lib/domain/image.ts";
 import { isLeft, type JobIO } from "#lib/jobs/handler.ts";
 import { runInThread } from "#lib/transfer/thread.ts";
 import type { Analysis, AnalyseInput, AnalyseProgress } from "../analyse-files.ts";
@@ -15,6 +16,9 @@ function filesApart({ source }: VersionRow): readonly string[] | null {
   return source.kind === "capture" ? (source.disks?.map(({ fileName }) => fileName) ?? null) : null;
 }
 
+/** What the person said of a package that holds several machines or configurations. */
+export const choiceIn = (input: unknown): MachineWish => MachineWish.parse(input);
+
 /** Throws what analysis throws. The version is ready, or failed, from the end of the job on. */
 export async function runAnalysis(io: JobIO, version: VersionRow): Promise<Analysis> {
   const { services } = io;
@@ -26,7 +30,14 @@ export async function runAnalysis(io: JobIO, version: VersionRow): Promise<Analy
     const fileNames = (await readdir(folder)).filter((name) => !name.startsWith(".")).sort();
     const analysis = await runInThread<AnalyseInput, Analysis, AnalyseProgress>(
       TASK,
-      { folder, fileNames, apart: filesApart(version), said: version.saidFormat, free: await library.free() },
+      {
+        folder,
+        fileNames,
+        apart: filesApart(version),
+        said: version.saidFormat,
+        choice: choiceIn(io.input),
+        free: await library.free(),
+      },
       { signal: io.signal, onProgress: (progress) => io.progress(progress), stallAfter: STALL_MS },
     );
     await io.stage("analyse", "done");

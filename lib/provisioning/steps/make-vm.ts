@@ -10,8 +10,12 @@ import type { Deployment, SentDisk } from "../deployment.ts";
 import { enter, markMadeAside } from "../ledger.ts";
 import { onHost } from "../on-host.ts";
 
-const HOST_MS = 120_000;
-const START_MS = 60_000;
+/**
+ * Far more than either takes: adapters know by the host's own progress when something stands still. By then the disks
+ * have been sent, which took hours perhaps, and the end of this wait ends what the host is doing.
+ */
+const HOST_MS = 30 * 60_000;
+const START_MS = 30 * 60_000;
 
 export async function makeVm(
   { io, request, target, hostName, disks: planned }: Deployment,

@@ -117,6 +117,6 @@ export async function sendDisk(
       },
     );
   }
-  const { fingerprint, virtualSize, moved, openedAt } = sent;
-  return { resource, fingerprint, virtualSize, moved, openedAt };
+  const { fingerprint, virtualSize, moved, openedAt, note } = sent;
+  return { resource, fingerprint, virtualSize, moved, openedAt, ...(note === undefined ? {} : { note }) };
 }

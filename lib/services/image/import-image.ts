@@ -1,6 +1,6 @@
 import { basename } from "node:path";
 import type { z } from "zod";
-import type { FolderEntry, ImportFromFolder, ImportFromUrl } from "#lib/domain/image.ts";
+import type { FolderEntry, ImportFromFolder, ImportFromUrl, MachineWish } from "#lib/domain/image.ts";
 import { createVersion, type VersionStarted } from "#lib/library/create-version.ts";
 import { imageNameOf, safeFileName } from "#lib/library/file-names.ts";
 import { listImportFolder, requireImportable } from "#lib/library/import/folders.ts";
@@ -32,7 +32,7 @@ export async function importFromFolder(ctx: Ctx, input: z.infer<typeof ImportFro
       source: { kind: "folder", path },
       saidFormat: input.from,
       state: "receiving",
-      job: { kind: "image.import", verb: "Import", input: () => ({ from: "folder", path }) },
+      job: { kind: "image.import", verb: "Import", input: () => ({ from: "folder", path, ...wish(input) }) },
     }),
   );
   return announced(ctx, started);
@@ -59,12 +59,15 @@ export async function importFromUrl(ctx: Ctx, input: z.infer<typeof ImportFromUr
           urlBox: ctx.secrets.seal(url.href, urlBinding(versionId)),
           fileName,
           sha256: input.sha256.toLowerCase(),
+          ...wish(input),
         }),
       },
     }),
   );
   return announced(ctx, started);
 }
+
+const wish = ({ machine, configuration }: MachineWish): MachineWish => ({ machine, configuration });
 
 function fileNameOf(url: URL): string {
   try {

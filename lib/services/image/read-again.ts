@@ -2,6 +2,7 @@ import { and, eq, inArray, isNull } from "drizzle-orm";
 import { appendAudit } from "#lib/audit/append.ts";
 import { imageDisks, images, imageVersions, jobs, requests } from "#lib/db/schema.ts";
 import type { SourceFormatId } from "#lib/domain/disk-format.ts";
+import type { MachineWish } from "#lib/domain/image.ts";
 import { AppError } from "#lib/errors.ts";
 import { imageNotFound } from "#lib/library/create-version.ts";
 import { imageLinked } from "#lib/library/disk-row.ts";
@@ -9,7 +10,8 @@ import { authorise } from "#lib/services/authorise.ts";
 import type { Ctx } from "#lib/services/context.ts";
 
 /**
- * Reads a version's files anew, as the format that the person says: what no content can tell is raw.
+ * Reads a version's files anew, as the format that the person says: what no content can tell is raw. Of a package with
+ * several machines, the one that is meant.
  * Throws `image.not-found`, `image.in-use`, `image.linked`, `image.no-files`. Answers the job.
  */
 export async function readVersionAgain(
@@ -17,6 +19,7 @@ export async function readVersionAgain(
   imageId: string,
   versionId: string,
   from: SourceFormatId | null,
+  wish: MachineWish = { machine: null, configuration: null },
 ): Promise<string> {
   await authorise(ctx, "image.add", {
     action: "image.read-again",
@@ -57,7 +60,7 @@ export async function readVersionAgain(
       kind: "image.analyse",
       title: `Analyse ${image.name} v${version.number}`,
       subject: { kind: "image", id: imageId },
-      input: { versionId },
+      input: { versionId, ...wish },
       actor: ctx.actor,
     });
     await tx

@@ -28,6 +28,8 @@ export interface DeployDiskInput {
 export interface DeployDiskOutput extends Delivered {
   /** When the first byte could be read: the moment that the disk of a VM is of. ISO 8601. */
   readonly openedAt: string;
+  /** What is to be known of the bytes, a whole sentence. */
+  readonly note?: string;
 }
 
 export interface TransferReport {
@@ -91,7 +93,8 @@ async function fromVm(input: DeployDiskInput, vm: VmDiskInput, io: IO): Promise<
       const { size } = opened.access === "random" ? opened.disk : opened.stream;
       // Others may wait for this very word.
       io.progress({ done: 0, total: size, moved: 0, opened: true });
-      return { ...(await deliver(input, opened, io, { opened: true })), openedAt };
+      const note = opened.note === undefined ? {} : { note: opened.note };
+      return { ...(await deliver(input, opened, io, { opened: true })), openedAt, ...note };
     },
     io.signal,
   );

@@ -43,6 +43,21 @@ it("gives a file to curl, whole and from the middle on", async () => {
   expect(readFileSync(path).equals(content)).toBe(true);
 });
 
+it("answers to a name in its certificate, wherever curl is told that the name is", async () => {
+  const address = host.offer(file);
+  const path = join(folder, "named");
+  const { url, resolve } = address.named;
+  expect(new URL(url).hostname).not.toMatch(/^[\d.]+$/);
+  await curl({ ...address, url }, "--resolve", resolve ?? "", "-o", path);
+  expect(readFileSync(path).equals(content)).toBe(true);
+  await expect(curl({ ...address, url }, "-o", path)).rejects.toThrow();
+  await using six = await TransferHost.listen("::1", [0, 0]);
+  expect(six.offer(file).named.resolve).toMatch(/^supravisor-transfer:\d+:\[::1\]$/);
+  await using called = await TransferHost.listen("localhost", [0, 0]);
+  const there = called.offer(file);
+  expect(there.named).toEqual({ url: there.url, resolve: null });
+});
+
 it("takes a file from curl, in two goes when the first was cut", async () => {
   const path = join(folder, "send");
   writeFileSync(path, content);

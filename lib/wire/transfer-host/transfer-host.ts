@@ -19,6 +19,11 @@ interface Outgoing {
 
 export interface TransferAddress {
   readonly url: string;
+  /**
+   * The same by a name, which some clients want in a certificate. `resolve`: for curl, where that name is; null: the
+   * address is a name itself.
+   */
+  readonly named: { readonly url: string; readonly resolve: string | null };
   /** For the header `Authorization: Bearer …`. */
   readonly token: string;
   /** No request is taken any more, and those that run are broken off. */
@@ -31,6 +36,8 @@ interface Entry {
   serve(request: IncomingMessage, response: ServerResponse): Promise<void>;
 }
 
+/** Stands in the certificate beside an address that is none. */
+const NAME = "supravisor-transfer";
 const PIECE = 1024 * 1024;
 const DAY_MS = 86_400_000;
 const hashOf = (token: string): Buffer => createHash("sha256").update(token).digest();
@@ -68,7 +75,13 @@ export class TransferHost implements AsyncDisposable {
       extensions: [
         {
           name: "subjectAltName",
-          altNames: [isIP(address) === 0 ? { type: 2, value: address } : { type: 7, ip: address }],
+          altNames:
+            isIP(address) === 0
+              ? [{ type: 2, value: address }]
+              : [
+                  { type: 7, ip: address },
+                  { type: 2, value: NAME },
+                ],
         },
       ],
     });
@@ -100,8 +113,16 @@ export class TransferHost implements AsyncDisposable {
     const requests = new Set<IncomingMessage>();
     this.#entries.set(id, { hash: hashOf(token), requests, serve });
     const host = this.#address.includes(":") ? `[${this.#address}]` : this.#address;
+    const url = `https://${host}:${this.#port}/transfers/${id}`;
     return {
-      url: `https://${host}:${this.#port}/transfers/${id}`,
+      url,
+      named:
+        isIP(this.#address) === 0
+          ? { url, resolve: null }
+          : {
+              url: `https://${NAME}:${this.#port}/transfers/${id}`,
+              resolve: `${NAME}:${this.#port}:${host}`,
+            },
       token,
       close: () => {
         this.#entries.delete(id);

@@ -128,10 +128,9 @@ async function collect(
     lost = 0;
     const answer = at(body, "ReceiveResponse");
     await written.take(all(answer, "Stream"), signal);
-    const state = at(answer, "CommandState");
-    if (state?.attributes?.["State"]?.endsWith("/Done") === true) {
-      return { exitCode: Number(textAt(state, "ExitCode") ?? 0), ...written.end() };
-    }
+    // One answer can hold more than one: still running, and done.
+    const done = all(answer, "CommandState").find((state) => state.attributes?.["State"]?.endsWith("/Done") === true);
+    if (done !== undefined) return { exitCode: Number(textAt(done, "ExitCode") ?? 0), ...written.end() };
   }
 }
 

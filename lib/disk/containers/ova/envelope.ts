@@ -3,12 +3,16 @@
  * Source: DSP0243 1.1.1 and 2.1.1; 0.9 and oVirt name sections by `xsi:type`.
  */
 import { insane, refused } from "../../image-error.ts";
+import { isPlainPath } from "../files/plain-path.ts";
 import { childrenOf, childText, descendants, type XmlElement } from "../xml.ts";
 import { inBytes } from "./units.ts";
 
 export interface OvfFile {
   readonly id: string;
+  /** Without a leading `./`. */
   readonly href: string;
+  /** The address leads to a file of the package. */
+  readonly inside: boolean;
   /** As the descriptor says it; null when it does not. */
   readonly size: number | null;
   readonly compression: string;
@@ -23,6 +27,8 @@ export interface OvfDisk {
   readonly capacity: number | null;
   /** The descriptor says that the file is the disk, byte for byte. */
   readonly raw: boolean;
+  /** It is changes against another disk. */
+  readonly hasParent: boolean;
 }
 
 export interface OvfEnvelope {
@@ -31,10 +37,20 @@ export interface OvfEnvelope {
   readonly disks: readonly OvfDisk[];
   /** VirtualSystem or Content elements. */
   readonly systems: readonly XmlElement[];
+  readonly configurations: readonly OvfConfiguration[];
+}
+
+/** One of several sets of hardware that the same machine may be given. */
+export interface OvfConfiguration {
+  readonly id: string;
+  readonly label: string;
+  /** Taken when nobody chooses; one of them is. */
+  readonly isDefault: boolean;
 }
 
 const MOST_FILES = 2048;
 const MOST_DISKS = 256;
+const MOST_CONFIGURATIONS = 256;
 
 /** Throws `image.header-insane`, `image.ovf-parent`, `image.not-an-envelope`. `at`: of the descriptor in `name`. */
 export function readEnvelope(name: string, at: number, root: XmlElement): OvfEnvelope {
@@ -49,9 +65,10 @@ export function readEnvelope(name: string, at: number, root: XmlElement): OvfEnv
   }
   const files = filesOf(name, at, root);
   const byId = new Map(files.map((file) => [file.id, file]));
+  const properties = propertiesOf(root);
   const disks: OvfDisk[] = [];
   for (const section of sectionsOf(root, "DiskSection")) {
-    for (const disk of childrenOf(section, "Disk")) disks.push(diskOf(name, at, disk, byId));
+    for (const disk of childrenOf(section, "Disk")) disks.push(diskOf(name, at, disk, byId, properties));
   }
   if (disks.length > MOST_DISKS) throw insane(name, at, `the descriptor names ${disks.length} disks`);
   if (new Set(disks.map((disk) => disk.id)).size < disks.length) {
@@ -62,7 +79,35 @@ export function readEnvelope(name: string, at: number, root: XmlElement): OvfEnv
     files,
     disks,
     systems: [...descendants(root, "VirtualSystem"), ...descendants(root, "Content")],
+    configurations: configurationsOf(root),
   };
+}
+
+/** Source: DSP0243 1.1.1, section 9.8: the first is the default when none is marked so. */
+function configurationsOf(root: XmlElement): OvfConfiguration[] {
+  const found = sectionsOf(root, "DeploymentOptionSection")
+    .flatMap((section) => childrenOf(section, "Configuration"))
+    .slice(0, MOST_CONFIGURATIONS);
+  const marked = found.findIndex((each) => /^(true|1)$/i.test(each.attributes.get("default") ?? ""));
+  return found.map((each, i) => {
+    const id = each.attributes.get("id") ?? "";
+    return { id, label: childText(each, "Label") ?? id, isDefault: i === Math.max(marked, 0) };
+  });
+}
+
+/** Defaults of the properties that a person may set: a capacity may be given by one. */
+function propertiesOf(root: XmlElement): ReadonlyMap<string, string> {
+  const found = new Map<string, string>();
+  for (const section of descendants(root, "ProductSection")) {
+    const group = section.attributes.get("class") ?? "";
+    for (const property of childrenOf(section, "Property")) {
+      const key = property.attributes.get("key") ?? "";
+      const value = property.attributes.get("value") ?? "";
+      found.set(key, value);
+      if (group !== "") found.set(`${group}.${key}`, value);
+    }
+  }
+  return found;
 }
 
 /** Sections by element name, or by type where the element is a mere `Section`. */
@@ -81,7 +126,7 @@ function filesOf(name: string, at: number, root: XmlElement): OvfFile[] {
       const href = file.attributes.get("href") ?? "";
       files.push({
         id: file.attributes.get("id") ?? href,
-        href: plainHref(name, at, href),
+        ...place(href),
         size: whole(file.attributes.get("size")),
         compression: (file.attributes.get("compression") ?? "").toLowerCase(),
         chunkSize: whole(file.attributes.get("chunkSize")),
@@ -95,33 +140,32 @@ function filesOf(name: string, at: number, root: XmlElement): OvfFile[] {
   return files;
 }
 
-/** A file beside the descriptor. Throws `image.path-escapes` for addresses and paths. */
-function plainHref(name: string, at: number, href: string): string {
-  const plain = href.startsWith("./") ? href.slice(2) : href.replace(/^file:(?!\/)/, "");
-  if (plain === "" || plain.length > 255 || plain === "." || plain === ".." || /[/\\\0]|^[a-z]+:/i.test(plain)) {
-    throw refused(
-      name,
-      at,
-      "image.path-escapes",
-      `names ${JSON.stringify(href.slice(0, 200))}, which is not a plain file beside it`,
-      "Put all files of the machine into one folder and let the descriptor name them without a path.",
-    );
-  }
-  return plain;
+function place(href: string): Pick<OvfFile, "href" | "inside"> {
+  const plain = href.replace(/^file:(?!\/)/, "").replace(/^\.\//, "");
+  return { href: plain, inside: plain.length <= 1024 && !/^[a-z][a-z0-9+.-]*:/i.test(plain) && isPlainPath(plain) };
 }
 
-function diskOf(name: string, at: number, disk: XmlElement, files: ReadonlyMap<string, OvfFile>): OvfDisk {
+/** Throws `image.path-escapes` for addresses and for paths that lead out. */
+export function requireInside(name: string, at: number, file: OvfFile, folders: boolean): void {
+  if (file.inside && (folders || !file.href.includes("/"))) return;
+  throw refused(
+    name,
+    at,
+    "image.path-escapes",
+    `names ${JSON.stringify(file.href.slice(0, 200))}, which is not a plain file beside it`,
+    "Put all files of the machine into one folder and let the descriptor name them without a path.",
+  );
+}
+
+function diskOf(
+  name: string,
+  at: number,
+  disk: XmlElement,
+  files: ReadonlyMap<string, OvfFile>,
+  properties: ReadonlyMap<string, string>,
+): OvfDisk {
   const attribute = (key: string) => disk.attributes.get(key) ?? "";
   const id = attribute("diskId") || attribute("fileRef");
-  if (attribute("parentRef") !== "") {
-    throw refused(
-      name,
-      at,
-      "image.ovf-parent",
-      `holds disk ${id.slice(0, 80)} as changes against another disk`,
-      "Export the machine without snapshots, so that each disk is whole.",
-    );
-  }
   const fileRef = attribute("fileRef");
   const file = fileRef === "" ? null : (files.get(fileRef) ?? null);
   if (fileRef !== "" && file === null) {
@@ -129,9 +173,15 @@ function diskOf(name: string, at: number, disk: XmlElement, files: ReadonlyMap<s
   }
   const units = attribute("capacityAllocationUnits");
   // oVirt gives gibibytes as `size` where the standard has `capacity`.
-  const capacity =
-    attribute("capacity") === "" ? inBytes(attribute("size"), "gb") : inBytes(attribute("capacity"), units);
-  return { id, file, capacity, raw: attribute("volume-format").toUpperCase() === "RAW" };
+  const said = attribute("capacity").replace(/^\$\{([^{}]{1,200})\}$/, (_, key: string) => properties.get(key) ?? "");
+  const capacity = said === "" ? inBytes(attribute("size"), "gb") : inBytes(said, units);
+  return {
+    id,
+    file,
+    capacity,
+    raw: attribute("volume-format").toUpperCase() === "RAW",
+    hasParent: attribute("parentRef") !== "",
+  };
 }
 
 function whole(text: string | undefined): number | null {

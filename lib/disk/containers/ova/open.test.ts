@@ -221,12 +221,8 @@ test("what cannot be taken is refused by name", async () => {
   expect(await codeOf(text.replace('ovf:fileRef="file1"', 'ovf:fileRef="file1" ovf:parentRef="x"'))).toBe(
     "image.ovf-parent",
   );
-  expect(await codeOf(text.replace('ovf:id="file1"', 'ovf:id="file1" ovf:compression="lzma"'))).toBe(
-    "image.ovf-compression",
-  );
   expect(await codeOf(text.replace('fileRef="file2"', 'fileRef="file1"'))).toBe("image.duplicate-entry");
   expect(await codeOf(text.replace('fileRef="file2"', 'fileRef="file9"'))).toBe("image.header-insane");
-  expect(await codeOf(text.replace(/ovf:size="\d+"/, 'ovf:size="5"'))).toBe("image.truncated");
   expect(await codeOf(text.replace("</Envelope>", ""))).toBe("image.corrupt");
   expect(await codeOf(`<Envelope>${"<a>".repeat(70)}`)).toBe("image.xml-refused");
   expect(await codeOf(`<Envelope>${"<a/>".repeat(200_001)}</Envelope>`)).toBe("image.xml-refused");

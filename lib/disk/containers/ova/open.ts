@@ -3,21 +3,43 @@ import { createHash } from "node:crypto";
 import type { HardwareHints } from "#lib/domain/image.ts";
 import { refused, truncated } from "../../image-error.ts";
 import type { ImageFile } from "../../io.ts";
-import type { OpenedContainer, PromisedDigest } from "../container.ts";
+import type { ContainedDisk, OpenContainerOptions, OpenedContainer, PromisedDigest } from "../container.ts";
 import { manifestMismatch } from "../digest-check.ts";
+import {
+  filesBelow,
+  filesBeside,
+  filesOfTar,
+  folderOf,
+  type PackageFile,
+  type PackageFiles,
+  readText,
+} from "../files/package-files.ts";
+import { openManifest } from "../manifest/open.ts";
 import { MOST_XML_BYTES, parseXml } from "../xml.ts";
-import { disksOf, wholeFile } from "./disks.ts";
-import { readEnvelope, systemName } from "./envelope.ts";
+import { chooseConfiguration, chooseMachine } from "./choice.ts";
+import { disksOf, type FoundDisk, wholeFile } from "./disks.ts";
+import { type OvfEnvelope, readEnvelope, systemName } from "./envelope.ts";
 import { readHardware } from "./hardware.ts";
-import { readManifest } from "./manifest.ts";
-import { filesBeside, filesOfTar, readText, type PackageFile, type PackageFiles } from "./package-files.ts";
 
-const MOST_MANIFEST_BYTES = 1_048_576;
 const NOTHING: HardwareHints = { cpus: null, memory: null, firmware: null, bus: null, nic: null };
 
 /** The result owns `image.bytes`. Throws `image.*`. */
-export async function openOva(image: ImageFile, signal?: AbortSignal): Promise<OpenedContainer> {
-  const files = await filesOfTar(image, signal);
+export async function openOva(
+  image: ImageFile,
+  choice: OpenContainerOptions,
+  signal?: AbortSignal,
+): Promise<OpenedContainer> {
+  return openOvaFiles("ova", image, await filesOfTar(image, signal), choice, signal);
+}
+
+/** A package whose files are `files`. The result owns `image.bytes`. Throws `image.*`. */
+export async function openOvaFiles(
+  kind: "ova" | "archive",
+  image: ImageFile,
+  files: PackageFiles,
+  choice: OpenContainerOptions,
+  signal?: AbortSignal,
+): Promise<OpenedContainer> {
   const descriptors = files.names.filter((name) => /\.ovf$/i.test(name));
   const [descriptor] = descriptors;
   if (descriptor === undefined || descriptors.length > 1) {
@@ -29,19 +51,26 @@ export async function openOva(image: ImageFile, signal?: AbortSignal): Promise<O
       "Export the machine again.",
     );
   }
-  return openPackage("ova", image, files, descriptor, signal);
+  const folder = folderOf(descriptor);
+  const name = folder === "" ? descriptor : descriptor.slice(folder.length + 1);
+  return openPackage(kind, image, filesBelow(files, folder), name, choice, signal);
 }
 
 /** The result owns `image.bytes` and the files beside it that it opened. Throws `image.*`. */
-export function openOvf(image: ImageFile, signal?: AbortSignal): Promise<OpenedContainer> {
-  return openPackage("ovf", image, filesBeside(image), image.name, signal);
+export async function openOvf(
+  image: ImageFile,
+  choice: OpenContainerOptions,
+  signal?: AbortSignal,
+): Promise<OpenedContainer> {
+  return openPackage("ovf", image, await filesBeside(image), image.name, choice, signal);
 }
 
 async function openPackage(
-  kind: "ova" | "ovf",
+  kind: "ova" | "ovf" | "archive",
   image: ImageFile,
   files: PackageFiles,
   descriptor: string,
+  choice: OpenContainerOptions,
   signal: AbortSignal | undefined,
 ): Promise<OpenedContainer> {
   const described = await files.open(descriptor);
@@ -50,73 +79,131 @@ async function openPackage(
   const envelope = readEnvelope(image.name, described.at, parseXml(image.name, described.at, text));
   const notes: string[] = [];
   const manifest = await openManifest(image.name, files, descriptor, signal);
-  const promised = await promisedOf(files, manifest?.lines ?? [], described, text, notes);
-  const hardware = envelope.systems.map(readHardware);
-  const disks = await disksOf({ container: image.name, at: described.at, files, promised }, envelope, hardware, notes);
-  const [system] = envelope.systems;
-  const certificate = await files.open(descriptor.replace(/\.ovf$/i, ".cert"));
-  if (certificate !== null) notes.push("The package is signed; its signature was not checked.");
-  if (envelope.systems.length > 1) {
-    notes.push(`It describes ${envelope.systems.length} machines: their disks are listed together.`);
-  }
-  const used = new Set(envelope.disks.map((disk) => disk.file?.id));
-  const beside = [descriptor, manifest?.file.name, certificate?.name, ...disks.flatMap(({ parts }) => parts)];
-  for (const file of envelope.files.filter(({ id }) => !used.has(id))) {
-    notes.push(`${file.href} is no disk and was left aside.`);
-    const found = await wholeFile(files, file);
-    beside.push(...found.map(({ name }) => name));
-  }
+  const promised = promisedOfOthers(manifest?.promised ?? [], described, text);
+  if (manifest !== null) notes.push(...manifest.notes);
+  const configuration =
+    choice.everything === true ? null : chooseConfiguration(image.name, described.at, envelope.configurations, choice);
+  if (configuration !== null) notes.push(configuration.note);
+  const chosen = configuration?.id ?? null;
+  const names = envelope.systems.map((system, i) => systemName(system) ?? `machine ${i + 1}`);
+  const mine = chooseMachine(image.name, described.at, names, choice);
+  const hardware = envelope.systems.map((system) => readHardware(system, chosen));
+  const pack = { container: image.name, at: described.at, files, promised };
+  const undecided = mine === null && names.length > 1;
+  const others = hardware.filter((_, i) => mine !== null && i !== mine);
+  const shown = hardware.filter((_, i) => mine === null || i === mine);
+  const order = shown.flatMap((each) => each.order);
+  const elsewhere = [
+    ...others.flatMap((each) => [...each.order, ...each.elsewhere]),
+    ...shown.flatMap((each) => each.elsewhere),
+  ];
+  const found = await disksOf(pack, envelope, { order, elsewhere: new Set(elsewhere), several: undecided }, notes);
+  if (mine !== null && names.length > 1)
+    notes.push(`Of ${names.length} machines in the package this is ${short(names[mine] ?? "")}.`);
+  if (manifest !== null) notes.push(...unlisted(manifest.listed, descriptor, found));
+  const own = descriptor.replace(/\.[^.]*$/, ".cert").toLowerCase();
+  const certificates = files.names.filter((name) =>
+    files.apart ? name.toLowerCase() === own : /^[^/]*\.cert$/i.test(name),
+  );
+  if (certificates.length > 0) notes.push(`The signature of the package (${certificates.join(", ")}) was not checked.`);
+  const beside = [descriptor, manifest?.name, ...certificates, ...found.flatMap(({ parts }) => parts)];
+  beside.push(...(await leftAside(files, envelope, new Set(beside), notes)));
+  const [only] = shown;
   return {
     kind,
-    machine: system === undefined ? null : systemName(system),
-    hints: hardware[0]?.hints ?? NOTHING,
-    disks: disks.map(({ disk }) => disk),
+    machine: undecided ? null : (names[mine ?? 0] ?? null),
+    undecided: undecided ? names : [],
+    hints: undecided ? NOTHING : (only?.hints ?? NOTHING),
+    disks: undecided ? labelled(found, names, hardware, envelope) : found.map(({ disk }) => disk),
     promised,
-    files:
-      kind === "ova" ? [image.name] : [...new Set(beside.filter((name): name is string => typeof name === "string"))],
+    files: files.apart ? [...new Set(beside.filter((name): name is string => typeof name === "string"))] : [image.name],
+    inFolder: files.apart,
     details: {
       ovf: envelope.version,
-      ...(hardware[0]?.family ? { hardware: hardware[0].family } : {}),
-      ...(hardware[0] === undefined ? {} : { nics: hardware[0].nics }),
-      manifest: manifest === null ? "none" : (manifest.lines[0]?.algorithm ?? "empty"),
+      ...(undecided ? {} : only?.details),
+      ...(chosen === null ? {} : { configuration: chosen }),
+      manifest: manifest === null ? "none" : (manifest.algorithm ?? "empty"),
     },
     notes,
-    [Symbol.asyncDispose]: () => image.bytes[Symbol.asyncDispose](),
+    [Symbol.asyncDispose]: async () => {
+      await files[Symbol.asyncDispose]?.();
+      await image.bytes[Symbol.asyncDispose]();
+    },
   };
 }
 
-async function openManifest(
-  container: string,
-  files: PackageFiles,
-  descriptor: string,
-  signal: AbortSignal | undefined,
-): Promise<{ file: PackageFile; lines: ReturnType<typeof readManifest> } | null> {
-  const name = files.names.find((other) => /\.mf$/i.test(other)) ?? descriptor.replace(/\.ovf$/i, ".mf");
-  const file = name === descriptor ? null : await files.open(name);
-  if (file === null) return null;
-  const text = await readText(container, file, MOST_MANIFEST_BYTES, signal);
-  return { file, lines: readManifest(container, file.at, text.toString("utf8")) };
-}
+const short = (name: string): string => name.slice(0, 80);
 
-/** Where the promised bytes lie. The descriptor is at hand and compared here. */
-async function promisedOf(
-  files: PackageFiles,
-  lines: ReturnType<typeof readManifest>,
+/** The descriptor is at hand and compared here. Throws `image.manifest-mismatch`. */
+function promisedOfOthers(
+  promised: readonly PromisedDigest[],
   described: PackageFile,
   text: Buffer,
-  notes: string[],
-): Promise<PromisedDigest[]> {
-  const promised: PromisedDigest[] = [];
-  for (const line of lines) {
-    if (line.entry === described.name) {
-      const found = createHash(line.algorithm).update(text).digest("hex");
-      if (found !== line.digest) throw manifestMismatch({ ...line, file: described.file, at: described.at }, found);
-      continue;
-    }
-    // A name that is no plain one in a list of names is not worth a refusal: nothing is read by it.
-    const file = /[/\\]/.test(line.entry) ? null : await files.open(line.entry);
-    if (file === null) notes.push(`The manifest lists ${line.entry.slice(0, 100)}, which is not there.`);
-    else promised.push({ ...line, file: file.file, at: file.at, length: file.bytes.size });
+): readonly PromisedDigest[] {
+  for (const each of promised.filter(({ entry }) => entry === described.name)) {
+    const found = createHash(each.algorithm).update(text).digest("hex");
+    if (found !== each.digest) throw manifestMismatch(each, found);
   }
-  return promised;
+  return promised.filter(({ entry }) => entry !== described.name);
+}
+
+/** Files that the machine is read from and nothing is promised of. */
+function unlisted(listed: ReadonlySet<string>, descriptor: string, found: readonly FoundDisk[]): string[] {
+  return [descriptor, ...found.flatMap(({ parts }) => parts)]
+    .filter((name) => !listed.has(name))
+    .slice(0, MOST_TOLD)
+    .map((name) => `The manifest does not list ${short(name)}: it was not verified.`);
+}
+
+const MOST_TOLD = 16;
+
+/** Names of files that belong to the package and to no disk. */
+async function leftAside(
+  files: PackageFiles,
+  envelope: OvfEnvelope,
+  used: ReadonlySet<string | undefined>,
+  notes: string[],
+): Promise<string[]> {
+  const disks = new Set(envelope.disks.map((disk) => disk.file?.id));
+  const named: string[] = [];
+  const told: string[] = [];
+  for (const file of envelope.files.filter(({ id }) => !disks.has(id))) {
+    const found = file.inside && (!files.apart || !file.href.includes("/")) ? await wholeFile(files, file) : [];
+    if (found.some(({ name }) => used.has(name))) continue;
+    named.push(...found.map(({ name }) => name));
+    told.push(
+      found.length > 0
+        ? `${file.href} is no disk and was left aside.`
+        : `${short(file.href)} is no disk, and is not there.`,
+    );
+  }
+  const known = new Set([...used, ...named, ...envelope.files.map(({ href }) => href)]);
+  // What else lies in a folder is not the package's.
+  const strange = files.apart ? [] : files.names.filter((name) => !known.has(name) && !isPart(name, known));
+  if (strange.length > 0) {
+    const shown = strange.slice(0, MOST_TOLD).map(short).join(", ");
+    told.push(`The descriptor does not name ${shown}${strange.length > MOST_TOLD ? " and others" : ""}: left aside.`);
+  }
+  notes.push(...told.slice(0, MOST_TOLD));
+  return named;
+}
+
+/** One of the parts of a file that is listed, or a manifest. */
+const isPart = (name: string, known: ReadonlySet<string | undefined>): boolean =>
+  /\.mf$/i.test(name) || known.has(name.replace(/\.\d{9}$/, ""));
+
+/** While nobody has said which machine is meant, each disk bears the name of its own. */
+function labelled(
+  found: readonly FoundDisk[],
+  names: readonly string[],
+  hardware: readonly { readonly order: readonly string[] }[],
+  envelope: OvfEnvelope,
+): ContainedDisk[] {
+  return found.map(({ disk }) => {
+    const ids = envelope.disks
+      .filter(({ id, file }) => id === disk.entry || file?.href === disk.entry)
+      .flatMap(({ id, file }) => [id, file?.id]);
+    const owners = names.filter((_, i) => hardware[i]?.order.some((id) => ids.includes(id)));
+    return { ...disk, label: owners.length === 0 ? disk.label : `${disk.label} of ${owners.map(short).join(" and ")}` };
+  });
 }

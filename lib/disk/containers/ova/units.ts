@@ -1,27 +1,37 @@
 /** Units of allocation in OVF: programmatic units (DSP0004 annex C) and the words that came before them. */
 
-const WORDS: Readonly<Record<string, number>> = {
-  "": 1,
-  byte: 1,
-  bytes: 1,
-  kilobytes: 2 ** 10,
-  kb: 2 ** 10,
-  megabytes: 2 ** 20,
-  mb: 2 ** 20,
-  gigabytes: 2 ** 30,
-  gb: 2 ** 30,
-  terabytes: 2 ** 40,
-  tb: 2 ** 40,
-};
+const WORDS = new Map<string, number>(
+  Object.entries({
+    "": 1,
+    b: 1,
+    byte: 1,
+    bytes: 1,
+    kilobyte: 2 ** 10,
+    kb: 2 ** 10,
+    kib: 2 ** 10,
+    megabyte: 2 ** 20,
+    mb: 2 ** 20,
+    mib: 2 ** 20,
+    gigabyte: 2 ** 30,
+    gb: 2 ** 30,
+    gib: 2 ** 30,
+    terabyte: 2 ** 40,
+    tb: 2 ** 40,
+    tib: 2 ** 40,
+  }),
+);
 
-/** Bytes of one unit; null for what is no unit of bytes. `byte * 2^30`, `byte*10^9`, `byte * 1024`, `GigaBytes`. */
+/** Bytes of one unit; null for what is no unit of bytes. `byte * 2^30`, `byte*1024*1024`, `GigaBytes`. */
 export function unitBytes(unit: string): number | null {
   const text = unit.trim().toLowerCase();
-  const word = WORDS[text];
+  const word = WORDS.get(text) ?? WORDS.get(text.replace(/s$/, ""));
   if (word !== undefined) return word;
-  const product = /^bytes?\s*\*\s*(\d{1,15})(?:\s*\^\s*(\d{1,2}))?$/.exec(text);
-  if (product === null) return null;
-  const bytes = Number(product[1]) ** Number(product[2] ?? "1");
+  const factors = text.slice(0, 200).split("*");
+  let bytes = WORDS.get((factors.shift() ?? "").trim().replace(/s$/, "")) ?? Number.NaN;
+  for (const factor of factors) {
+    const parts = /^\s*(\d{1,15})(?:\s*\^\s*(\d{1,2}))?\s*$/.exec(factor);
+    bytes *= Number(parts?.[1]) ** Number(parts?.[2] ?? "1");
+  }
   return Number.isSafeInteger(bytes) && bytes > 0 ? bytes : null;
 }
 

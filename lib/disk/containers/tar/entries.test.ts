@@ -83,7 +83,12 @@ test.each([
   ["a size that is negative", altered(124, "\xff".repeat(12)), "image.header-insane"],
   ["a size near 2^63", altered(124, `\x80\0\0\0\x7f${"\xff".repeat(7)}`), "image.header-insane"],
   ["a size in no digits", altered(124, "99999999999\0"), "image.header-insane"],
-  ["holes left out", altered(156, "S"), "image.tar-sparse"],
+  ["a sparse file of no size", altered(483, "x", altered(156, "S")), "image.header-insane"],
+  [
+    "a map of a sparse file out of order",
+    altered(386, "00000000001\0".repeat(4), altered(156, "S")),
+    "image.header-insane",
+  ],
   [
     "a name of a megabyte",
     Buffer.concat([altered(124, "00004000000", altered(156, "L")), Buffer.alloc(2 ** 20)]),

@@ -1,5 +1,5 @@
 /** The 512-byte header of a tar entry. Source: POSIX.1-2017 "pax", ustar interchange format; GNU tar manual, base-256. */
-import { insane, refused } from "../../image-error.ts";
+import { insane } from "../../image-error.ts";
 
 export const TAR_BLOCK = 512;
 /** What eleven octal digits can say. */
@@ -30,11 +30,10 @@ export function looksLikeTar(block: Uint8Array): boolean {
   return stored === unsigned || stored === signed;
 }
 
-/** Throws `image.header-insane`, `image.tar-sparse`. `at`: of the header in the file. */
+/** Throws `image.header-insane`. `at`: of the header in the file. */
 export function decodeTarHeader(file: string, at: number, block: Buffer): TarHeader {
   if (!looksLikeTar(block)) throw insane(file, at, `the archive's header at byte ${at} has a wrong checksum`);
   const type = String.fromCharCode(block[156] ?? 0);
-  if (type === "S") throw sparse(file, at);
   const ustar = text(block, 257, 5) === "ustar";
   const gnu = text(block, 257, 8).startsWith("ustar ");
   const prefix = ustar && !gnu ? text(block, 345, 155) : "";
@@ -46,30 +45,22 @@ export function decodeTarHeader(file: string, at: number, block: Buffer): TarHea
   };
 }
 
-export function sparse(file: string, at: number): Error {
-  return refused(
-    file,
-    at,
-    "image.tar-sparse",
-    "holds a file that tar stored with its holes left out",
-    "Pack it again without tar's option --sparse.",
-  );
+function sizeField(file: string, at: number, field: Buffer): number {
+  const value = tarNumber(field);
+  if (value === null) throw insane(file, at + 124, `the archive's header at byte ${at} has no readable size`);
+  return value;
 }
 
-function sizeField(file: string, at: number, field: Buffer): number {
-  const wrong = () => insane(file, at + 124, `the archive's header at byte ${at} has no readable size`);
+/** In octal digits, or in base 256. Null when it is neither, or too large. */
+export function tarNumber(field: Buffer): number | null {
   const first = field[0] ?? 0;
-  if (first === 0x80) {
-    // Base 256, the sign bit aside: eleven bytes, of which ours may use the last seven.
-    let value = 0;
-    for (const byte of field.subarray(1)) {
-      value = value * 256 + byte;
-      if (!Number.isSafeInteger(value)) throw wrong();
-    }
-    return value;
+  if (first !== 0x80) return first > 0x7f ? null : octal(field);
+  // The sign bit aside: eleven bytes, of which ours may use the last seven.
+  let value = 0;
+  for (const byte of field.subarray(1)) {
+    value = value * 256 + byte;
+    if (!Number.isSafeInteger(value)) return null;
   }
-  const value = first > 0x7f ? null : octal(field);
-  if (value === null) throw wrong();
   return value;
 }
 

@@ -29,6 +29,7 @@ export async function openXva(image: ImageFile, signal?: AbortSignal): Promise<O
       machine = readMachine(image.name, entry.at, parseXml(image.name, entry.at, raw));
       continue;
     }
+    if (entry.sparse !== undefined) throw corrupt(image.name, entry.headerAt, "a block is stored as a sparse file");
     const parts = BLOCK_NAME.exec(entry.name);
     const [, folder, digits, ending] = parts ?? [];
     if (folder === undefined || digits === undefined) {
@@ -47,6 +48,8 @@ export async function openXva(image: ImageFile, signal?: AbortSignal): Promise<O
   return {
     kind: "xva",
     machine: machine.name,
+    undecided: [],
+    inFolder: false,
     hints: machine.hints,
     disks,
     promised: [],

@@ -1,4 +1,5 @@
 /** Packages of machines for the fuzzer, as GNU tar and xva-img make them, and where their headers and descriptors lie. */
+import { execFileSync } from "node:child_process";
 import { createHash } from "node:crypto";
 import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { tar, vsphereOvf, writeManifest, xapiRecords } from "../packages.ts";
@@ -10,6 +11,28 @@ export interface PackageSpecimen {
   readonly name: string;
   readonly bytes: Buffer;
   readonly ranges: readonly (readonly [number, number])[];
+}
+
+/** A sparse file in a tar, by the maps of GNU and of pax, and a machine of VMware in a zip. */
+function makeArchives(scratch: Scratch): PackageSpecimen[] {
+  const found: PackageSpecimen[] = [];
+  for (const format of ["oldgnu", "pax"]) {
+    execFileSync("tar", ["-S", `--format=${format}`, "-cf", "sparse.tar", "disk.raw"], { cwd: scratch.folder });
+    found.push({ name: `${format}.tar`, bytes: readFileSync(scratch.path("sparse.tar")), ranges: [[0, 3072]] });
+  }
+  writeFileSync(scratch.path("in.vmx"), 'config.version = "8"\nmemsize = "512"\nscsi0:0.fileName = "in.vmdk"\n');
+  execFileSync("zip", ["-q", "vmx.zip", "in.vmx", "in.vmdk"], { cwd: scratch.folder });
+  const bytes = readFileSync(scratch.path("vmx.zip"));
+  const directory = bytes.indexOf("PK\x01\x02");
+  found.push({
+    name: "vmx.zip",
+    bytes,
+    ranges: [
+      [0, 200],
+      [directory, bytes.length - directory],
+    ],
+  });
+  return found;
 }
 
 /** `disk.raw` must stand in the folder. */
@@ -34,6 +57,7 @@ export function makePackages(scratch: Scratch): PackageSpecimen[] {
       ],
     });
   }
+  found.push(...makeArchives(scratch));
   mkdirSync(scratch.path("Ref:4"));
   const raw = readFileSync(scratch.path("disk.raw"));
   const names = ["ova.xml"];

@@ -1,11 +1,11 @@
 /** Disks that the host itself fetches and sends, told so through remote shells. */
 import { openForwardBytes } from "#lib/disk/forward/open-forward.ts";
-import type { HostDisk, PulledDisk, ResourceRef } from "../adapter.ts";
-import { checked } from "./capture.ts";
+import type { HostDisk, PulledDisk, ResourceRef } from "../../adapter.ts";
+import { checked } from "../capture.ts";
 import type { DiskCarrier, DiskToRead } from "./disk-carrier.ts";
 import { FileTransfer } from "./file-transfer.ts";
 import { HostFiles } from "./host-files.ts";
-import type { HypervSession } from "./session.ts";
+import type { HypervSession } from "../session.ts";
 
 export class WinRmCarrier implements DiskCarrier {
   readonly inPlace = false;

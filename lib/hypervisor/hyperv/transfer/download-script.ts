@@ -7,6 +7,9 @@
 /** Exit code for a full drive, curl's own for a file that cannot be written. */
 export const NO_SPACE = 23;
 
+/** Exit code for anything else: neither 1 nor 9009, by which cmd.exe says that there is no such program. */
+const FAILED = 3;
+
 /** PowerShell takes typographic quotes for plain ones. */
 const single = (text: string): string => `'${text.replaceAll(/['\u2018\u2019\u201a\u201b]/g, "$&$&")}'`;
 
@@ -42,7 +45,7 @@ ${body}
 $e=$_.Exception
 [Console]::Error.WriteLine($e.Message)
 while($e){if($e.HResult -eq -2147024784){exit ${NO_SPACE}};$e=$e.InnerException}
-exit 1}`;
+exit ${FAILED}}`;
 }
 
 /** Appends to what an earlier attempt left. */

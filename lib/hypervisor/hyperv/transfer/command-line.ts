@@ -35,10 +35,13 @@ export const makeFolder = (path: string): string => `mkdir ${quoted(path)}`;
 export const list = (paths: readonly string[]): string => `dir /b /a ${paths.map(quoted).join(" ")}`;
 export const remove = (paths: readonly string[]): string => `del /f /q ${paths.map(quoted).join(" ")}`;
 export const rename = (from: string, to: string): string => `move /y ${quoted(from)} ${quoted(to)}`;
+export const curlVersion = "curl.exe --version";
 export const hashFile = (path: string): string => `certutil.exe -hashfile ${quoted(path)} SHA256`;
 
 export interface Transfer {
   readonly url: string;
+  /** For `--resolve`; null: the host finds the name of the address by itself. */
+  readonly resolve: string | null;
   /** Files on the host that hold the certificate and the header with the token. */
   readonly certificate: string;
   readonly header: string;
@@ -46,10 +49,15 @@ export interface Transfer {
 
 /**
  * `--ssl-no-revoke`: a certificate of its own has nobody who could revoke it, and Schannel would insist. No proxy that the
- * account may have been given stands between the host and this console.
+ * account may have been given stands between the host and this console. `--resolve`: before 8.11 curl compares only the
+ * names in a certificate with Schannel, no addresses.
  */
 const curl = (transfer: Transfer): string =>
-  `curl.exe -q -sS --fail --noproxy "*" --ssl-no-revoke --connect-timeout 20 --speed-limit 1 --speed-time 60 --cacert ${quoted(transfer.certificate)} -H ${quoted(`@${transfer.header}`)}`;
+  [
+    'curl.exe -q -sS --fail --noproxy "*" --ssl-no-revoke --connect-timeout 20 --speed-limit 1 --speed-time 60',
+    ...(transfer.resolve === null ? [] : ["--resolve", transfer.resolve]),
+    `--cacert ${quoted(transfer.certificate)} -H ${quoted(`@${transfer.header}`)}`,
+  ].join(" ");
 
 /** Goes on where an earlier attempt ended. */
 export const fetchFile = (transfer: Transfer, path: string): string =>

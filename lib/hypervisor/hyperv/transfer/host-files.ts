@@ -5,11 +5,11 @@ import { abortable } from "#lib/wire/abortable.ts";
 import { asAppError, WsmanFault } from "#lib/wire/wsman/fault.ts";
 import { type ProgramOutcome, runProgram, type ShellEnvironment } from "#lib/wire/wsman/remote-shell.ts";
 import * as command from "./command-line.ts";
-import type { HypervSession } from "./session.ts";
+import type { HypervSession } from "../session.ts";
 
 const SHORT_MS = 60_000;
-/** Hashing a terabyte takes a while; the host says nothing meanwhile. */
-const HASH_MS = 6 * 3600_000;
+/** Hashing 64 TB takes days, and the host says nothing meanwhile; whoever waits has a signal. */
+const HASH_MS = 7 * 24 * 3600_000;
 const ATTEMPTS = 5;
 /** Twice as long each time. */
 const RETRY_MS = 250;
@@ -26,6 +26,18 @@ export const words = (outcome: ProgramOutcome): string =>
 
 export function refused(doing: string, outcome: ProgramOutcome): AppError {
   return new AppError("unprocessable", "host.refused", `${doing} failed: ${words(outcome)}`);
+}
+
+const linesOf = (text: string): string[] =>
+  text
+    .split(/\r?\n/)
+    .map((line) => line.trim())
+    .filter(Boolean);
+
+/** What `command.list` printed names the file. */
+export function lists(outcome: ProgramOutcome, path: string): boolean {
+  const name = path.slice(path.lastIndexOf("\\") + 1).toLowerCase();
+  return linesOf(outcome.stdout).some((line) => line.toLowerCase() === name);
 }
 
 /** The connection broke, or the shell went with a restart of WinRM: the same may be tried again. */
@@ -92,11 +104,7 @@ export class HostFiles {
 
   /** Names, without their folder. */
   async #existing(paths: readonly string[], signal?: AbortSignal): Promise<readonly string[]> {
-    const outcome = await this.repeat(command.list(paths), `Looking for ${paths[0]}`, signal);
-    return outcome.stdout
-      .split(/\r?\n/)
-      .map((line) => line.trim())
-      .filter(Boolean);
+    return linesOf((await this.repeat(command.list(paths), `Looking for ${paths[0]}`, signal)).stdout);
   }
 
   /** The file, and what a transfer of it may have left. Gone already is fine. Throws `host.refused` when the host holds one. */
@@ -129,10 +137,11 @@ export class HostFiles {
 
   /** Throws `host.refused`. */
   async rename(from: string, to: string, signal?: AbortSignal): Promise<void> {
-    const outcome = await this.repeat(command.rename(from, to), `Naming ${to}`, signal);
-    if (outcome.exitCode === 0) return;
-    // The answer to an earlier attempt may have been lost.
-    if ((await this.exists(to, signal)) && !(await this.exists(from, signal))) return;
+    // Looked at rather than believed: exit codes of the shell's own commands can be 0 wrongly, and the answer to an
+    // earlier attempt may have been lost.
+    const line = command.inTurn(command.rename(from, to), command.list([to, from]));
+    const outcome = await this.repeat(line, `Naming ${to}`, signal);
+    if (lists(outcome, to) && !lists(outcome, from)) return;
     throw refused(`Naming ${to}`, outcome);
   }
 }

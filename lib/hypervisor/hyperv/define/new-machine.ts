@@ -1,7 +1,7 @@
 /** What making a machine takes, and the service that makes it. */
 import type { CimRef } from "#lib/wire/wsman/cim.ts";
-import type { VmSpec } from "../adapter.ts";
-import { type HypervSession, V2 } from "./session.ts";
+import type { VmSpec } from "../../adapter.ts";
+import { type HypervSession, V2 } from "../session.ts";
 
 const SERVICE_CLASS = "Msvm_VirtualSystemManagementService";
 export const SERVICE: CimRef = { namespace: V2, className: SERVICE_CLASS, keys: { CreationClassName: SERVICE_CLASS } };

@@ -19,9 +19,16 @@ it("leaves every & to the shell that runs the line", () => {
 });
 
 it("tells curl what to trust, where to go on, and no secret", () => {
-  const transfer = { url: "https://10.0.0.1:20000/transfers/ab", certificate: "D:\\x.ca", header: "D:\\x.key" };
+  const transfer = {
+    url: "https://console:20000/transfers/ab",
+    resolve: "console:20000:[10.0.0.1]",
+    certificate: "D:\\x.ca",
+    header: "D:\\x.key",
+  };
   const fetched = command.fetchFile(transfer, "D:\\x.part");
-  expect(fetched).toContain('--cacert "D:\\x.ca" -H "@D:\\x.key" -C - -o "D:\\x.part" https://10.0.0.1:20000/');
+  expect(fetched).toContain('--cacert "D:\\x.ca" -H "@D:\\x.key" -C - -o "D:\\x.part" https://console:20000/');
   expect(fetched).toMatch(/^curl\.exe -q .*--noproxy "\*"/);
+  expect(fetched).toContain(" --resolve console:20000:[10.0.0.1] ");
+  expect(command.fetchFile({ ...transfer, resolve: null }, "D:\\x.part")).not.toContain("--resolve");
   expect(command.sendFile(transfer, "D:\\x.vhdx", 4096)).toContain('-C 4096 -T "D:\\x.vhdx" https://');
 });

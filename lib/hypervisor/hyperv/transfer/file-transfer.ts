@@ -6,10 +6,11 @@ import { Incoming } from "#lib/wire/transfer-host/incoming.ts";
 import { type TransferAddress, TransferHost } from "#lib/wire/transfer-host/transfer-host.ts";
 import type { ProgramOutcome } from "#lib/wire/wsman/remote-shell.ts";
 import * as command from "./command-line.ts";
+import { readCurl, takesCaFile } from "./curl.ts";
 import { fetchScript, NO_SPACE, powershell, sendScript } from "./download-script.ts";
 import { HashedFile } from "./hashed-file.ts";
-import { CERTIFICATE, HEADER, type HostFiles, isCut, PARTIAL, pause, refused, words } from "./host-files.ts";
-import type { HypervSession } from "./session.ts";
+import { CERTIFICATE, HEADER, type HostFiles, isCut, lists, PARTIAL, pause, refused, words } from "./host-files.ts";
+import type { HypervSession } from "../session.ts";
 
 const CLOSE_MS = 30_000;
 /** A copy of a large disk over a slow line; whoever waits has a signal. */
@@ -19,10 +20,12 @@ const ATTEMPTS_WITHOUT_PROGRESS = 5;
 const RETRY_MS = 250;
 /** Variable of the shell that holds the one-time token. */
 const TOKEN = "SUPRAVISOR_TOKEN";
-/** cmd.exe: no such program. */
-const NO_PROGRAM = 9009;
-/** curl: an option that it does not know, or that it was not built with (7.55 on Server 2019 takes no CA file). */
+/** cmd.exe: no such program. 1 is what `cmd /c` ends with, 9009 what stands in ERRORLEVEL meanwhile. */
+const NO_PROGRAM: readonly number[] = [1, 9009];
+/** curl: an option that it does not know, or that it was not built with. */
 const TOO_OLD: readonly number[] = [2, 4];
+/** curl: it could not set up TLS (35), does not trust the certificate (58, 60), or cannot read the file with it (77). */
+const NO_TRUST: readonly number[] = [35, 58, 60, 77];
 
 const PORTS = /^(\d{1,5})(?:-(\d{1,5}))?$/;
 
@@ -48,10 +51,21 @@ interface Attempts {
 export class FileTransfer {
   readonly #session: HypervSession;
   readonly #files: HostFiles;
+  /** The host has a curl.exe that can do it. Asked once; of a host that has none, before each transfer. */
+  #canCurl = false;
 
   constructor(session: HypervSession, files: HostFiles) {
     this.#session = session;
     this.#files = files;
+  }
+
+  async #useScript(signal: AbortSignal): Promise<boolean> {
+    if (!this.#canCurl) {
+      const said = await this.#files.repeat(command.curlVersion, "Looking for curl.exe", signal);
+      const curl = readCurl(said.stdout);
+      this.#canCurl = curl !== null && takesCaFile(curl);
+    }
+    return !this.#canCurl;
   }
 
   /** `first`: commands that are run before. */
@@ -69,13 +83,15 @@ export class FileTransfer {
       command.writeLines(files.certificate, certificate.trim().split(/\r?\n/)),
       // cmd puts the token in itself: the command line, which is logged, has the variable's name.
       command.writeLines(files.header, [`Authorization: Bearer ${command.variable(TOKEN)}`]),
+      command.list([files.certificate, files.header]),
     ];
     const outcome = await this.#files.repeat(command.inTurn(...commands), doing, signal, undefined, {
       [TOKEN]: address.token,
     });
-    if (outcome.exitCode !== 0) throw refused(doing, outcome);
+    // Commands that print nothing can end with 0 though they did nothing.
+    if (!lists(outcome, files.certificate) || !lists(outcome, files.header)) throw refused(doing, outcome);
     return {
-      transfer: { url: address.url, ...files },
+      transfer: { ...address.named, ...files },
       script: {
         url: address.url,
         header: files.header,
@@ -103,7 +119,9 @@ export class FileTransfer {
    */
   async #persist(work: Attempts, signal: AbortSignal): Promise<void> {
     const { doing } = work;
-    let useScript = false;
+    let useScript = await this.#useScript(signal);
+    /** Why curl would not have the certificate; it is in no one's way once .NET took over. */
+    let distrust: string | null = null;
     let idle = 0;
     for (;;) {
       const before = work.moved();
@@ -119,19 +137,25 @@ export class FileTransfer {
       const failure = work.failure();
       if (failure !== null) throw failure;
       if (outcome?.exitCode === 0 && work.done()) return;
-      if (outcome?.exitCode === NO_PROGRAM && useScript) {
+      // A program that is ended from outside can show the same code, but has moved something by then.
+      const noProgram = outcome !== null && NO_PROGRAM.includes(outcome.exitCode) && work.moved() === 0;
+      if (noProgram && useScript) {
         throw new AppError(
           "unprocessable",
           "host.no-downloader",
-          `${doing}: the host has no curl.exe that can do it, nor PowerShell.`,
+          `${doing}: the host has no curl.exe that can do it, nor a PowerShell that runs. ${why}`,
           {
             hint: "Windows Server 2022 and later bring curl.exe along; on older ones a current curl.exe in the PATH will do.",
           },
         );
       }
-      if (outcome !== null && !useScript && (outcome.exitCode === NO_PROGRAM || TOO_OLD.includes(outcome.exitCode))) {
-        useScript = true;
-        continue;
+      if (outcome !== null && !useScript) {
+        // A line that is cut while TLS is set up ends with 35 as well: then curl has moved something before.
+        const untrusting = NO_TRUST.includes(outcome.exitCode) && work.moved() === 0;
+        if (untrusting) distrust = why;
+        if (noProgram) this.#canCurl = false;
+        useScript = untrusting || TOO_OLD.includes(outcome.exitCode) || (await this.#useScript(signal));
+        if (useScript) continue;
       }
       if (outcome?.exitCode === NO_SPACE) {
         throw new AppError("unprocessable", "pool.full", `${doing}: the host cannot write the file. ${why}`, {
@@ -141,9 +165,11 @@ export class FileTransfer {
       idle = work.moved() > before ? 0 : idle + 1;
       if (idle === ATTEMPTS_WITHOUT_PROGRESS) {
         throw new AppError("unavailable", "host.transfer-failed", `${doing} failed: ${why}`, {
-          hint:
-            "The host must be able to connect to this console: check the firewall, SUPRAVISOR_TRANSFER_PORTS, and the " +
+          hint: [
+            "The host must be able to connect to this console: check the firewall, SUPRAVISOR_TRANSFER_PORTS, and the",
             "address in the host's connection.",
+            ...(distrust === null ? [] : [`Its curl.exe did not accept the console's certificate: ${distrust}`]),
+          ].join(" "),
         });
       }
       await pause(RETRY_MS * 2 ** idle, signal);

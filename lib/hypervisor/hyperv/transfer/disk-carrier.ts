@@ -1,5 +1,5 @@
 import type { DiskFormatId } from "#lib/domain/disk-format.ts";
-import type { CreatedDisk, HostDisk, Intake, ResourceRef } from "../adapter.ts";
+import type { CreatedDisk, HostDisk, Intake, ResourceRef } from "../../adapter.ts";
 
 export interface DiskToRead {
   /** Of the file that the machine has, or that a checkpoint froze. */

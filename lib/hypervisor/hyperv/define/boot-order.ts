@@ -1,12 +1,12 @@
 /** What the firmware starts with: the disks in their order, before a network or a drive for CDs. */
 import { type CimRef, text, texts } from "#lib/wire/wsman/cim.ts";
-import { embeddedInstance } from "#lib/wire/wsman/embedded.ts";
 import { objectPath, readObjectPath } from "#lib/wire/wsman/object-path.ts";
 import { configurationOf, type NewMachine, SERVICE } from "./new-machine.ts";
-import { V2 } from "./session.ts";
+import { V2 } from "../session.ts";
+import { setting } from "../setting.ts";
 
 /** Generation 1 knows kinds only: hard disk, CD, network, floppy. Source: Msvm_VirtualSystemSettingData, BootOrder. */
-const KINDS = ["2", "1", "3", "0"];
+const KINDS = [2, 1, 3, 0];
 const SOURCE = "Msvm_BootSourceSettingData";
 
 const idIn = (path: string): string => (readObjectPath(path)?.keys["InstanceID"] ?? path).toLowerCase();
@@ -15,15 +15,16 @@ const idIn = (path: string): string => (readObjectPath(path)?.keys["InstanceID"]
 export async function setBootOrder(machine: NewMachine, id: string, drives: readonly CimRef[]): Promise<void> {
   const { session, spec, signal } = machine;
   const doing = `Setting the boot order of ${spec.name}`;
-  const order = spec.firmware === "uefi" ? await sources(machine, id, drives, doing) : KINDS;
-  if (order.length === 0) return;
+  const order =
+    spec.firmware === "uefi" ? { BootSourceOrder: await sources(machine, id, drives, doing) } : { BootOrder: KINDS };
+  if (order.BootSourceOrder?.length === 0) return;
   await session.invoke(
     SERVICE,
     "ModifySystemSettings",
     {
-      SystemSettings: embeddedInstance("Msvm_VirtualSystemSettingData", {
-        InstanceID: ["string", configurationOf(id).keys["InstanceID"] ?? ""],
-        ...(spec.firmware === "uefi" ? { BootSourceOrder: ["string", order] } : { BootOrder: ["uint16", order] }),
+      SystemSettings: setting("Msvm_VirtualSystemSettingData", {
+        InstanceID: configurationOf(id).keys["InstanceID"] ?? "",
+        ...order,
       }),
     },
     doing,

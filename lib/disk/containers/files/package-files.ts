@@ -1,8 +1,10 @@
-/** The files of an OVF package, in a tar or in a folder: reached by name, and by nothing else. */
+/** The files of a package, in a tar or in a folder: reached by name, and by nothing else. */
 import { insane, refused } from "../../image-error.ts";
 import type { ByteSource, ImageFile } from "../../io.ts";
 import { sliceOf } from "../slice.ts";
-import { tarEntries } from "../tar/entries.ts";
+import { type TarEntry, tarEntries } from "../tar/entries.ts";
+import { withHoles } from "../tar/sparse.ts";
+import { isClutter } from "./clutter.ts";
 
 export interface PackageFile {
   readonly name: string;
@@ -10,6 +12,8 @@ export interface PackageFile {
   /** File on the disk that holds it, and where. */
   readonly file: string;
   readonly at: number;
+  /** False: its bytes do not lie there as they are. */
+  readonly plain?: false;
 }
 
 export interface PackageFiles {
@@ -17,6 +21,10 @@ export interface PackageFiles {
   open(name: string): Promise<PackageFile | null>;
   /** Names of all files, where they can be listed. */
   readonly names: readonly string[];
+  /** Each file lies in a folder by itself; else all lie in one. */
+  readonly apart: boolean;
+  /** Present when files are kept unpacked meanwhile. */
+  [Symbol.asyncDispose]?: () => Promise<void>;
 }
 
 /** Real packages have a handful. */
@@ -24,8 +32,9 @@ const MOST_ENTRIES = 10_000;
 
 /** Throws `image.duplicate-entry` and what `tarEntries` throws. */
 export async function filesOfTar(image: ImageFile, signal?: AbortSignal): Promise<PackageFiles> {
-  const entries = new Map<string, { at: number; size: number }>();
+  const entries = new Map<string, TarEntry>();
   for await (const entry of tarEntries(image, MOST_ENTRIES, signal)) {
+    if (isClutter(entry.name)) continue;
     if (entries.has(entry.name)) {
       throw refused(
         image.name,
@@ -35,25 +44,49 @@ export async function filesOfTar(image: ImageFile, signal?: AbortSignal): Promis
         "Pack the machine again.",
       );
     }
-    entries.set(entry.name, { at: entry.at, size: entry.size });
+    entries.set(entry.name, entry);
   }
   return {
+    apart: false,
     names: [...entries.keys()],
     async open(name) {
       const entry = entries.get(name);
       if (entry === undefined) return null;
-      return { name, bytes: sliceOf(image.bytes, entry.at, entry.size), file: image.name, at: entry.at };
+      const stored = sliceOf(image.bytes, entry.at, entry.size);
+      const place = { name, file: image.name, at: entry.at };
+      if (entry.sparse === undefined) return { ...place, bytes: stored };
+      return { ...place, bytes: withHoles(stored, entry.sparse, image.name, entry.headerAt), plain: false };
     },
   };
 }
 
-/** The descriptor itself and what lies beside it. */
-export function filesBeside(image: ImageFile): PackageFiles {
+/** Those in one folder of the package, by their names there. */
+export function filesBelow(files: PackageFiles, folder: string): PackageFiles {
+  if (folder === "") return files;
+  const prefix = `${folder}/`;
+  return {
+    apart: files.apart,
+    ...(files[Symbol.asyncDispose] === undefined ? {} : { [Symbol.asyncDispose]: files[Symbol.asyncDispose] }),
+    names: files.names.filter((name) => name.startsWith(prefix)).map((name) => name.slice(prefix.length)),
+    async open(name) {
+      const found = await files.open(prefix + name);
+      return found === null ? null : { ...found, name };
+    },
+  };
+}
+
+/** The folder of a file in a package; empty for the package itself. */
+export const folderOf = (name: string): string => name.slice(0, Math.max(0, name.lastIndexOf("/")));
+
+/** The file itself and what lies beside it. */
+export async function filesBeside(image: ImageFile): Promise<PackageFiles> {
   const opened = new Map<string, PackageFile>([
     [image.name, { name: image.name, bytes: image.bytes, file: image.name, at: 0 }],
   ]);
+  const beside = (await image.siblings?.()) ?? [];
   return {
-    names: [image.name],
+    apart: true,
+    names: [...new Set([image.name, ...beside.filter((name) => !isClutter(name))])],
     async open(name) {
       const known = opened.get(name);
       if (known !== undefined) return known;
@@ -72,6 +105,19 @@ export function filesBeside(image: ImageFile): PackageFiles {
 const isMissing = (error: unknown): boolean =>
   typeof error === "object" && error !== null && "code" in error && error.code === "image.sibling-missing";
 
+/** Whoever opens a disk closes its file: this one belongs to the package, which may open it again. */
+function lent(bytes: ByteSource): ByteSource {
+  const { size, path } = bytes;
+  return {
+    size,
+    read: bytes.read.bind(bytes),
+    ...(bytes.allocated === undefined ? {} : { allocated: bytes.allocated.bind(bytes) }),
+    ...(path === undefined ? {} : { path }),
+    ...(bytes.hold === undefined ? {} : { hold: bytes.hold.bind(bytes) }),
+    [Symbol.asyncDispose]: async () => undefined,
+  };
+}
+
 /** A file of the package as an image, whose siblings are the package's other files; all are read through `heard`. */
 export function asImage(
   files: PackageFiles,
@@ -82,7 +128,8 @@ export function asImage(
 ): ImageFile {
   return {
     name,
-    bytes,
+    bytes: lent(bytes),
+    siblings: async () => files.names,
     async sibling(asked) {
       const found = await files.open(asked.startsWith("./") ? asked.slice(2) : asked);
       if (found === null) {

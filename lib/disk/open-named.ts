@@ -1,9 +1,9 @@
 /** Files that are raw disks because of what they are called: the only case in which nobody has to say so. */
 import { extname } from "node:path";
 import { recognise } from "./content/recognise.ts";
-import type { ImageFacts } from "./format.ts";
+import type { ImageFacts, OpenedImage } from "./format.ts";
 import type { ImageFile } from "./io.ts";
-import { detectFormat } from "./registry.ts";
+import { detectFormat, openImage, type OpenImageOptions } from "./registry.ts";
 
 /** A person who names a file like this says that it is raw, unless its content says otherwise. */
 const RAW_NAMES = new Set([".raw", ".img", ".dd"]);
@@ -38,4 +38,12 @@ export async function looksRaw(image: ImageFile, signal?: AbortSignal): Promise<
 
 export function withNotes(facts: ImageFacts, notes: readonly string[]): ImageFacts {
   return notes.length === 0 ? facts : { ...facts, notes: [...facts.notes, ...notes] };
+}
+
+/** As `openImage`; what its content tells nothing of is raw when its name says so. */
+export async function openNamed(image: ImageFile, options: OpenImageOptions): Promise<OpenedImage> {
+  const byName = options.from === undefined ? await rawByName(image, options.signal) : null;
+  if (byName === null) return openImage(image, options);
+  const opened = await openImage(image, { ...options, from: "raw" });
+  return { ...opened, facts: withNotes(opened.facts, byName.notes) };
 }

@@ -1,0 +1,158 @@
+/** Archives of a machine or of disks that no standard names: folders of VMware, VirtualBox and Hyper-V, boxes of Vagrant. */
+import { saysNoImage } from "../../content/refuse.ts";
+import { AppError } from "#lib/errors.ts";
+import type { ImageFile } from "../../io.ts";
+import type { ContainedDisk, OpenContainerOptions, OpenedContainer } from "../container.ts";
+import { flatFiles } from "../files/flat.ts";
+import { filesOfTar, folderOf, type PackageFiles, readText } from "../files/package-files.ts";
+import { filesOfZip } from "../files/zip-files.ts";
+import { NO_HINTS, openDescribed, openFile } from "../machine/described.ts";
+import { machineOfDisks } from "../machine/hyperv.ts";
+import { describedIn } from "../machine/read.ts";
+import { openOvaFiles } from "../ova/open.ts";
+import { chooseMachine } from "../ova/choice.ts";
+import { descriptionsIn, mayBeDisk } from "./contents.ts";
+import { readBox } from "./vagrant.ts";
+
+const MOST_METADATA = 1_048_576;
+const MOST_TRIED = 256;
+const MOST_TOLD = 16;
+
+export async function openTarArchive(
+  image: ImageFile,
+  options: OpenContainerOptions,
+  signal?: AbortSignal,
+): Promise<OpenedContainer> {
+  return openArchive(image, await filesOfTar(image, signal), options, signal);
+}
+
+export async function openZipArchive(
+  image: ImageFile,
+  options: OpenContainerOptions,
+  signal?: AbortSignal,
+): Promise<OpenedContainer> {
+  const files = await filesOfZip(image, options.spool, signal);
+  try {
+    return await openArchive(image, files, options, signal);
+  } catch (error) {
+    await files[Symbol.asyncDispose]?.();
+    throw error;
+  }
+}
+
+/** The result owns `image.bytes` and what `files` keeps. Throws `image.archive` when nothing in it is a disk. */
+async function openArchive(
+  image: ImageFile,
+  files: PackageFiles,
+  options: OpenContainerOptions,
+  signal?: AbortSignal,
+): Promise<OpenedContainer> {
+  const found = descriptionsIn(files.names);
+  if (found?.kind === "ovf") return openOvaFiles("archive", image, files, options, signal);
+  if (found === null) return bareDisks(image, files, signal);
+  if (found.kind === "vagrant") return openBox(image, files, found.names[0] ?? "", signal);
+  const labels = found.names.map((name) => name.replace(/^.*\//s, "").replace(/\.[^.]*$/, ""));
+  const mine = chooseMachine(image.name, 0, labels, options);
+  const descriptor = found.names[mine ?? 0] ?? "";
+  const holder = { kind: found.kind, image, files, descriptor };
+  if (mine !== null) {
+    const several = found.kind === "hyperv" && labels.length > 1 && /\.vmcx$/i.test(descriptor);
+    if (!several) return openDescribed(holder, await describedIn(found.kind, image.name, files, descriptor, signal));
+  }
+  // Nobody said which: every disk can be named still.
+  const all = await bareDisks(image, files, signal);
+  return { ...all, kind: found.kind, undecided: labels };
+}
+
+async function openBox(
+  image: ImageFile,
+  files: PackageFiles,
+  metadata: string,
+  signal: AbortSignal | undefined,
+): Promise<OpenedContainer> {
+  const file = await files.open(metadata);
+  const text = file === null ? "" : (await readText(image.name, file, MOST_METADATA, signal)).toString("utf8");
+  const below = files.names.filter((name) => folderOf(name) === folderOf(metadata));
+  const machine = readBox(text, below);
+  if (machine === null) {
+    // Boxes of other hypervisors hold no description but their disks.
+    const hyperv = files.names.some((name) => /\.a?vhdx?$/i.test(name));
+    if (!hyperv) return bareDisks(image, files, signal);
+    const holder = { kind: "vagrant", image, files, descriptor: "" } as const;
+    return openDescribed(holder, await machineOfDisks(image.name, files, null, signal));
+  }
+  return openDescribed({ kind: "vagrant", image, files, descriptor: metadata }, machine);
+}
+
+/** Files that open as disks; what they are made of and what is none of them is left aside. */
+async function bareDisks(
+  image: ImageFile,
+  files: PackageFiles,
+  signal: AbortSignal | undefined,
+): Promise<OpenedContainer> {
+  const likely = files.names.filter(mayBeDisk);
+  const tried = (likely.length > 0 ? likely : files.names).slice(0, MOST_TRIED);
+  const found: { disk: ContainedDisk; uses: readonly string[] }[] = [];
+  let first: unknown = null;
+  for (const name of tried) {
+    const flat = flatFiles(files, folderOf(name));
+    const file = await files.open(name);
+    if (file === null) continue;
+    try {
+      await using opened = await openFile(image.name, flat, file, signal === undefined ? {} : { signal });
+      found.push({
+        disk: {
+          entry: name,
+          label: name,
+          capacity: null,
+          storedSize: file.bytes.size,
+          open: (options) => openFile(image.name, flat, file, options),
+        },
+        uses: opened.facts.files,
+      });
+    } catch (error) {
+      if (!(error instanceof AppError)) throw error;
+      if (!saysNoImage(error)) first ??= error;
+    }
+  }
+  const parts = new Set(
+    found.flatMap(({ disk, uses }) => uses.filter((name) => name !== disk.entry && !disk.entry.endsWith(`/${name}`))),
+  );
+  const whole = found.filter(({ disk }) => !parts.has(disk.entry) && !parts.has(disk.entry.replace(/^.*\//s, "")));
+  if (whole.length === 0) {
+    if (first !== null) throw first;
+    throw new AppError(
+      "unprocessable",
+      "image.archive",
+      `${image.name} is an archive of files, none of which is a disk.`,
+      {
+        hint: "A package of a machine is an .ova with an .ovf descriptor in it, or an .xva. Unpack any other archive first.",
+        details: { file: image.name, offset: 0 },
+      },
+    );
+  }
+  const used = new Set(whole.flatMap(({ disk, uses }) => [disk.entry, ...uses]));
+  const others = files.names.filter((name) => !used.has(name) && !used.has(name.replace(/^.*\//s, "")));
+  const told = others.slice(0, MOST_TOLD).map((name) => name.slice(0, 80));
+  return {
+    kind: "archive",
+    machine: null,
+    undecided: [],
+    inFolder: false,
+    hints: NO_HINTS,
+    disks: whole.map(({ disk }) => disk),
+    promised: [],
+    files: [image.name],
+    details: {},
+    notes:
+      others.length === 0
+        ? []
+        : [
+            `Files in the archive that were left aside: ${told.join(", ")}${others.length > MOST_TOLD ? " and others" : ""}.`,
+          ],
+    [Symbol.asyncDispose]: async () => {
+      await files[Symbol.asyncDispose]?.();
+      await image.bytes[Symbol.asyncDispose]();
+    },
+  };
+}
