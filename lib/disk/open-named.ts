@@ -1,9 +1,11 @@
 /** Files that are raw disks because of what they are called: the only case in which nobody has to say so. */
 import { extname } from "node:path";
+import { AppError } from "#lib/errors.ts";
 import { recognise } from "./content/recognise.ts";
 import type { ImageFacts, OpenedImage } from "./format.ts";
 import type { ImageFile } from "./io.ts";
 import { detectFormat, openImage, type OpenImageOptions } from "./registry.ts";
+import { packingOfFile } from "./wrappers/packing.ts";
 
 /** A person who names a file like this says that it is raw, unless its content says otherwise. */
 const RAW_NAMES = new Set([".raw", ".img", ".dd"]);
@@ -40,10 +42,17 @@ export function withNotes(facts: ImageFacts, notes: readonly string[]): ImageFac
   return notes.length === 0 ? facts : { ...facts, notes: [...facts.notes, ...notes] };
 }
 
-/** As `openImage`; what its content tells nothing of is raw when its name says so. */
+/**
+ * As `openImage`, in a package whose description has said already whether its files are packed; what its content tells
+ * nothing of is raw when its name says so.
+ */
 export async function openNamed(image: ImageFile, options: OpenImageOptions): Promise<OpenedImage> {
-  const byName = options.from === undefined ? await rawByName(image, options.signal) : null;
-  if (byName === null) return openImage(image, options);
-  const opened = await openImage(image, { ...options, from: "raw" });
-  return { ...opened, facts: withNotes(opened.facts, byName.notes) };
+  try {
+    return await openImage(image, options);
+  } catch (error) {
+    if (options.from !== undefined || !namedRaw(image.name) || !(error instanceof AppError)) throw error;
+    const packed = error.code === "image.archive" && (await packingOfFile(image.bytes, options.signal)) !== null;
+    if (error.code !== "image.unknown-format" && !packed) throw error;
+    return openImage(image, { ...options, from: "raw" });
+  }
 }
