@@ -1,6 +1,5 @@
 /** Files that are raw disks because of what they are called: the only case in which nobody has to say so. */
 import { extname } from "node:path";
-import { AppError } from "#lib/errors.ts";
 import { recognise } from "./content/recognise.ts";
 import type { ImageFacts, OpenedImage } from "./format.ts";
 import type { ImageFile } from "./io.ts";
@@ -47,12 +46,9 @@ export function withNotes(facts: ImageFacts, notes: readonly string[]): ImageFac
  * nothing of is raw when its name says so.
  */
 export async function openNamed(image: ImageFile, options: OpenImageOptions): Promise<OpenedImage> {
-  try {
-    return await openImage(image, options);
-  } catch (error) {
-    if (options.from !== undefined || !namedRaw(image.name) || !(error instanceof AppError)) throw error;
-    const packed = error.code === "image.archive" && (await packingOfFile(image.bytes, options.signal)) !== null;
-    if (error.code !== "image.unknown-format" && !packed) throw error;
-    return openImage(image, { ...options, from: "raw" });
-  }
+  const { from, signal } = options;
+  const named = from === undefined && namedRaw(image.name);
+  const packed = named && (await packingOfFile(image.bytes, signal)) !== null;
+  const raw = named && (packed || (await looksRaw(image, signal)) !== null);
+  return openImage(image, raw ? { ...options, from: "raw" } : options);
 }
