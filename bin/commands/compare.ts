@@ -3,7 +3,7 @@ import { compareDisks } from "#lib/disk/compare.ts";
 import { openInspection } from "#lib/disk/file-conversion.ts";
 import { interruptSignal } from "../terminal/interrupt.ts";
 import { progressBar } from "../terminal/progress-bar.ts";
-import { parseFormat } from "./convert.ts";
+import { parseSourceFormat } from "./convert.ts";
 import { printJson, printLine } from "../terminal/output.ts";
 
 interface CompareOptions {
@@ -31,7 +31,7 @@ export function registerCompare(program: Command): void {
         openInspection(path, {
           signal,
           acceptDirty: options.acceptDirty ?? false,
-          ...(from === undefined ? {} : { from: parseFormat(from) }),
+          ...(from === undefined ? {} : { from: parseSourceFormat(from) }),
           ...(disk === undefined ? {} : { disk }),
         });
       await using one = await open(a, options.from, options.disk);

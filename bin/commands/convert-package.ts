@@ -11,7 +11,7 @@ import { createFileSink } from "#lib/disk/files/file-sink.ts";
 import { openImageFile } from "#lib/disk/files/image-file.ts";
 import { createStreamSink } from "#lib/disk/files/stream-sink.ts";
 import { CONTAINER_LABEL } from "#lib/domain/container.ts";
-import type { DiskFormatId } from "#lib/domain/disk-format.ts";
+import type { SourceFormatId } from "#lib/domain/disk-format.ts";
 import { DISK_BUSES, DiskBus, Firmware, NIC_MODELS, NicModel } from "#lib/domain/hardware.ts";
 import { diskNotes } from "#lib/domain/disk-notes.ts";
 import type { GuestFacts } from "#lib/domain/guest.ts";
@@ -39,7 +39,7 @@ export interface PackRequest extends MachineWords, ProgressWords {
   /** `-` is standard output. */
   readonly target: string;
   readonly to: PackageKind;
-  readonly from: DiskFormatId | null;
+  readonly from: SourceFormatId | null;
   readonly disk: string | null;
   readonly machine: string | null;
   readonly configuration: string | null;

@@ -3,7 +3,7 @@ import type { Command } from "commander";
 import { PACKAGE_WRITERS } from "#lib/disk/containers/write.ts";
 import { convertFile } from "#lib/disk/file-conversion.ts";
 import { createStreamSink } from "#lib/disk/files/stream-sink.ts";
-import { DISK_FORMATS, DiskFormatId } from "#lib/domain/disk-format.ts";
+import { DISK_FORMATS, DiskFormatId, SOURCE_FORMATS, SourceFormatId } from "#lib/domain/disk-format.ts";
 import { formatBytes } from "#lib/format/bytes.ts";
 import { interruptSignal } from "../terminal/interrupt.ts";
 import { UsageError } from "../terminal/print-error.ts";
@@ -30,11 +30,24 @@ export function collectOption(text: string, all: Record<string, unknown>): Recor
   return { ...all, [text.slice(0, equals)]: parsed };
 }
 
+/** Of a target. */
 export function parseFormat(text: string): DiskFormatId {
-  const parsed = DiskFormatId.safeParse(text === "vpc" ? "vhd" : text);
-  if (!parsed.success) throw new UsageError(`Unknown format “${text}”. Known: ${DISK_FORMATS.join(", ")}.`);
+  const parsed = DiskFormatId.safeParse(byQemu(text));
+  if (parsed.success) return parsed.data;
+  throw new UsageError(
+    SourceFormatId.safeParse(text).success
+      ? `${text} is read, not written. Written: ${DISK_FORMATS.join(", ")}.`
+      : `Unknown format “${text}”. Known: ${DISK_FORMATS.join(", ")}.`,
+  );
+}
+
+export function parseSourceFormat(text: string): SourceFormatId {
+  const parsed = SourceFormatId.safeParse(byQemu(text));
+  if (!parsed.success) throw new UsageError(`Unknown format “${text}”. Known: ${SOURCE_FORMATS.join(", ")}.`);
   return parsed.data;
 }
+
+const byQemu = (text: string): string => (text === "vpc" ? "vhd" : text);
 
 interface ConvertOptions extends MachineWords {
   readonly to: string;
@@ -91,7 +104,7 @@ export function registerConvert(program: Command): void {
         sources,
         target,
         to,
-        from: from === undefined ? null : parseFormat(from),
+        from: from === undefined ? null : parseSourceFormat(from),
         disk: disk ?? null,
         machine: options.machine ?? null,
         configuration: options.configuration ?? null,
@@ -141,7 +154,7 @@ async function convertToImage(
     },
     onProgress: (now) => progress.update(now),
     onSpool: (reason) => note(`The disk is kept in a temporary file meanwhile: ${reason}.`, json),
-    ...(options.from === undefined ? {} : { from: parseFormat(options.from) }),
+    ...(options.from === undefined ? {} : { from: parseSourceFormat(options.from) }),
     ...(options.disk === undefined ? {} : { disk: options.disk }),
     machine: options.machine ?? null,
     configuration: options.configuration ?? null,

@@ -2,7 +2,7 @@ import type { Command } from "commander";
 import { fingerprintFile } from "#lib/disk/file-conversion.ts";
 import { interruptSignal } from "../terminal/interrupt.ts";
 import { progressBar } from "../terminal/progress-bar.ts";
-import { parseFormat } from "./convert.ts";
+import { parseSourceFormat } from "./convert.ts";
 import { printJson, printLine } from "../terminal/output.ts";
 
 export function registerFingerprint(program: Command): void {
@@ -20,7 +20,7 @@ export function registerFingerprint(program: Command): void {
           signal: interruptSignal(),
           acceptDirty: options.acceptDirty ?? false,
           onProgress: (progress) => bar.update(progress),
-          ...(options.from === undefined ? {} : { from: parseFormat(options.from) }),
+          ...(options.from === undefined ? {} : { from: parseSourceFormat(options.from) }),
           ...(options.disk === undefined ? {} : { disk: options.disk }),
         }).finally(() => bar.end());
         if (options.json) printJson({ source, fingerprint });

@@ -11,7 +11,7 @@ import { waitForJob } from "../remote/wait-job.ts";
 import { interruptSignal } from "../terminal/interrupt.ts";
 import { UsageError } from "../terminal/print-error.ts";
 import { progressBar } from "../terminal/progress-bar.ts";
-import { parseFormat } from "./convert.ts";
+import { parseSourceFormat } from "./convert.ts";
 import { printJson, printLine } from "../terminal/output.ts";
 
 /** Uploads one file resumably; a lost connection is taken up again from the last byte the server has. */
@@ -101,7 +101,7 @@ export function registerImageImport(program: Command): void {
           filename: basename(file),
           ...(options.image === undefined ? {} : { imageId: options.image }),
           ...(options.name === undefined ? {} : { name: options.name }),
-          ...(options.from === undefined ? {} : { from: parseFormat(options.from) }),
+          ...(options.from === undefined ? {} : { from: parseSourceFormat(options.from) }),
         },
         signal,
       );
@@ -115,7 +115,7 @@ export function registerImageImport(program: Command): void {
           if (!wishes || !(error instanceof AppError) || error.code !== "image.machine-unsaid") throw error;
         });
       if (wishes) {
-        const from = options.from === undefined ? null : parseFormat(options.from);
+        const from = options.from === undefined ? null : parseSourceFormat(options.from);
         const again = await api.patch(`/images/${imageId}/versions/${newest.id}`, Started, { from, ...wish });
         await waitForJob(api, again.jobId, signal);
       }

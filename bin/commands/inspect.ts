@@ -12,7 +12,7 @@ import { inspectGuest } from "#lib/guest/inspect.ts";
 import { formatBytes } from "#lib/format/bytes.ts";
 import { interruptSignal } from "../terminal/interrupt.ts";
 import { table } from "../terminal/table.ts";
-import { parseFormat } from "./convert.ts";
+import { parseSourceFormat } from "./convert.ts";
 import { printJson, printLines } from "../terminal/output.ts";
 
 interface InspectOptions {
@@ -41,7 +41,7 @@ export function registerInspect(program: Command): void {
       await using opened = await openInspection(source, {
         signal,
         acceptDirty: options.acceptDirty ?? false,
-        ...(options.from === undefined ? {} : { from: parseFormat(options.from) }),
+        ...(options.from === undefined ? {} : { from: parseSourceFormat(options.from) }),
         ...(options.disk === undefined ? {} : { disk: options.disk }),
         machine: options.machine ?? null,
         configuration: options.configuration ?? null,

@@ -12,7 +12,7 @@ import { readServeTls } from "#lib/serve/tls.ts";
 import { planVirtualFile } from "#lib/serve/virtual-file.ts";
 import { interruptSignal } from "../terminal/interrupt.ts";
 import { UsageError } from "../terminal/print-error.ts";
-import { collectOption, parseFormat } from "./convert.ts";
+import { collectOption, parseFormat, parseSourceFormat } from "./convert.ts";
 import { printJson, printLine } from "../terminal/output.ts";
 
 interface ServeOptions {
@@ -89,7 +89,7 @@ export function registerServe(program: Command): void {
       await using opened = await openInspection(source, {
         signal,
         acceptDirty: options.acceptDirty ?? false,
-        ...(options.from === undefined ? {} : { from: parseFormat(options.from) }),
+        ...(options.from === undefined ? {} : { from: parseSourceFormat(options.from) }),
         ...(options.disk === undefined ? {} : { disk: options.disk }),
       });
       const file = await planVirtualFile({

@@ -58,8 +58,8 @@ export function UploadZone({ imageId, reason }: UploadZoneProps) {
         <UploadCloud aria-hidden className="size-6 text-ink-3" />
         <p className="font-medium">Drop disk images here</p>
         <p className="max-w-lg text-ink-2">
-          QCOW2, VMDK, VHD, VHDX, VDI and packages of whole machines (OVA, OVF, XVA) are told by their content. Uploads
-          go on after a reload: choose the same file again.
+          QCOW2, VMDK, VHD, VHDX, VDI, QED, Parallels HDD and packages of whole machines (OVA, OVF, XVA) are told by
+          their content. Uploads go on after a reload: choose the same file again.
         </p>
         <div className="flex flex-wrap items-center justify-center gap-x-4 gap-y-2 pt-1">
           <Button variant="primary" reason={reason} onClick={() => input.current?.click()}>

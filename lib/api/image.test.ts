@@ -194,12 +194,12 @@ const descriptor = (extent: string) =>
 const HOSTILE: [string, string, (path: string) => Promise<void>][] = [
   [
     "a VMDK whose extent leads out",
-    "image.path-escapes",
+    "image.sibling-missing",
     (path) => writeFile(path, descriptor('RW 2048 FLAT "../../x" 0')),
   ],
   [
     "a qcow2 backed by /etc/passwd",
-    "image.path-escapes",
+    "image.parent-missing",
     async (path) => {
       qemuImg("create", "-f", "qcow2", "-u", "-b", "/etc/passwd", "-F", "raw", path, "16M");
     },
@@ -331,7 +331,7 @@ describe("an import", () => {
       path: join(work, "allowed", "evil.vmdk"),
     });
     const version = await settled(Started.parse(answer.json).image.id);
-    expect(version).toMatchObject({ state: "failed", error: { code: "image.path-escapes" } });
+    expect(version).toMatchObject({ state: "failed", error: { code: "image.sibling-missing" } });
     expect(await exists(await folderOf(version.id))).toBe(false);
     expect(await stateOfLedger(version.jobId)).toBe("removed");
   });

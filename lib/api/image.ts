@@ -1,7 +1,7 @@
 /** /images; the upload of files is lib/library/uploads.ts, described here for the reference. */
 import { createRoute } from "@hono/zod-openapi";
 import { z } from "zod";
-import { DiskFormatId } from "#lib/domain/disk-format.ts";
+import { SourceFormatId } from "#lib/domain/disk-format.ts";
 import {
   CaptureVm,
   FolderEntry,
@@ -117,7 +117,7 @@ const routes = {
     path: "/images/{id}/versions/{versionId}",
     tags,
     summary: "Read a version's files again, as the format that is said",
-    request: { params: versionId, body: body(z.object({ from: DiskFormatId.nullable(), ...MachineWish.shape })) },
+    request: { params: versionId, body: body(z.object({ from: SourceFormatId.nullable(), ...MachineWish.shape })) },
     responses: answers202(Started, "The image and the job"),
   }),
   removeVersion: createRoute({

@@ -8,6 +8,7 @@ import type { BlockSource } from "./block-source.ts";
 import type { ContainedImage } from "./containers/container.ts";
 import { convertDisk, type Conversion, convertWithoutFingerprint } from "./convert.ts";
 import { convertStream } from "./convert-stream.ts";
+import { mainFileOf } from "./files/bundle.ts";
 import { createFilePair, type FilePairSinks } from "./files/file-pair.ts";
 import { createZstdSink } from "./files/zstd-sink.ts";
 import { fingerprintDisk } from "./fingerprint.ts";
@@ -89,7 +90,8 @@ async function refuseOwnFile(source: string, files: readonly string[], target: s
 
 /** Nothing is left under the target's name unless the whole conversion succeeded. */
 export async function convertFile(request: ConvertFileOptions): Promise<FileConversion> {
-  const { source, input, target, to, options, signal, onProgress, onSpool, compress } = request;
+  const { input, target, to, options, signal, onProgress, onSpool, compress } = request;
+  const source = input === undefined ? await mainFileOf(request.source) : request.source;
   const overwrite = request.overwrite ?? false;
   const toPath = request.sink === undefined;
   const spool = request.spool ?? (toPath ? spoolBeside(target) : { folder: tmpdir(), name: "convert" });
@@ -100,7 +102,8 @@ export async function convertFile(request: ConvertFileOptions): Promise<FileConv
     if (input === undefined && toPath) await refuseOwnFile(source, opened.facts.files, path);
   };
   await spare(target);
-  await request.onOpened?.({ facts: opened.facts, disk: "disk" in opened ? opened.disk : null });
+  const facts = { ...opened.facts, notes: [...opened.facts.notes, ...sectorNotes(opened.facts, request)] };
+  await request.onOpened?.({ facts, disk: "disk" in opened ? opened.disk : null });
   const stop = signal === undefined ? {} : { signal };
   const plain = toPath && compress === undefined;
   if (request.share === true && plain && "disk" in opened && opened.spooled === null) {
@@ -143,6 +146,16 @@ export async function convertFile(request: ConvertFileOptions): Promise<FileConv
       ? { ...(await convertWithoutFingerprint(whole)), fingerprint: null }
       : await convertDisk(whole);
   return { ...done, sharedWith: null, spooled };
+}
+
+/** A guest that was installed on other sectors counts its partitions in those. */
+function sectorNotes({ details }: ImageFacts, { to, options }: ConvertFileOptions): readonly string[] {
+  const sector = details["logicalSectorSize"];
+  const kept = to === "vhdx" ? Number(options["logical_sector_size"] ?? 512) : 512;
+  if (typeof sector !== "number" || sector === kept) return [];
+  return [
+    `The source has logical sectors of ${sector} bytes, the target shows ${kept}: its partition table counts ${sector}, and the guest will not find its partitions unless its sectors stay so. --to vhdx --option logical_sector_size=${sector} keeps them.`,
+  ];
 }
 
 function notResumable(target: string): AppError {

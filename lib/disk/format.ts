@@ -1,6 +1,7 @@
 /** What a disk image format must offer. Formats are data in registry.ts; they never import one another. */
 import type { z } from "zod";
-import type { DiskFormatId } from "#lib/domain/disk-format.ts";
+import type { DiskFormatId, SourceFormatId } from "#lib/domain/disk-format.ts";
+import type { BackingChain } from "./backing/backing-chain.ts";
 import type { BlockLayout } from "./block-layout.ts";
 import type { BlockSource } from "./block-source.ts";
 import type { LeafDigests } from "./copy/leaf-digests.ts";
@@ -11,7 +12,7 @@ import type { FilePair, FilePlan } from "./plan.ts";
 
 /** What opening found beside the bytes. JSON values only. */
 export interface ImageFacts {
-  readonly format: DiskFormatId;
+  readonly format: SourceFormatId;
   /** e.g. `streamOptimized`, `v3`. */
   readonly variant: string;
   readonly virtualSize: number;
@@ -44,20 +45,34 @@ export interface ReferredFile {
   readonly size: number;
 }
 
-export interface DiskFormat<Options = unknown> {
-  readonly id: DiskFormatId;
+/** What opening one image may need to know besides its file. */
+export interface OpenContext {
+  /** The files below an image of QEMU's; the format adds itself to it. */
+  readonly chain: BackingChain;
+  /** A person, or the image that names it, has said that it is of this format. */
+  readonly said: boolean;
+}
+
+/** A format that is read. */
+export interface ImageFormat {
+  readonly id: SourceFormatId;
   readonly label: string;
-  /** Options for writing; qemu-img's words where it has one. */
-  readonly options: z.ZodType<Options>;
   /** Decides by content. raw: never. `tail` is the last bytes of the file (footers). */
   matches(head: Uint8Array, tail: Uint8Array): boolean;
   /** Throws AppError `image.*` (kind unprocessable) with the byte offset in `details` for what cannot be understood. */
-  open(image: ImageFile, signal?: AbortSignal): Promise<OpenedImage>;
+  open(image: ImageFile, signal: AbortSignal | undefined, context: OpenContext): Promise<OpenedImage>;
   /**
    * Opens a file that passes by once, where `open` would look at its end first: by what lies in front, or as a stream.
    * Reads of `image.bytes` go forward; null leaves it to `open`.
    */
   forward?(image: ImageFile, signal?: AbortSignal): Promise<OpenedImage | OpenedStream | null>;
+}
+
+/** A format that is written as well. */
+export interface DiskFormat<Options = unknown> extends ImageFormat {
+  readonly id: DiskFormatId;
+  /** Options for writing; qemu-img's words where it has one. */
+  readonly options: z.ZodType<Options>;
   /** Uncompressed targets: exact layout before the first byte. Throws `options.two-files` for what planPair plans. */
   plan?(disk: BlockSource, options: Options, signal?: AbortSignal): Promise<FilePlan>;
   /** Variants that lie in two files, of which the main one will be called `fileName`; null for all others. */

@@ -58,8 +58,13 @@ export interface ImageFile {
    */
   siblings?(): Promise<readonly string[]>;
   /**
-   * A file that the image names by a path of the machine that it still lies on. Which ones may be read, that machine
-   * decides; it throws for the others. Absent: paths are not followed.
+   * Its folder on the machine that it still lies on: the paths that images name are paths there, and one that leads
+   * elsewhere means another file, whatever lies beside this one. Absent: it was brought here from wherever.
+   */
+  readonly home?: string;
+  /**
+   * A file of that machine elsewhere than in `home`. Which ones may be read, the machine decides; it throws for the
+   * others. Absent: such paths are not followed.
    */
   atPath?(path: string): Promise<ImageFile>;
   /** A person has said that an image which was not closed cleanly may be read as it is. */

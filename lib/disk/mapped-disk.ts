@@ -2,6 +2,7 @@
 import { AppError } from "#lib/errors.ts";
 import type { Extent, Located } from "./block-source.ts";
 import { requireBytes, type NamedBytes } from "./fields.ts";
+import { corrupt } from "./image-error.ts";
 import type { Held, Layer } from "./layer.ts";
 
 /** `length` bytes of the disk from the asked offset: at byte `at` of the file, or null when they read as zeros. */
@@ -43,12 +44,17 @@ export class MappedDisk implements Layer {
   readonly size: number;
   readonly #file: NamedBytes;
   readonly #locate: LayerLocate;
+  readonly #ownPlaces: boolean;
 
-  /** The disk owns `file.bytes`: disposing it disposes them. */
-  constructor(file: NamedBytes, size: number, locate: LayerLocate) {
+  /**
+   * The disk owns `file.bytes`: disposing it disposes them. `ownPlaces`: each byte of data has one of its own in the file, so
+   * tables that repeat places, and would unfold a small file without end, are found out by `extents`.
+   */
+  constructor(file: NamedBytes, size: number, locate: LayerLocate, ownPlaces = false) {
     this.#file = file;
     this.size = size;
     this.#locate = locate;
+    this.#ownPlaces = ownPlaces;
   }
 
   async *extents(signal?: AbortSignal): AsyncIterable<Extent> {
@@ -57,10 +63,14 @@ export class MappedDisk implements Layer {
 
   async *#runs(signal: AbortSignal | undefined): AsyncIterable<Extent> {
     let offset = 0;
+    let data = 0;
     while (offset < this.size) {
       signal?.throwIfAborted();
       const found = this.#locate(offset, this.size - offset, true, signal);
       const run = found instanceof Promise ? await found : found;
+      if (typeof run.at === "number") data += run.length;
+      if (this.#ownPlaces && data > this.#file.bytes.size)
+        throw corrupt(this.#file.name, 0, "its tables use the same places more than once");
       yield { offset, length: run.length, kind: typeof run.at === "number" ? "data" : "zero" };
       offset += run.length;
     }

@@ -5,7 +5,7 @@
 import { afterAll, beforeAll, describe, expect, it, vi } from "vitest";
 import { z } from "zod";
 import { CONTAINER_KINDS } from "#lib/domain/container.ts";
-import { DISK_FORMATS } from "#lib/domain/disk-format.ts";
+import { DISK_FORMATS, SOURCE_FORMATS } from "#lib/domain/disk-format.ts";
 import { OvaOptions } from "./containers/ova/options.ts";
 import { PACKAGE_WRITERS } from "./containers/write.ts";
 import { XvaOptions } from "./containers/xva/write.ts";
@@ -73,7 +73,7 @@ describe("the matrix is whole", () => {
 
   it("every format, container and packing is read", () => {
     const of = (pick: (row: ReadableRow) => string | undefined) => new Set(READABLE.map(pick).filter(Boolean));
-    expect([...of(({ format }) => format)].sort()).toEqual([...DISK_FORMATS].sort());
+    expect([...of(({ format }) => format)].sort()).toEqual([...SOURCE_FORMATS].sort());
     expect([...of(({ container }) => container)].sort()).toEqual([...CONTAINER_KINDS].sort());
     expect([...of(({ packing }) => packing)].sort()).toEqual(["gzip", "xz", "zip", "zstd"]);
     expect(new Set(READABLE.map(({ name }) => name)).size).toBe(READABLE.length);

@@ -1,7 +1,7 @@
 /** What a person names as a source: an image, a package, a packed file around either, or a pipe. */
 import { tmpdir } from "node:os";
 import { basename, dirname, extname, resolve } from "node:path";
-import type { DiskFormatId } from "#lib/domain/disk-format.ts";
+import type { SourceFormatId } from "#lib/domain/disk-format.ts";
 import type { ContainedImage } from "./containers/container.ts";
 import { openImageFile } from "./files/image-file.ts";
 import type { FileGuard } from "./files/open-located.ts";
@@ -10,8 +10,7 @@ import type { OpenedStream } from "./format.ts";
 import { type ForwardImage, openForwardBytes } from "./forward/open-forward.ts";
 import type { ImageFile } from "./io.ts";
 import { openDisk, type OpenDiskOptions } from "./open-disk.ts";
-import { namedRaw } from "./open-named.ts";
-import { detectFormat } from "./registry.ts";
+import { namedRaw, rawByName, withNotes } from "./open-named.ts";
 import { openPacked, peek, unpackBytes } from "./wrappers/open-packed.ts";
 import { namedPacked, type Packing, PACKING_HEAD, packingOf, packingOfFile } from "./wrappers/packing.ts";
 import { dataParts } from "./zeros.ts";
@@ -48,13 +47,17 @@ export async function openSource(path: string, options: OpenSourceOptions, keep:
         asSource(await openPacked(image, packing, { ...passing(image.name, packing, options), keep })),
         image,
       );
-    const rawByName =
-      from === undefined &&
-      options.disk === undefined &&
-      namedRaw(path) &&
-      (await detectFormat(image, signal)) === null;
-    const opened = await openDisk(image, { ...options, ...(rawByName ? { from: "raw" as const } : {}) });
-    return owning({ ...opened, spooled: null, [Symbol.asyncDispose]: () => opened[Symbol.asyncDispose]() }, image);
+    const byName = from === undefined && options.disk === undefined ? await rawByName(image, signal) : null;
+    const opened = await openDisk(image, { ...options, ...(byName === null ? {} : { from: "raw" as const }) });
+    return owning(
+      {
+        ...opened,
+        facts: withNotes(opened.facts, byName?.notes ?? []),
+        spooled: null,
+        [Symbol.asyncDispose]: () => opened[Symbol.asyncDispose](),
+      },
+      image,
+    );
   } catch (error) {
     await image[Symbol.asyncDispose]();
     throw error;
@@ -64,7 +67,7 @@ export async function openSource(path: string, options: OpenSourceOptions, keep:
 /** Content tells packing; whoever says raw, or names a file so, means its bytes, unless its name says packed as well. */
 async function packingToOpen(
   image: ImageFile,
-  from: DiskFormatId | undefined,
+  from: SourceFormatId | undefined,
   signal: AbortSignal | undefined,
 ): Promise<Packing | null> {
   const packing = await packingOfFile(image.bytes, signal);

@@ -54,7 +54,7 @@ it("a raw file that ends inside a sector shows a whole one, with a note", async 
   scratch.raw("odd.raw", 1000, [[0, 1000]]);
   await using odd = await openInspection(scratch.path("odd.raw"));
   expect(odd.disk.size).toBe(1024);
-  expect(odd.facts.notes).toHaveLength(1);
+  expect(odd.facts.notes.join()).toContain("no whole number of sectors");
   const tail = Buffer.alloc(24, 1);
   await odd.disk.read(1000, tail);
   expect(tail.every((byte) => byte === 0)).toBe(true);

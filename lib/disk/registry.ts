@@ -1,9 +1,14 @@
 /** The formats as data: whoever adds one to the domain's list must add it here, or this does not compile. */
-import { DISK_FORMAT_LABEL, type DiskFormatId } from "#lib/domain/disk-format.ts";
+import { DISK_FORMAT_LABEL, type DiskFormatId, type SourceFormatId } from "#lib/domain/disk-format.ts";
 import { AppError } from "#lib/errors.ts";
-import { looksLikeTar } from "./containers/tar/header.ts";
-import type { DiskFormat, OpenedImage } from "./format.ts";
+import { BackingChain, type OtherFormats } from "./backing/backing-chain.ts";
+import { inPartWords, refuseJoined, refuseKnownPart } from "./content/part-file.ts";
+import { recognise } from "./content/recognise.ts";
+import { refuseContent, unknownFormat } from "./content/refuse.ts";
+import type { DiskFormat, ImageFormat, OpenContext, OpenedImage } from "./format.ts";
+import { parallels } from "./formats/parallels/index.ts";
 import { qcow2 } from "./formats/qcow2/index.ts";
+import { qed } from "./formats/qed/index.ts";
 import { raw } from "./formats/raw/index.ts";
 import { vdi } from "./formats/vdi/index.ts";
 import { vhd } from "./formats/vhd/index.ts";
@@ -12,27 +17,37 @@ import { vmdk } from "./formats/vmdk/index.ts";
 import type { ImageFile } from "./io.ts";
 
 export const FORMATS = { raw, qcow2, vmdk, vhd, vhdx, vdi } satisfies Record<DiskFormatId, DiskFormat>;
+const READ = { ...FORMATS, qed, parallels } satisfies Record<SourceFormatId, ImageFormat>;
 
 /** The format by its id, for callers that parse its options by its own schema. */
 export function formatOf(id: DiskFormatId): DiskFormat {
   return FORMATS[id];
 }
 
+/** As formatOf, of those that are read. */
+export function sourceFormatOf(id: SourceFormatId): ImageFormat {
+  return READ[id];
+}
+
 const HEAD_BYTES = 65_536;
 const TAIL_BYTES = 4096;
-const TAR_HEADER_BYTES = 512;
+
+/** The formats that these first and last bytes of a file are of; ought to be one. */
+export function formatsOf(head: Uint8Array, tail: Uint8Array): readonly ImageFormat[] {
+  return Object.values<ImageFormat>(READ).filter((format) => format.matches(head, tail));
+}
 
 /**
  * What the content says; null when it says nothing. Never raw: any bytes could be a raw disk.
  * Throws `image.ambiguous-format` when it could be two, which a guest can bring about by writing to its disk.
  */
-export async function detectFormat(image: ImageFile, signal?: AbortSignal): Promise<DiskFormatId | null> {
+export async function detectFormat(image: ImageFile, signal?: AbortSignal): Promise<SourceFormatId | null> {
   const { bytes } = image;
   const head = Buffer.alloc(Math.min(HEAD_BYTES, bytes.size));
   const tail = Buffer.alloc(Math.min(TAIL_BYTES, bytes.size));
   await bytes.read(0, head, signal);
   await bytes.read(bytes.size - tail.length, tail, signal);
-  const found = Object.values<DiskFormat>(FORMATS).filter((format) => format.matches(head, tail));
+  const found = formatsOf(head, tail);
   if (found.length > 1) {
     throw new AppError(
       "unprocessable",
@@ -46,49 +61,62 @@ export async function detectFormat(image: ImageFile, signal?: AbortSignal): Prom
 
 export interface OpenImageOptions {
   /** What the person says it is. Raw is obeyed always; any other must agree with the content. */
-  readonly from?: DiskFormatId;
+  readonly from?: SourceFormatId;
   readonly signal?: AbortSignal;
+}
+
+const OTHERS: OtherFormats = {
+  detect: detectFormat,
+  open: (file, format, chain, signal) => sourceFormatOf(format).open(file, signal, { chain, said: true }),
+};
+
+/** For one image that is opened for itself. */
+export function newContext(said: boolean): OpenContext {
+  return { chain: new BackingChain(OTHERS), said };
 }
 
 /**
  * Opens an image by content. The result owns `image.bytes` and every file it opened.
- * Throws `image.unknown-format`, `image.archive`, `image.format-mismatch`, `image.ambiguous-format`, and what the format throws.
+ * Throws `image.unknown-format`, `image.archive`, `image.part`, `image.not-a-disk`, `image.unsupported-format`,
+ * `image.encrypted`, `image.format-mismatch`, `image.ambiguous-format`, and what the format throws.
  */
 export async function openImage(image: ImageFile, options: OpenImageOptions = {}): Promise<OpenedImage> {
   const { from, signal } = options;
-  if (from === "raw") return raw.open(image);
+  if (from === "raw") return raw.open(image, signal);
   const found = await detectFormat(image, signal).catch((error: unknown) => {
     if (from !== undefined && error instanceof AppError && error.code === "image.ambiguous-format") return from;
     throw error;
   });
-  if (from !== undefined && found !== from) {
+  await refuseJoined(image);
+  if (found !== null && (from === undefined || found === from)) {
+    try {
+      return await sourceFormatOf(found).open(image, signal, newContext(from !== undefined));
+    } catch (error) {
+      throw inPartWords(image, error);
+    }
+  }
+  const content = found === null ? await recognise(image, signal) : null;
+  if (from !== undefined) {
+    const is =
+      found !== null
+        ? `it is ${DISK_FORMAT_LABEL[found]}`
+        : content?.kind === "other"
+          ? `it ${content.what}`
+          : "its content does not say so";
     throw new AppError(
       "unprocessable",
       "image.format-mismatch",
-      `${image.name} was said to be ${DISK_FORMAT_LABEL[from]}, but ${found === null ? "its content does not say so" : `it is ${DISK_FORMAT_LABEL[found]}`}.`,
+      `${image.name} was said to be ${DISK_FORMAT_LABEL[from]}, but ${is}.`,
       {
-        hint: "Leave the format out, and it is found by content; or say raw to take the bytes as they are.",
+        hint:
+          content?.kind === "other"
+            ? content.hint
+            : "Leave the format out, and it is found by content; or say raw to take the bytes as they are.",
         details: { file: image.name, said: from, found },
       },
     );
   }
-  if (found === null) {
-    await refuseArchive(image, signal);
-    throw new AppError("unprocessable", "image.unknown-format", `${image.name} is in no format that is known here.`, {
-      hint: "If the file is the disk itself, byte for byte, say that its format is raw.",
-      details: { file: image.name },
-    });
-  }
-  return formatOf(found).open(image, signal);
-}
-
-/** Throws `image.archive` for a tar: it may hold disks, but is none. */
-async function refuseArchive(image: ImageFile, signal: AbortSignal | undefined): Promise<void> {
-  const head = Buffer.alloc(Math.min(TAR_HEADER_BYTES, image.bytes.size));
-  await image.bytes.read(0, head, signal);
-  if (!looksLikeTar(head)) return;
-  throw new AppError("unprocessable", "image.archive", `${image.name} is an archive of files, not one disk.`, {
-    hint: "A package of a machine is an .ova with an .ovf descriptor in it, or an .xva. Unpack any other archive first.",
-    details: { file: image.name, offset: 0 },
-  });
+  refuseKnownPart(image);
+  if (content?.kind === "other") refuseContent(image, content);
+  throw unknownFormat(image, content);
 }

@@ -1,6 +1,6 @@
 import { z } from "zod";
 import { ContainerKind } from "./container.ts";
-import { DiskFormatId } from "./disk-format.ts";
+import { SourceFormatId } from "./disk-format.ts";
 import { AllocationMap, GuestFacts } from "./guest.ts";
 import { DiskBus, Firmware, NicModel } from "./hardware.ts";
 import { ErrorView } from "./host.ts";
@@ -35,7 +35,7 @@ export const StoredDisk = z.object({
   entry: z.string().nullable(),
   /** All files of the disk, the named one first. */
   files: z.array(z.string()),
-  format: DiskFormatId,
+  format: SourceFormatId,
   variant: z.string(),
   virtualSize: z.number(),
   storedSize: z.number(),
@@ -54,7 +54,7 @@ export const LinkedDisk = z.object({
   linked: z.literal(true),
   id: z.uuid(),
   position: z.number().int(),
-  format: DiskFormatId.nullable(),
+  format: SourceFormatId.nullable(),
   virtualSize: z.number(),
   /** Bytes that it takes on its host; null: not told. */
   storedSize: z.number().nullable(),
@@ -143,7 +143,7 @@ export type MachineWish = z.infer<typeof MachineWish>;
 const destination = {
   imageId: z.uuid().nullable().default(null),
   name: ImageName.nullable().default(null),
-  from: DiskFormatId.nullable().default(null),
+  from: SourceFormatId.nullable().default(null),
 };
 export const ImportFromFolder = z.object({ ...destination, ...MachineWish.shape, path: z.string().min(1).max(4096) });
 export const ImportFromUrl = z.object({

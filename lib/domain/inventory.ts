@@ -1,7 +1,7 @@
 /** What an adapter finds on a host. `ref` is the host's own stable identifier for the thing (UUID, pool name, moref). */
 import { z } from "zod";
 import { DiskBus, Firmware, NicModel, PowerState } from "./hardware.ts";
-import { DiskFormatId } from "./disk-format.ts";
+import { DiskFormatId, SourceFormatId } from "./disk-format.ts";
 
 const bytes = z.number().int().nonnegative();
 
@@ -13,7 +13,7 @@ export const VmDisk = z.object({
   /** Where it lies, as the host says it: path, `[datastore] folder/x.vmdk`, VDI uuid. */
   source: z.string().nullable(),
   storageRef: z.string().nullable(),
-  format: DiskFormatId.nullable(),
+  format: SourceFormatId.nullable(),
   capacity: bytes.nullable(),
   allocated: bytes.nullable(),
   readOnly: z.boolean(),

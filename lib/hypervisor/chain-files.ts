@@ -1,6 +1,6 @@
 /** A disk of a host with all that it is a difference of, as files of one image. */
 import type { posix } from "node:path";
-import type { DiskFormatId } from "#lib/domain/disk-format.ts";
+import type { SourceFormatId } from "#lib/domain/disk-format.ts";
 import type { ImageFile } from "#lib/disk/io.ts";
 import { AppError } from "#lib/errors.ts";
 import type { MachineFiles } from "#lib/wire/machine-files.ts";
@@ -20,7 +20,7 @@ export interface ChainPlace {
 /** `location`: full path on the host. */
 export interface ChainLink {
   readonly location: string;
-  readonly format: DiskFormatId | null;
+  readonly format: SourceFormatId | null;
 }
 
 /**
@@ -81,6 +81,7 @@ class ChainFiles {
     const guarded = unchanged(bytes, path, before?.mtime ?? 0, files);
     return {
       name,
+      home: this.#place.paths.dirname(path),
       bytes: guarded,
       sibling: (asked) => this.#sibling(name, asked),
       siblings: async () => [...this.#registered.keys()],

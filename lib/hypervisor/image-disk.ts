@@ -1,7 +1,7 @@
 /** Image files on a host as the disks in them, for hosts that can seek in their files. */
 import type { ImageFile } from "#lib/disk/io.ts";
 import { openImage } from "#lib/disk/registry.ts";
-import type { DiskFormatId } from "#lib/domain/disk-format.ts";
+import type { SourceFormatId } from "#lib/domain/disk-format.ts";
 import type { HostDisk } from "./adapter.ts";
 
 /**
@@ -10,7 +10,7 @@ import type { HostDisk } from "./adapter.ts";
  */
 export async function openImageDisk(
   file: ImageFile & AsyncDisposable,
-  said: DiskFormatId | null,
+  said: SourceFormatId | null,
   signal?: AbortSignal,
 ): Promise<HostDisk> {
   try {

@@ -6,7 +6,8 @@ import { mayBeDisk } from "#lib/disk/containers/archive/contents.ts";
 import type { MachineChoice } from "#lib/disk/containers/container.ts";
 import { fingerprintDisk } from "#lib/disk/fingerprint.ts";
 import type { ImageFacts } from "#lib/disk/format.ts";
-import type { DiskFormatId } from "#lib/domain/disk-format.ts";
+import { saysNoImage } from "#lib/disk/content/refuse.ts";
+import type { SourceFormatId } from "#lib/domain/disk-format.ts";
 import type { AllocationMap, GuestFacts } from "#lib/domain/guest.ts";
 import type { HardwareHints } from "#lib/domain/image.ts";
 import { AppError } from "#lib/errors.ts";
@@ -23,7 +24,7 @@ export interface AnalyseInput {
   readonly fileNames: readonly string[];
   /** Those that each open as a disk of their own, in the order of the machine; null: one of them leads to all. */
   readonly apart: readonly string[] | null;
-  readonly said: DiskFormatId | null;
+  readonly said: SourceFormatId | null;
   /** Of a package with several machines or configurations. */
   readonly choice?: MachineChoice;
   /** Bytes that the library can take: packed files are unpacked first. */
@@ -205,7 +206,7 @@ async function findMain(input: AnalyseInput, signal: AbortSignal): Promise<Main>
     } catch (error) {
       signal.throwIfAborted();
       // An extent alone is no image, which says nothing about the set; a descriptor's own trouble does.
-      const unknown = error instanceof AppError && NO_IMAGE.has(error.code);
+      const unknown = isUnknown(error);
       if (firstError === null || (!unknown && isUnknown(firstError))) firstError = error;
     }
   }
@@ -227,6 +228,5 @@ async function findMain(input: AnalyseInput, signal: AbortSignal): Promise<Main>
   return { main: name, unused: others };
 }
 
-const NO_IMAGE = new Set(["image.unknown-format", "image.archive", "image.no-disks"]);
-
-const isUnknown = (error: unknown): boolean => error instanceof AppError && NO_IMAGE.has(error.code);
+const isUnknown = (error: unknown): boolean =>
+  saysNoImage(error) || (error instanceof AppError && error.code === "image.no-disks");

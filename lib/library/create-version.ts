@@ -4,7 +4,7 @@ import { and, eq, isNull, max } from "drizzle-orm";
 import { appendAudit } from "#lib/audit/append.ts";
 import type { Tx } from "#lib/db/client.ts";
 import { images, imageVersions, ledger } from "#lib/db/schema.ts";
-import type { DiskFormatId } from "#lib/domain/disk-format.ts";
+import type { SourceFormatId } from "#lib/domain/disk-format.ts";
 import type { HardwareHints, ImageSource } from "#lib/domain/image.ts";
 import type { JobKind } from "#lib/domain/job.ts";
 import { AppError } from "#lib/errors.ts";
@@ -26,7 +26,7 @@ export interface Destination {
 export interface NewVersion {
   readonly destination: Destination;
   readonly source: ImageSource;
-  readonly saidFormat: DiskFormatId | null;
+  readonly saidFormat: SourceFormatId | null;
   readonly state: "receiving" | "analysing";
   readonly hints?: HardwareHints;
   /** `input`: identifiers only; a secret in it is sealed. */

@@ -9,7 +9,7 @@ import type { ImageFile } from "#lib/disk/io.ts";
 import { openImage } from "#lib/disk/registry.ts";
 import type { BlockSource } from "#lib/disk/block-source.ts";
 import { HOLDER_LABEL } from "#lib/domain/container.ts";
-import type { DiskFormatId } from "#lib/domain/disk-format.ts";
+import type { SourceFormatId } from "#lib/domain/disk-format.ts";
 import { plainFile } from "./plain-file.ts";
 
 export interface SubjectDisk {
@@ -33,7 +33,7 @@ export interface SubjectFile {
   readonly image: ImageFile;
   readonly fileName: string;
   /** A format that was said means the file itself, not a package. */
-  readonly said: DiskFormatId | null;
+  readonly said: SourceFormatId | null;
   /** Where a packed disk may be kept meanwhile. Absolute. */
   readonly spoolIn: string;
   readonly choice?: MachineChoice;
@@ -43,7 +43,7 @@ export interface SubjectFile {
 export async function openSubject(
   folder: string,
   fileName: string,
-  said: DiskFormatId | null,
+  said: SourceFormatId | null,
   signal: AbortSignal,
   choice: MachineChoice = {},
 ): Promise<Subject> {

@@ -4,7 +4,7 @@ import { asc, eq } from "drizzle-orm";
 import type { Db } from "#lib/db/client.ts";
 import { imageDisks, imageVersions } from "#lib/db/schema.ts";
 import type { OpenDiskOptions } from "#lib/disk/open-disk.ts";
-import type { DiskFormatId } from "#lib/domain/disk-format.ts";
+import type { SourceFormatId } from "#lib/domain/disk-format.ts";
 import type { GuestFacts } from "#lib/domain/guest.ts";
 import { AppError } from "#lib/errors.ts";
 import { requireStored } from "./disk-row.ts";
@@ -19,7 +19,7 @@ export interface LocatedDisk {
   /** The disk's name inside that file, when that is a package of a machine. */
   readonly entry: string | null;
   readonly files: readonly string[];
-  readonly format: DiskFormatId;
+  readonly format: SourceFormatId;
   readonly variant: string;
   /** Bytes the guest sees. */
   readonly virtualSize: number;

@@ -9,7 +9,7 @@ import { unpackFile } from "#lib/disk/wrappers/open-packed.ts";
 import { namedPacked, type Packing, packingOfFile } from "#lib/disk/wrappers/packing.ts";
 import { writeUnpacked } from "#lib/disk/wrappers/write-unpacked.ts";
 import { zipEntries } from "#lib/disk/wrappers/zip.ts";
-import type { DiskFormatId } from "#lib/domain/disk-format.ts";
+import type { SourceFormatId } from "#lib/domain/disk-format.ts";
 import { foldedName } from "#lib/domain/plain-name.ts";
 import { AppError } from "#lib/errors.ts";
 import { namesCollide, safeFileName, unpackedMark } from "./file-names.ts";
@@ -21,7 +21,7 @@ export interface UnpackInput {
   /** Absolute. */
   readonly folder: string;
   readonly fileNames: readonly string[];
-  readonly said: DiskFormatId | null;
+  readonly said: SourceFormatId | null;
   /** Bytes that the library can take. */
   readonly free: number;
 }
@@ -86,7 +86,7 @@ export async function unpackFiles(
 }
 
 /** Whoever said raw means the file's bytes, unless its name says that they are packed. */
-async function packingOf(image: ImageFile, said: DiskFormatId | null, signal: AbortSignal): Promise<Packing | null> {
+async function packingOf(image: ImageFile, said: SourceFormatId | null, signal: AbortSignal): Promise<Packing | null> {
   const packing = await packingOfFile(image.bytes, signal);
   if (packing === null || namedPacked(image.name, packing)) return packing;
   return said === "raw" || /^\.(raw|img|dd)$/i.test(extname(image.name)) ? null : packing;

@@ -1,6 +1,6 @@
 /** What the rules look at. Plain data, so that preflight runs on the server and in the page alike. */
 import type { HostCapabilities } from "#lib/domain/capabilities.ts";
-import type { DiskFormatId } from "#lib/domain/disk-format.ts";
+import type { SourceFormatId } from "#lib/domain/disk-format.ts";
 import type { Finding } from "#lib/domain/finding.ts";
 import type { GuestFacts } from "#lib/domain/guest.ts";
 import type { HostFacts, Network, StoragePool, Vm } from "#lib/domain/inventory.ts";
@@ -14,7 +14,7 @@ export interface PreflightImage {
   /** In boot order. Bytes. What nobody has read is null: unknown, which is not the same as no. */
   readonly disks: readonly {
     readonly virtualSize: number;
-    readonly format: DiskFormatId | null;
+    readonly format: SourceFormatId | null;
     readonly guest: GuestFacts | null;
     readonly dataBytes: number | null;
     /** What a person should know of it, as the image's page says it. */

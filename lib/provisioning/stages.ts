@@ -1,4 +1,4 @@
-import { DISK_FORMAT_LABEL, type DiskFormatId } from "#lib/domain/disk-format.ts";
+import { DISK_FORMAT_LABEL, type SourceFormatId } from "#lib/domain/disk-format.ts";
 import type { PlanSource, Stage, StageId, TargetChoice } from "#lib/domain/request.ts";
 
 const waiting = (id: StageId, label: string): Stage => ({
@@ -12,7 +12,7 @@ const waiting = (id: StageId, label: string): Stage => ({
 /** The stages of one deploy under their true names, as they stand before anything runs. `poolName`: as people call it. */
 export function stagesOf(
   choice: TargetChoice,
-  from: { readonly format: DiskFormatId } | { readonly source: PlanSource },
+  from: { readonly format: SourceFormatId } | { readonly source: PlanSource },
   hostName: string,
   poolName: string,
 ): Stage[] {
@@ -26,7 +26,7 @@ export function stagesOf(
   ];
 }
 
-function transferLabel(format: DiskFormatId, from: Parameters<typeof stagesOf>[1], poolName: string): string {
+function transferLabel(format: SourceFormatId, from: Parameters<typeof stagesOf>[1], poolName: string): string {
   const to = DISK_FORMAT_LABEL[format];
   if ("source" in from)
     return `Reading ${from.source.vmName} on ${from.source.hostName} while sending ${to} to pool ${poolName}`;

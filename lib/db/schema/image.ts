@@ -1,6 +1,6 @@
 import { isNull } from "drizzle-orm";
 import { bigint, index, integer, jsonb, pgTable, text, timestamp, uniqueIndex, uuid } from "drizzle-orm/pg-core";
-import type { DiskFormatId } from "#lib/domain/disk-format.ts";
+import type { SourceFormatId } from "#lib/domain/disk-format.ts";
 import type { AllocationMap, GuestFacts } from "#lib/domain/guest.ts";
 import type { HardwareHints, ImageSource } from "#lib/domain/image.ts";
 import type { ErrorJson } from "#lib/errors.ts";
@@ -35,7 +35,7 @@ export const imageVersions = pgTable(
     error: cleanJson("error").$type<ErrorJson>(),
     source: cleanJson("source").$type<ImageSource>().notNull(),
     /** Format that a person said (raw cannot be told by content). */
-    saidFormat: text("said_format").$type<DiskFormatId>(),
+    saidFormat: text("said_format").$type<SourceFormatId>(),
     hints: jsonb("hints").$type<HardwareHints>().notNull(),
     /** Folder below the library, relative. All files of the version lie in it. */
     folder: text("folder").notNull(),
@@ -62,7 +62,7 @@ export const imageDisks = pgTable(
     /** The disk's name inside that file, when that is a package of a machine. */
     entry: cleanText("entry"),
     files: jsonb("files").$type<string[]>().notNull(),
-    format: text("format").$type<DiskFormatId>(),
+    format: text("format").$type<SourceFormatId>(),
     variant: cleanText("variant"),
     virtualSize: bigint("virtual_size", { mode: "number" }).notNull(),
     storedSize: bigint("stored_size", { mode: "number" }),

@@ -1,5 +1,5 @@
 import { bigint, index, integer, pgTable, text, timestamp, uniqueIndex, uuid } from "drizzle-orm/pg-core";
-import type { DiskFormatId } from "#lib/domain/disk-format.ts";
+import type { SourceFormatId } from "#lib/domain/disk-format.ts";
 
 const at = (name: string) => timestamp(name, { withTimezone: true, mode: "date" });
 
@@ -14,7 +14,7 @@ export const uploads = pgTable(
     size: bigint("size", { mode: "number" }).notNull(),
     imageId: uuid("image_id"),
     imageName: text("image_name"),
-    saidFormat: text("said_format").$type<DiskFormatId>(),
+    saidFormat: text("said_format").$type<SourceFormatId>(),
     /** Files of one image that come apart: the version starts when `setSize` of them are whole. */
     setId: uuid("set_id"),
     setSize: integer("set_size"),

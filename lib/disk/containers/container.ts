@@ -1,6 +1,6 @@
 /** A machine in a package: its disks, each openable where it lies, and the hardware that was around them. */
 import type { HolderKind } from "#lib/domain/container.ts";
-import type { DiskFormatId } from "#lib/domain/disk-format.ts";
+import type { SourceFormatId } from "#lib/domain/disk-format.ts";
 import type { HardwareHints } from "#lib/domain/image.ts";
 import type { SpoolPlace } from "../files/spool.ts";
 import type { OpenedImage } from "../format.ts";
@@ -19,7 +19,7 @@ export interface OpenContained {
   /** Listen to the reads, so that `verify` can tell whether they are what the manifest promises. */
   readonly check?: boolean;
   /** What the person says it is, where its content says nothing. */
-  readonly from?: DiskFormatId;
+  readonly from?: SourceFormatId;
   /** Where a file that is stored packed is kept meanwhile. Default: the system's folder for temporary files. */
   readonly spool?: SpoolPlace;
 }

@@ -3,6 +3,7 @@ import { opendir, realpath } from "node:fs/promises";
 import { basename, dirname, join, resolve } from "node:path";
 import { AppError } from "#lib/errors.ts";
 import type { ByteSource, ImageFile } from "../io.ts";
+import { mainFileOf } from "./bundle.ts";
 import { fileError, isCode } from "./file-error.ts";
 import { openFileSource, type OpenFileOptions } from "./file-source.ts";
 import type { FileGuard, LocatedFile } from "./open-located.ts";
@@ -123,14 +124,14 @@ function missing(owner: string, name: string, cause: unknown): AppError {
 }
 
 /**
- * Opens an image. Disposing it closes it and every sibling that was opened through it.
+ * Opens an image; of a folder that is one, the file that stands for it. Disposing it closes it and every sibling that was opened through it.
  * Throws AppError `io.*`; sibling() throws `image.path-escapes`, `image.sibling-missing`, `image.too-many-files`.
  */
 export async function openImageFile(
   path: string,
   options: OpenImageFileOptions = {},
 ): Promise<ImageFile & AsyncDisposable> {
-  const full = resolve(path);
+  const full = await mainFileOf(resolve(path));
   let parent: string;
   try {
     parent = await realpath(dirname(full));

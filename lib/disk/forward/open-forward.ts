@@ -1,13 +1,14 @@
 /** An image whose file passes by once: exports of hosts, pipes, packed files. */
-import type { DiskFormatId } from "#lib/domain/disk-format.ts";
+import type { SourceFormatId } from "#lib/domain/disk-format.ts";
 import { AppError } from "#lib/errors.ts";
 import { createSpool, type SpoolPlace } from "../files/spool.ts";
-import type { DiskFormat, ImageFacts, OpenedImage, OpenedStream } from "../format.ts";
+import type { ImageFacts, ImageFormat, OpenedImage, OpenedStream } from "../format.ts";
 import type { ImageFile } from "../io.ts";
 import type { MachineChoice } from "../containers/container.ts";
 import { detectContainer } from "../containers/detect.ts";
 import { openDisk } from "../open-disk.ts";
-import { detectFormat, FORMATS } from "../registry.ts";
+import { looksRaw, withNotes } from "../open-named.ts";
+import { formatsOf, FORMATS, newContext } from "../registry.ts";
 import { dataParts } from "../zeros.ts";
 import { ByteWindow, EndFound, NotForward } from "./byte-window.ts";
 import { storedOrder, storedPieces } from "./stored-pieces.ts";
@@ -52,7 +53,7 @@ const SLACK = 1024 ** 3;
  * Throws `image.*`, `io.*`, and `stream.needs-spool` for what must be kept when there is no place to.
  */
 export async function openForwardBytes(
-  format: DiskFormatId | null,
+  format: SourceFormatId | null,
   bytes: AsyncIterable<Uint8Array>,
   options: OpenForwardOptions = {},
 ): Promise<ForwardImage> {
@@ -74,7 +75,7 @@ export async function openForwardBytes(
 
 async function passing(
   window: ByteWindow,
-  format: DiskFormatId | null,
+  format: SourceFormatId | null,
   options: OpenForwardOptions,
 ): Promise<ForwardImage> {
   try {
@@ -86,7 +87,11 @@ async function passing(
   }
 }
 
-async function open(window: ByteWindow, said: DiskFormatId | null, options: OpenForwardOptions): Promise<ForwardImage> {
+async function open(
+  window: ByteWindow,
+  said: SourceFormatId | null,
+  options: OpenForwardOptions,
+): Promise<ForwardImage> {
   const { signal } = options;
   if (options.keep === true) throw new NotForward("all of it is needed at once");
   const image: ImageFile = {
@@ -97,8 +102,9 @@ async function open(window: ByteWindow, said: DiskFormatId | null, options: Open
   if (said === "raw" && options.size === undefined && image.bytes.size === Number.MAX_SAFE_INTEGER) {
     throw new NotForward("a raw disk does not tell its size before its end");
   }
-  const format: DiskFormat = said === "raw" ? FORMATS.raw : await recognise(image, said, signal);
-  const opened = (await format.forward?.(image, signal)) ?? (await format.open(image, signal));
+  const format: ImageFormat = said === "raw" ? FORMATS.raw : await recognise(image, said, signal);
+  const opened =
+    (await format.forward?.(image, signal)) ?? (await format.open(image, signal, newContext(said !== null)));
   if ("pieces" in opened) {
     window.seal();
     return closing(opened.facts, opened, window);
@@ -148,10 +154,10 @@ function closing(facts: ImageFacts, stream: Omit<OpenedStream, "facts">, window:
 }
 
 /** By what the file begins with. Throws `NotForward` when only its end could tell. */
-async function recognise(image: ImageFile, said: DiskFormatId | null, signal?: AbortSignal): Promise<DiskFormat> {
+async function recognise(image: ImageFile, said: SourceFormatId | null, signal?: AbortSignal): Promise<ImageFormat> {
   const head = Buffer.alloc(Math.min(HEAD_BYTES, image.bytes.size));
   await image.bytes.read(0, head, signal);
-  const found = Object.values<DiskFormat>(FORMATS).filter((format) => format.matches(head, NOWHERE));
+  const found = formatsOf(head, NOWHERE);
   const [only] = found;
   if (only === undefined || found.length > 1 || (said !== null && only.id !== said)) {
     throw new NotForward("its beginning does not tell its format");
@@ -162,7 +168,7 @@ async function recognise(image: ImageFile, said: DiskFormatId | null, signal?: A
 /** The whole file on disk, and opened there. */
 async function kept(
   window: ByteWindow,
-  format: DiskFormatId | null,
+  format: SourceFormatId | null,
   options: OpenForwardOptions,
   why: string,
 ): Promise<ForwardImage> {
@@ -185,8 +191,9 @@ async function kept(
   const bytes = await spool.source(at, window.name);
   try {
     const file: ImageFile = { name: window.name, bytes, sibling: () => Promise.reject(alone(window.name)) };
-    const unknown = options.rawIfUnknown === true && format === null && (await detectFormat(file, signal)) === null;
-    const from = unknown && (await detectContainer(file, signal)) === null ? "raw" : format;
+    const unsaid = options.rawIfUnknown === true && format === null && (await detectContainer(file, signal)) === null;
+    const byName = unsaid ? await looksRaw(file, signal) : null;
+    const from = byName === null ? format : "raw";
     const image = await openDisk(file, {
       ...(from === null ? {} : { from }),
       ...(options.disk === undefined ? {} : { disk: options.disk }),
@@ -196,7 +203,8 @@ async function kept(
       spool: options.spool,
       ...(signal === undefined ? {} : { signal }),
     });
-    return { ...streamOf(image.disk), facts: image.facts, image, spooled: reason };
+    const facts = withNotes(image.facts, byName?.notes ?? []);
+    return { ...streamOf(image.disk), facts, image, spooled: reason };
   } catch (error) {
     await bytes[Symbol.asyncDispose]();
     throw error;

@@ -1,7 +1,7 @@
 /** Opens the disk inside a packed file: as it passes by where its format allows, kept on disk where not. */
 import { AppError } from "#lib/errors.ts";
 import { type ForwardImage, openForwardBytes, type OpenForwardOptions } from "../forward/open-forward.ts";
-import type { DiskFormatId } from "#lib/domain/disk-format.ts";
+import type { SourceFormatId } from "#lib/domain/disk-format.ts";
 import type { ImageFile } from "../io.ts";
 import { isZipPackage } from "../containers/detect.ts";
 import { streamOf } from "../forward/stream-of.ts";
@@ -125,7 +125,7 @@ export async function peek(
 }
 
 export interface OpenPackedOptions extends Omit<OpenForwardOptions, "name" | "size">, UnpackOptions {
-  readonly from?: DiskFormatId;
+  readonly from?: SourceFormatId;
 }
 
 /** `image` stays the caller's, and must outlive the result. Throws `image.*`, `io.*`. */

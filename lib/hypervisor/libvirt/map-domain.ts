@@ -1,5 +1,5 @@
 /** A domain's XML and state as the product's VM. What libvirt does not say is null, never a guess. */
-import type { DiskFormatId } from "#lib/domain/disk-format.ts";
+import type { SourceFormatId } from "#lib/domain/disk-format.ts";
 import type { DiskBus, NicModel } from "#lib/domain/hardware.ts";
 import type { Vm, VmDisk, VmNic, VmSnapshot } from "#lib/domain/inventory.ts";
 import { hostNetworkOf, hostNetworkRef } from "./host-network.ts";
@@ -28,13 +28,15 @@ const NIC: Record<string, NicModel> = {
   vmxnet3: "vmxnet3",
   netfront: "netfront",
 };
-const FORMAT: Record<string, DiskFormatId> = {
+const FORMAT: Record<string, SourceFormatId> = {
   raw: "raw",
   qcow2: "qcow2",
   vmdk: "vmdk",
   vpc: "vhd",
   vhdx: "vhdx",
   vdi: "vdi",
+  qed: "qed",
+  parallels: "parallels",
 };
 
 export const NAMESPACE = "https://supravisor.dev/ns/1";

@@ -1,5 +1,5 @@
 /** Virtual hard disks that VirtualBox knows, by UUID, with the disks that they are differences of. */
-import type { DiskFormatId } from "#lib/domain/disk-format.ts";
+import type { SourceFormatId } from "#lib/domain/disk-format.ts";
 import { Slices } from "#lib/wire/slices.ts";
 import { MAX_OUTPUT } from "./host-machine.ts";
 import { otherLanguage } from "./language.ts";
@@ -13,7 +13,7 @@ export interface Medium {
   /** Path on the host; for iSCSI: the target. */
   readonly location: string;
   /** Null: none of ours (Parallels, QED, iSCSI). */
-  readonly format: DiskFormatId | null;
+  readonly format: SourceFormatId | null;
   /** VirtualBox's own word. */
   readonly formatRaw: string;
   /** Bytes, in whole MiB as VirtualBox tells them. */
@@ -31,7 +31,15 @@ export interface Medium {
 
 export type Media = ReadonlyMap<string, Medium>;
 
-const FORMAT: Record<string, DiskFormatId> = { VDI: "vdi", VMDK: "vmdk", VHD: "vhd", VHDX: "vhdx", QCOW: "qcow2" };
+const FORMAT: Record<string, SourceFormatId> = {
+  VDI: "vdi",
+  VMDK: "vmdk",
+  VHD: "vhd",
+  VHDX: "vhdx",
+  QCOW: "qcow2",
+  QED: "qed",
+  PARALLELS: "parallels",
+};
 const CHAIN_LIMIT = 300;
 
 export async function parseMedia(text: string): Promise<Media> {

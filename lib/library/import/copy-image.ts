@@ -6,8 +6,9 @@ import { cloneRange } from "#lib/disk/files/native.ts";
 import type { MachineChoice } from "#lib/disk/containers/container.ts";
 import type { ByteSource, ImageFile } from "#lib/disk/io.ts";
 import { dataParts } from "#lib/disk/zeros.ts";
-import type { DiskFormatId } from "#lib/domain/disk-format.ts";
-import { AppError } from "#lib/errors.ts";
+import { mainFileOf } from "#lib/disk/files/bundle.ts";
+import { saysNoImage } from "#lib/disk/content/refuse.ts";
+import type { SourceFormatId } from "#lib/domain/disk-format.ts";
 import { requireDistinct, safeFileName } from "../file-names.ts";
 import { openSubjectOf } from "../open-subject.ts";
 import { OWN_FILE } from "../own-modes.ts";
@@ -20,7 +21,7 @@ export interface CopyImageInput {
   readonly from: ImportPlace;
   /** Absolute; empty. */
   readonly folder: string;
-  readonly said: DiskFormatId | null;
+  readonly said: SourceFormatId | null;
   /** Of a package with several machines or configurations. */
   readonly choice?: MachineChoice;
   /** Bytes that the library can take. */
@@ -41,10 +42,11 @@ const GAP = 64 * 1024;
 
 /** Throws `import.*`, `image.path-escapes` for a file that names others outside its folder, `library.full`, `io.*`. */
 export async function copyImage(
-  input: CopyImageInput,
+  asked: CopyImageInput,
   signal: AbortSignal,
   onProgress: OnProgress,
 ): Promise<CopiedFiles> {
+  const input = { ...asked, source: await mainFileOf(asked.source) };
   const guard = await importGuard(input.from);
   const siblings = await siblingNames(input, guard, signal);
   await using main = await openGuarded(input.source, guard);
@@ -92,7 +94,7 @@ async function siblingNames(input: CopyImageInput, guard: ImportGuard, signal: A
     );
     return subject.files.filter((name) => name !== own);
   } catch (error) {
-    if (error instanceof AppError && error.code === "image.unknown-format") return [];
+    if (saysNoImage(error)) return [];
     throw error;
   }
 }

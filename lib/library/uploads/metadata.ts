@@ -1,6 +1,6 @@
 /** `Upload-Metadata` of tus 1.0: `key base64,key base64,…`. */
 import { z } from "zod";
-import { DiskFormatId } from "#lib/domain/disk-format.ts";
+import { SourceFormatId } from "#lib/domain/disk-format.ts";
 import { ImageName } from "#lib/domain/image.ts";
 import { AppError } from "#lib/errors.ts";
 import { safeFileName } from "../file-names.ts";
@@ -12,7 +12,7 @@ const Metadata = z
     filename: z.string().transform(safeFileName),
     imageId: z.uuid().optional(),
     name: ImageName.optional(),
-    from: DiskFormatId.optional(),
+    from: SourceFormatId.optional(),
     set: z.uuid().optional(),
     setSize: z.coerce.number().int().min(1).max(MAX_SET).optional(),
   })
@@ -22,7 +22,7 @@ export interface UploadAim {
   readonly fileName: string;
   readonly imageId: string | null;
   readonly imageName: string | null;
-  readonly saidFormat: DiskFormatId | null;
+  readonly saidFormat: SourceFormatId | null;
   readonly setId: string | null;
   readonly setSize: number | null;
 }

@@ -1,7 +1,7 @@
 import { and, eq, inArray, isNull } from "drizzle-orm";
 import { appendAudit } from "#lib/audit/append.ts";
 import { imageDisks, images, imageVersions, jobs, requests } from "#lib/db/schema.ts";
-import type { DiskFormatId } from "#lib/domain/disk-format.ts";
+import type { SourceFormatId } from "#lib/domain/disk-format.ts";
 import type { MachineWish } from "#lib/domain/image.ts";
 import { AppError } from "#lib/errors.ts";
 import { imageNotFound } from "#lib/library/create-version.ts";
@@ -18,7 +18,7 @@ export async function readVersionAgain(
   ctx: Ctx,
   imageId: string,
   versionId: string,
-  from: DiskFormatId | null,
+  from: SourceFormatId | null,
   wish: MachineWish = { machine: null, configuration: null },
 ): Promise<string> {
   await authorise(ctx, "image.add", {

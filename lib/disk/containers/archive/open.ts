@@ -1,4 +1,5 @@
 /** Archives of a machine or of disks that no standard names: folders of VMware, VirtualBox and Hyper-V, boxes of Vagrant. */
+import { saysNoImage } from "../../content/refuse.ts";
 import { AppError } from "#lib/errors.ts";
 import type { ImageFile } from "../../io.ts";
 import type { ContainedDisk, OpenContainerOptions, OpenedContainer } from "../container.ts";
@@ -111,7 +112,7 @@ async function bareDisks(
       });
     } catch (error) {
       if (!(error instanceof AppError)) throw error;
-      if (error.code !== "image.unknown-format" && error.code !== "image.archive") first ??= error;
+      if (!saysNoImage(error)) first ??= error;
     }
   }
   const parts = new Set(

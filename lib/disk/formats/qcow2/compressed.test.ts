@@ -37,7 +37,7 @@ interface Check {
 
 async function expectWritten(raw: string, options: Record<string, unknown>): Promise<Check> {
   const target = scratch.path("out.qcow2");
-  const done = await convertFile({ source: raw, target, to: "qcow2", options, overwrite: true });
+  const done = await convertFile({ source: raw, from: "raw", target, to: "qcow2", options, overwrite: true });
   const check = JSON.parse(scratch.qemuImg("check", "-f", "qcow2", "--output=json", "out.qcow2")) as Check;
   scratch.qemuImg("compare", "-f", "raw", "-F", "qcow2", raw, "out.qcow2");
   expect(statSync(target).size).toBe(done.fileLength);
@@ -64,7 +64,7 @@ describe.each(KINDS)("a qcow2 packed by %s", (compression) => {
   it("is written to in place by QEMU, and stays sound", async () => {
     const raw = source("live.raw", mixed("ttntt--t", 300_000));
     const target = scratch.path("live.qcow2");
-    await convertFile({ source: raw, target, to: "qcow2", options: { compression }, overwrite: true });
+    await convertFile({ source: raw, from: "raw", target, to: "qcow2", options: { compression }, overwrite: true });
     for (const [format, name] of [
       ["qcow2", "live.qcow2"],
       ["raw", "live.raw"],
@@ -87,9 +87,9 @@ describe.each(KINDS)("a qcow2 packed by %s", (compression) => {
       [size - MIB, MIB],
     ]);
     const target = scratch.path("big.qcow2");
-    await convertFile({ source: raw, target, to: "qcow2", options: { compression }, overwrite: true });
+    await convertFile({ source: raw, from: "raw", target, to: "qcow2", options: { compression }, overwrite: true });
     scratch.qemuImg("check", "-f", "qcow2", "big.qcow2");
-    expect(await fingerprintFile(scratch.path("big.qcow2"))).toBe(await fingerprintFile(raw));
+    expect(await fingerprintFile(scratch.path("big.qcow2"))).toBe(await fingerprintFile(raw, { from: "raw" }));
     expect(statSync(scratch.path("big.qcow2")).blocks * 512).toBeLessThan(4 * MIB);
   });
 
@@ -174,13 +174,19 @@ it.each([
 ])("refuses %o", async (options) => {
   const raw = scratch.raw("opt.raw", 512, []);
   await expect(
-    convertFile({ source: raw, target: scratch.path("opt.qcow2"), to: "qcow2", options }),
+    convertFile({ source: raw, from: "raw", target: scratch.path("opt.qcow2"), to: "qcow2", options }),
   ).rejects.toMatchObject({ code: "options.invalid", kind: "invalid" });
 });
 
 it("what is read back is told as packed", async () => {
   const raw = source("told.raw", mixed("t", MIB));
-  await convertFile({ source: raw, target: scratch.path("told.qcow2"), to: "qcow2", options: { compression: "zstd" } });
+  await convertFile({
+    source: raw,
+    from: "raw",
+    target: scratch.path("told.qcow2"),
+    to: "qcow2",
+    options: { compression: "zstd" },
+  });
   await using opened = await openInspection(scratch.path("told.qcow2"));
   expect(opened.facts.details["compression"]).toBe("zstd");
   expect(readFileSync(scratch.path("told.qcow2")).length).toBeLessThan(MIB);

@@ -14,7 +14,11 @@ export async function readHeader(file: NamedBytes, signal?: AbortSignal): Promis
   if (start.u32(0) !== layout.MAGIC) throw corrupt(name, 0, "the qcow2 magic is missing");
   const version = start.u32(4);
   if (version !== 2 && version !== 3) {
-    throw refused(name, 4, "image.unsupported-version", `is qcow2 version ${version}`, "Versions 2 and 3 are read.");
+    const hint =
+      version === 1
+        ? "Versions 2 and 3 are read. Convert it first: qemu-img convert -f qcow -O qcow2."
+        : "Versions 2 and 3 are read.";
+    throw refused(name, 4, "image.unsupported-version", `is a QCOW of version ${version}`, hint);
   }
   const clusterBits = start.u32(20);
   if (clusterBits < layout.MIN_CLUSTER_BITS || clusterBits > layout.MAX_CLUSTER_BITS) {
@@ -27,7 +31,7 @@ export async function readHeader(file: NamedBytes, signal?: AbortSignal): Promis
       32,
       "image.encrypted",
       "is encrypted",
-      "Decrypt it first: qemu-img convert --image-opts with its secret.",
+      "Decrypt it first: qemu-img convert --image-opts, with its secret.",
     );
   }
 

@@ -140,9 +140,11 @@ describe("files that an image names", () => {
     scratch.qemuImg("create", "-f", "qcow2", "-u", "-b", backing, "-F", "raw", "over.qcow2", "1M");
 
   it.each([
-    ["/etc/passwd", "image.path-escapes"],
-    ["../etc/passwd", "image.path-escapes"],
-    ["sub/disk.raw", "image.path-escapes"],
+    ["/etc/passwd", "image.parent-missing"],
+    ["../etc/passwd", "image.parent-missing"],
+    ["sub/disk.raw", "opened"],
+    ["/var/lib/images/out-link", "image.path-escapes"],
+    ["/var/lib/images/..", "image.path-escapes"],
     ["..", "image.path-escapes"],
     ["nbd://127.0.0.1/x", "image.path-escapes"],
     ['json:{"driver":"file"}', "image.path-escapes"],
@@ -186,12 +188,15 @@ describe("files that an image names", () => {
 
   it("a backing file of a format that is not followed", async () => {
     scratch.qemuImg("create", "-f", "qcow2", "-u", "-b", "disk.raw", "-F", "vmdk", "other.qcow2", "1M");
+    expect(await code("other.qcow2")).toBe("image.format-mismatch");
+    scratch.qemuImg("create", "-f", "qcow2", "-u", "-b", "disk.raw", "-F", "qcow", "other.qcow2", "1M");
     expect(await code("other.qcow2")).toBe("image.unsupported-backing");
   });
 
   it.each([
-    ["/etc/passwd", "image.path-escapes"],
-    ["../disk.data", "image.path-escapes"],
+    ["/etc/passwd", "image.sibling-missing"],
+    ["../disk.data", "image.sibling-missing"],
+    ["/other/good.data", "opened"],
     ["gone.data", "image.sibling-missing"],
   ])("data file %s: %s", async (name, expected) => {
     scratch.qemuImg("create", "-f", "qcow2", "-o", "data_file=good.data", "data.qcow2", "1M");

@@ -15,10 +15,10 @@ afterAll(() => scratch[Symbol.dispose]());
 
 async function expectWritten(raw: string, options: Record<string, unknown>): Promise<void> {
   const target = scratch.path("out.qcow2");
-  const done = await convertFile({ source: raw, target, to: "qcow2", options, overwrite: true });
+  const done = await convertFile({ source: raw, from: "raw", target, to: "qcow2", options, overwrite: true });
   scratch.qemuImg("check", "-f", "qcow2", "out.qcow2");
   scratch.qemuImg("compare", "-f", "raw", "-F", "qcow2", raw, "out.qcow2");
-  expect(done.fingerprint).toBe(await fingerprintFile(raw));
+  expect(done.fingerprint).toBe(await fingerprintFile(raw, { from: "raw" }));
   expect(await fingerprintFile(target)).toBe(done.fingerprint);
   await convertFile({ source: target, target: scratch.path("back.raw"), to: "raw", options: {}, overwrite: true });
   expect(readFileSync(scratch.path("back.raw")).equals(readFileSync(raw))).toBe(true);
@@ -46,7 +46,13 @@ describe("a qcow2 that we write", () => {
       [0, MIB],
       [size - MIB, MIB],
     ]);
-    const done = await convertFile({ source: raw, target: scratch.path("big.qcow2"), to: "qcow2", options: {} });
+    const done = await convertFile({
+      source: raw,
+      from: "raw",
+      target: scratch.path("big.qcow2"),
+      to: "qcow2",
+      options: {},
+    });
     scratch.qemuImg("check", "-f", "qcow2", "big.qcow2");
     expect(await fingerprintFile(scratch.path("big.qcow2"))).toBe(done.fingerprint);
     expect(done.moved).toBeLessThan(3 * MIB);
@@ -56,14 +62,20 @@ describe("a qcow2 that we write", () => {
   it("refuses a disk beyond what the cluster size can map", async () => {
     const raw = scratch.raw("wide.raw", 2 ** 40, []);
     await expect(
-      convertFile({ source: raw, target: scratch.path("wide.qcow2"), to: "qcow2", options: { cluster_size: 512 } }),
+      convertFile({
+        source: raw,
+        from: "raw",
+        target: scratch.path("wide.qcow2"),
+        to: "qcow2",
+        options: { cluster_size: 512 },
+      }),
     ).rejects.toMatchObject({ code: "image.too-large-for-format" });
   });
 
   it.each([{ cluster_size: 1000 }, { cluster_size: 4_194_304 }, { unheard: "of" }])("refuses %o", async (options) => {
     const raw = scratch.raw("opt.raw", 512, []);
     await expect(
-      convertFile({ source: raw, target: scratch.path("opt.qcow2"), to: "qcow2", options }),
+      convertFile({ source: raw, from: "raw", target: scratch.path("opt.qcow2"), to: "qcow2", options }),
     ).rejects.toMatchObject({ code: "options.invalid", kind: "invalid" });
   });
 

@@ -2,6 +2,7 @@
 import { z } from "zod";
 import { ConcatDisk } from "../../concat-disk.ts";
 import { FlatDisk } from "../../flat-disk.ts";
+import { tableWords } from "../../content/recognise.ts";
 import type { DiskPiece } from "../../disk-stream.ts";
 import type { DiskFormat } from "../../format.ts";
 import type { ImageFile } from "../../io.ts";
@@ -37,8 +38,9 @@ export const raw = {
   label: "Raw",
   options: RawOptions,
   matches: () => false,
-  async open(image) {
+  async open(image, signal?: AbortSignal) {
     const { size } = image.bytes;
+    const { cutOff, sectorBytes } = await tableWords(image, signal);
     const missing = (SECTOR - (size % SECTOR)) % SECTOR;
     const file = new FlatDisk(image, 0, size);
     const disk = missing === 0 ? file : new ConcatDisk([file, new ZeroDisk(missing)]);
@@ -48,13 +50,15 @@ export const raw = {
         variant: image.bytes.allocated === undefined ? "flat" : "sparse",
         virtualSize: disk.size,
         files: [image.name],
-        details: {},
-        notes:
-          missing === 0
+        details: sectorBytes === null || sectorBytes === SECTOR ? {} : { logicalSectorSize: sectorBytes },
+        notes: [
+          ...(missing === 0
             ? []
             : [
                 `${image.name} has ${size} bytes, which is no whole number of sectors: ${missing} zero bytes were added.`,
-              ],
+              ]),
+          ...(cutOff === null ? [] : [cutOff]),
+        ],
       },
       disk,
       [Symbol.asyncDispose]: () => disk[Symbol.asyncDispose](),

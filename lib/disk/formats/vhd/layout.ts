@@ -4,6 +4,7 @@
  */
 import { randomBytes } from "node:crypto";
 import type { Fields } from "../../fields.ts";
+import { isZero } from "../../zeros.ts";
 
 export const SECTOR = 512;
 export const FOOTER_BYTES = 512;
@@ -46,6 +47,16 @@ export function footerIsSound(bytes: Buffer): boolean {
   if (bytes.toString("latin1", 0, 8) !== COOKIE_FOOTER) return false;
   // Virtual PC before 2004 wrote 511 bytes; the last one counts as zero.
   return bytes.readUInt32BE(CHECKSUM_FOOTER) === checksum(bytes, CHECKSUM_FOOTER);
+}
+
+/** Bytes from the file's end in which a footer with zeros behind it is looked for. */
+export const PADDED_WITHIN = 4096;
+
+/** Where in the last bytes of a file a footer begins behind which only zeros follow; null: nowhere. */
+export function paddedFooterAt(tail: Uint8Array): number | null {
+  const bytes = Buffer.from(tail.buffer, tail.byteOffset, tail.length);
+  const pos = bytes.lastIndexOf(COOKIE_FOOTER, undefined, "latin1");
+  return pos >= 0 && pos + FOOTER_BYTES <= bytes.length && isZero(bytes.subarray(pos + FOOTER_BYTES)) ? pos : null;
 }
 
 export function dynamicHeaderIsSound(bytes: Buffer): boolean {

@@ -13,6 +13,8 @@ import {
   DYNAMIC_HEADER_BYTES,
   FOOTER_BYTES,
   footerIsSound,
+  paddedFooterAt,
+  PADDED_WITHIN,
   parseFooter,
   TYPE_DIFFERENCING,
   TYPE_DYNAMIC,
@@ -92,6 +94,8 @@ async function readFooter(image: ImageFile, signal?: AbortSignal): Promise<Found
       return { footer: parseFooter(fields), fields, notes: [] };
     }
   }
+  const padded = await readPaddedFooter(image, signal);
+  if (padded !== null) return padded;
   const first = await readStruct(image, 0, FOOTER_BYTES, "be", "the footer", signal);
   if (footerIsSound(first.raw)) {
     const footer = parseFooter(first);
@@ -104,6 +108,19 @@ async function readFooter(image: ImageFile, signal?: AbortSignal): Promise<Found
   }
   const claims = first.ascii(0, 8) === COOKIE_FOOTER;
   throw insane(image.name, claims ? 0 : Math.max(0, size - FOOTER_BYTES), "no sound footer is at its end or beginning");
+}
+
+/** Stores and copies by block fill a file up with zeros to whole pages of 4 KiB. */
+async function readPaddedFooter(image: ImageFile, signal?: AbortSignal): Promise<FoundFooter | null> {
+  const { size } = image.bytes;
+  const tail = Buffer.alloc(Math.min(PADDED_WITHIN, size));
+  await image.bytes.read(size - tail.length, tail, signal);
+  const pos = paddedFooterAt(tail);
+  if (pos === null) return null;
+  const raw = Buffer.from(tail.subarray(pos, pos + FOOTER_BYTES));
+  if (!footerIsSound(raw)) return null;
+  const fields = new Fields(image.name, size - tail.length + pos, raw, "be");
+  return { footer: parseFooter(fields), fields, notes: [] };
 }
 
 async function openDynamic(image: ImageFile, footer: Footer, footerFields: Fields, signal?: AbortSignal) {

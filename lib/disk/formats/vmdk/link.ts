@@ -1,4 +1,5 @@
 /** One image of a chain: a descriptor with its extents beside it, or one sparse file with the descriptor inside. */
+import { AppError } from "#lib/errors.ts";
 import { ConcatDisk } from "../../concat-disk.ts";
 import { readStruct } from "../../fields.ts";
 import { FlatDisk } from "../../flat-disk.ts";
@@ -64,10 +65,15 @@ export function describeSparse(name: string, extent: Omit<SparseExtent, "disk">)
   const notes = [...told];
   const at = found?.at ?? 0;
   let descriptor: Descriptor | null = null;
-  if (found === null) {
-    notes.push("The file has no descriptor: it may be one part of a disk that was split into several files.");
+  const compressed = hasFlag(header.flags, FLAG_COMPRESSED);
+  const parsed = found === null ? null : parseDescriptor(found.bytes, name, at);
+  // Parts have room for a descriptor, and nothing in it.
+  if (parsed === null || (parsed.extents.length === 0 && parsed.values.size === 0)) {
+    // A stream is never split.
+    if (!compressed) throw partAlone(name);
+    notes.push(`${name} has no descriptor; its header was believed.`);
   } else {
-    descriptor = parseDescriptor(found.bytes, name, at);
+    descriptor = parsed;
     refuseUnreadable(name, descriptor, at);
     if (descriptor.extents.length > 1) {
       throw insane(name, at, "its embedded descriptor names extents in other files");
@@ -77,7 +83,6 @@ export function describeSparse(name: string, extent: Omit<SparseExtent, "disk">)
       notes.push(`Its descriptor tells ${sectors} sectors, its header ${header.capacity}: the header was believed.`);
     }
   }
-  const compressed = hasFlag(header.flags, FLAG_COMPRESSED);
   return {
     descriptor,
     at,
@@ -89,6 +94,18 @@ export function describeSparse(name: string, extent: Omit<SparseExtent, "disk">)
     },
     notes,
   };
+}
+
+/** An extent does not tell which part of the disk it is: read alone it would be a disk that looks whole. */
+function partAlone(name: string): AppError {
+  const stem = /^(.+)-s\d{3}\.vmdk$/i.exec(name)?.[1];
+  return refused(
+    name,
+    28,
+    "image.part",
+    "is one part of a disk that was split into several files: it has no descriptor",
+    `Open the disk's descriptor, the small text file ${stem === undefined ? "that names this one" : `${stem}.vmdk`}, with all parts beside it.`,
+  );
 }
 
 async function fromDescriptor(image: ImageFile, chain: ImageChain, signal: AbortSignal | undefined): Promise<Link> {
@@ -106,7 +123,7 @@ async function fromDescriptor(image: ImageFile, chain: ImageChain, signal: Abort
   const notes: string[] = [];
   for (const extent of descriptor.extents) {
     signal?.throwIfAborted();
-    disks.push(await openExtent(extent, chain, notes, signal));
+    disks.push(await openExtent(extent, image, chain, notes, signal));
   }
   return {
     disk: new ConcatDisk(disks),
@@ -120,13 +137,14 @@ async function fromDescriptor(image: ImageFile, chain: ImageChain, signal: Abort
 
 async function openExtent(
   e: DescriptorExtent,
+  owner: ImageFile,
   chain: ImageChain,
   notes: string[],
   signal: AbortSignal | undefined,
 ): Promise<Layer> {
   const size = e.sectors * SECTOR;
   if (e.type === "ZERO") return new ZeroDisk(size);
-  const file = await chain.open(e.fileName ?? "");
+  const file = await openNamed(e.fileName ?? "", owner, chain, notes);
   if (!SPARSE_TYPES.has(e.type)) return new FlatDisk(file, e.offset * SECTOR, size);
   const disk = await openSparseFile(file, notes, signal);
   if (disk.size < size) {
@@ -144,4 +162,31 @@ async function openSparseFile(file: ImageFile, notes: string[], signal: AbortSig
   const sparse = await openSparse(file, signal);
   notes.push(...sparse.notes);
   return sparse.disk;
+}
+
+/**
+ * Descriptors of disks that lie in several folders name their extents by paths of the machine that they come from: the last
+ * part counts. Throws `image.path-escapes`, `image.sibling-missing`.
+ */
+async function openNamed(path: string, owner: ImageFile, chain: ImageChain, notes: string[]): Promise<ImageFile> {
+  const name = path.split(/[/\\]/).at(-1) ?? "";
+  if (owner.home !== undefined || name === path || `./${name}` === path || name === "") return chain.open(path);
+  const shown = JSON.stringify(path.slice(0, 200));
+  try {
+    const file = await chain.open(name);
+    notes.push(`${owner.name} names ${shown}; ${name} beside it was used.`);
+    return file;
+  } catch (cause) {
+    if (!(cause instanceof AppError && cause.code === "image.sibling-missing")) throw cause;
+    throw new AppError(
+      "unprocessable",
+      "image.sibling-missing",
+      `${owner.name} needs ${shown}, and no ${name} lies beside it.`,
+      {
+        hint: "Copy it from the machine that the disk comes from into the same folder.",
+        details: { file: owner.name, missing: path.slice(0, 200) },
+        cause,
+      },
+    );
+  }
 }

@@ -1,9 +1,10 @@
 /** Opens one hosted sparse extent: header, or footer for streams, every number checked before it is used. */
-import { readStruct, requireBytes, type Fields } from "../../fields.ts";
+import { Fields, readStruct, requireBytes } from "../../fields.ts";
 import { insane, truncated } from "../../image-error.ts";
 import type { ImageFile } from "../../io.ts";
 import type { Layer } from "../../layer.ts";
 import { type LayerLocate, type Locate, MappedDisk, type Run } from "../../mapped-disk.ts";
+import { isZero } from "../../zeros.ts";
 import { CompressedDisk } from "./compressed-disk.ts";
 import { MAX_DESCRIPTOR_BYTES } from "./descriptor.ts";
 import { hostedGrains } from "./hosted-grains.ts";
@@ -42,22 +43,24 @@ export async function openSparse(image: ImageFile, signal?: AbortSignal): Promis
   checkHeader(image, start, first);
   const descriptor = await readEmbedded(image, start, signal);
   let header = start;
+  let behind: readonly string[] = [];
   if (start.directoryOffset === null) {
-    const footer = await readFooter(image, signal);
+    const { fields: footer, notes: told } = await readFooter(image, signal);
+    behind = told;
     header = { ...parseHeader(footer), descriptorOffset: start.descriptorOffset, descriptorSize: start.descriptorSize };
     checkHeader(image, header, footer);
     if (header.directoryOffset === null)
       throw insane(image.name, footer.at + 56, "its footer does not say where the grain directory is");
   }
 
-  const { locate, notes } = hostedGrains(image, header);
+  const { locate, notes } = await hostedGrains(image, header, signal);
   const size = header.capacity * SECTOR;
   const mapped = new MappedDisk(image, size, locate);
   const disk = hasFlag(header.flags, FLAG_COMPRESSED)
     ? inflated(mapped, new CompressedDisk(image, size, header.grainSize * SECTOR, alone(locate)))
     : mapped;
   const unclean = header.uncleanShutdown ? ["The disk was not closed cleanly: its newest writes may be missing."] : [];
-  return { header, disk, descriptor, notes: [...notes, ...unclean] };
+  return { header, disk, descriptor, notes: [...notes, ...behind, ...unclean] };
 }
 
 /** Which grains are there is told by the map, what they hold by the inflating disk, which owns the file. */
@@ -120,13 +123,50 @@ export async function readEmbedded(
   return { bytes: (await readStruct(image, at, length, "le", "the descriptor", signal)).raw, at };
 }
 
-/** The last three sectors: footer marker, footer, end-of-stream marker. */
-async function readFooter(image: ImageFile, signal?: AbortSignal): Promise<Fields> {
-  const at = image.bytes.size - 3 * SECTOR;
-  if (at < SECTOR) throw truncated(image.name, image.bytes.size, "the stream ends before its footer");
-  const tail = await readStruct(image, at, 3 * SECTOR, "le", "the footer", signal);
-  const isFooter = tail.u32(8) === 0 && tail.u32(12) === MARKER_FOOTER && tail.ascii(SECTOR, 4) === MAGIC_HOSTED;
-  const isEnd = tail.u64big(2 * SECTOR) === 0n && tail.u32(2 * SECTOR + 8) === 0 && tail.u32(2 * SECTOR + 12) === 0;
-  if (!isFooter || !isEnd) throw truncated(image.name, at, "the stream does not end with its footer and end mark");
-  return readStruct(image, at + SECTOR, SECTOR, "le", "the footer", signal);
+/** How far from its end a footer is looked for: programs and stores pad files to whole MiB. */
+const FOOTER_STEP = 1_048_576;
+const MOST_STEPS = 64;
+
+interface FoundFooter {
+  readonly fields: Fields;
+  readonly notes: readonly string[];
+}
+
+/**
+ * Footer marker, footer and end-of-stream marker are a stream's last three sectors, but stores pad files with zeros, and
+ * some programs add bytes of their own. Where the end mark alone is missing, all of the disk is there.
+ */
+async function readFooter(image: ImageFile, signal?: AbortSignal): Promise<FoundFooter> {
+  const { size } = image.bytes;
+  let end = size;
+  for (let step = 0; step < MOST_STEPS && end >= 3 * SECTOR; step++) {
+    const from = Math.max(0, Math.floor((end - FOOTER_STEP) / SECTOR) * SECTOR);
+    // Two sectors more, for a footer that lies over the border between two steps.
+    const bytes = Buffer.alloc(Math.min(size, end + 2 * SECTOR) - from);
+    await image.bytes.read(from, bytes, signal);
+    for (let pos = Math.floor((bytes.length - 2 * SECTOR) / SECTOR) * SECTOR; pos >= 0; pos -= SECTOR) {
+      if (from + pos < SECTOR || !isFooterAt(bytes, pos)) continue;
+      const at = from + pos + SECTOR;
+      const raw = Buffer.from(bytes.subarray(pos + SECTOR, pos + 2 * SECTOR));
+      return { fields: new Fields(image.name, at, raw, "le"), notes: behindFooter(image.name, bytes, pos, step > 0) };
+    }
+    if (!isZero(bytes)) break;
+    end = from;
+  }
+  throw truncated(image.name, Math.max(0, size - 3 * SECTOR), "the stream does not end with its footer and end mark");
+}
+
+function isFooterAt(bytes: Buffer, pos: number): boolean {
+  return (
+    bytes.readUInt32LE(pos + 8) === 0 &&
+    bytes.readUInt32LE(pos + 12) === MARKER_FOOTER &&
+    bytes.toString("latin1", pos + SECTOR, pos + SECTOR + 4) === MAGIC_HOSTED
+  );
+}
+
+function behindFooter(name: string, bytes: Buffer, pos: number, more: boolean): readonly string[] {
+  const endMark = bytes.subarray(pos + 2 * SECTOR, pos + 3 * SECTOR);
+  if (endMark.length < SECTOR && !more) return [`${name} lacks the mark of its end; its footer is there and was used.`];
+  // The end mark is a sector of zeros itself.
+  return isZero(bytes.subarray(pos + 2 * SECTOR)) ? [] : [`Bytes behind the end of ${name} were left out.`];
 }

@@ -21,7 +21,7 @@ beforeEach(() => {
   ]);
 });
 const convert = (name: string, options: Record<string, unknown>, overwrite = false) =>
-  convertFile({ source, target: scratch.path(name), to: "vmdk", options, overwrite });
+  convertFile({ source, from: "raw", target: scratch.path(name), to: "vmdk", options, overwrite });
 const text = (name: string) => /# Disk Desc[^\0]*/.exec(readFileSync(scratch.path(name), "latin1"))?.[0] ?? "";
 
 describe("a flat VMDK", () => {

@@ -107,6 +107,7 @@ export async function makeChains(scratch: Scratch, size: number): Promise<ChainS
         states: new Map([[1, 2]]),
       }),
     },
+    parallelsBundle(scratch),
     {
       name: "difference.vdi",
       beside: new Map([["base.vdi", vdi]]),
@@ -121,4 +122,25 @@ export async function makeChains(scratch: Scratch, size: number): Promise<ChainS
       ),
     },
   ];
+}
+
+/** The descriptor is damaged; its two images lie beside it. */
+function parallelsBundle(scratch: Scratch): ChainSpecimen {
+  const [root, top] = ["{11111111-2222-3333-4444-555555555555}", "{5fbaabe3-6958-40ff-92a7-860e329aab41}"];
+  const none = "{00000000-0000-0000-0000-000000000000}";
+  scratch.qemuImg("convert", "-f", "raw", "-O", "parallels", "disk.raw", "root.hds");
+  const sectors = readFileSync(scratch.path("disk.raw")).length / 512;
+  scratch.qemuImg("create", "-q", "-f", "parallels", "top.hds", String(sectors * 512));
+  const image = (guid: string, file: string) =>
+    `<Image><GUID>${guid}</GUID><Type>Compressed</Type><File>${file}</File></Image>`;
+  const shot = (guid: string, parent: string) => `<Shot><GUID>${guid}</GUID><ParentGUID>${parent}</ParentGUID></Shot>`;
+  const text =
+    `<Parallels_disk_image Version="1.0"><Disk_Parameters><Disk_size>${sectors}</Disk_size><Padding>0</Padding></Disk_Parameters>` +
+    `<StorageData><Storage><Start>0</Start><End>${sectors}</End>${image(root, "root.hds")}${image(top, "top.hds")}</Storage></StorageData>` +
+    `<Snapshots>${shot(root, none)}${shot(top, root)}</Snapshots></Parallels_disk_image>`;
+  return {
+    name: "DiskDescriptor.xml",
+    bytes: Buffer.from(text),
+    beside: new Map(["root.hds", "top.hds"].map((name) => [name, readFileSync(scratch.path(name))])),
+  };
 }

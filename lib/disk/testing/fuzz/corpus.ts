@@ -39,6 +39,8 @@ const VARIANTS: readonly (readonly [name: string, driver: string, options: reado
   ["fixed.vhdx", "vhdx", ["-o", "subformat=fixed,block_size=1048576"]],
   ["dynamic.vdi", "vdi", []],
   ["fixed.vdi", "vdi", ["-o", "static=on"]],
+  ["tables.qed", "qed", ["-o", "cluster_size=4k,table_size=2"]],
+  ["expanding.hds", "parallels", ["-o", "cluster_size=65536"]],
 ];
 
 /** Of our own writers, beside what each does without being told. */
@@ -98,6 +100,10 @@ function specimen(name: string, bytes: Buffer): Specimen {
     return { name, bytes, ranges: tables, mend: mendVhdx };
   }
   if (name.endsWith(".vhd")) return { name, bytes, ranges: tables, mend: mendVhd };
+  if (name.endsWith(".qed")) {
+    const l1 = Number(bytes.readBigUInt64LE(40));
+    tables.push([l1, 64], [Number(bytes.readBigUInt64LE(l1)), 512]);
+  }
   if (name.endsWith(".qcow2")) {
     const l1 = Number(bytes.readBigUInt64BE(40));
     const l2 = Number(bytes.readBigUInt64BE(l1) & 0x00ff_ffff_ffff_fe00n);

@@ -1,13 +1,22 @@
 /** What qemu-img makes: each of its formats in each of its shapes. */
-import type { DiskFormatId } from "#lib/domain/disk-format.ts";
+import type { SourceFormatId } from "#lib/domain/disk-format.ts";
 import { readFileSync, writeFileSync } from "node:fs";
 import type { Scratch } from "../scratch.ts";
 import { HIDDEN } from "./disk.ts";
 import type { ReadableRow } from "./row.ts";
 
-const DRIVER = { raw: "raw", qcow2: "qcow2", vmdk: "vmdk", vhd: "vpc", vhdx: "vhdx", vdi: "vdi" } as const;
+const DRIVER = {
+  raw: "raw",
+  qcow2: "qcow2",
+  vmdk: "vmdk",
+  vhd: "vpc",
+  vhdx: "vhdx",
+  vdi: "vdi",
+  qed: "qed",
+  parallels: "parallels",
+} as const;
 
-type Made = readonly [name: string, format: DiskFormatId, variant: string, args: readonly string[]];
+type Made = readonly [name: string, format: SourceFormatId, variant: string, args: readonly string[]];
 
 const ALONE: readonly Made[] = [
   ["qcow2 v2", "qcow2", "v2", ["-o", "compat=0.10"]],
@@ -36,6 +45,8 @@ const ALONE: readonly Made[] = [
   ["VHDX fixed", "vhdx", "fixed", ["-o", "subformat=fixed,block_size=1048576"]],
   ["VDI dynamic", "vdi", "dynamic", []],
   ["VDI fixed", "vdi", "fixed", ["-o", "static=on"]],
+  ["QED", "qed", "plain", []],
+  ["Parallels HDD", "parallels", "WithouFreSpacExt", []],
 ];
 /** Their sizes are those of Virtual PC: whole cylinders. */
 const ROUNDED: readonly Made[] = [
@@ -75,11 +86,16 @@ function coverBase(folder: Scratch, disk: Buffer, driver: string, top: string): 
   return top;
 }
 
-function layered(name: string, format: "qcow2" | "vmdk", backing: DiskFormatId, args: readonly string[]): ReadableRow {
+function layered(
+  name: string,
+  format: "qcow2" | "vmdk" | "qed",
+  backing: SourceFormatId,
+  args: readonly string[],
+): ReadableRow {
   return {
     name,
     format,
-    variant: format === "qcow2" ? "v3" : "monolithicSparse",
+    variant: format === "qcow2" ? "v3" : format === "qed" ? "differencing" : "monolithicSparse",
     beside: true,
     make: (folder, disk) => {
       folder.qemuImg("convert", "-f", "raw", "-O", DRIVER[backing], "base.raw", `base.${backing}.img`);
@@ -105,6 +121,8 @@ export const READABLE_QEMU: readonly ReadableRow[] = [
   ...OF_SEVERAL_FILES.map((made) => ({ ...byConvert(made), beside: true })),
   layered("qcow2 on qcow2", "qcow2", "qcow2", []),
   layered("qcow2 on raw", "qcow2", "raw", []),
+  layered("qcow2 on VMDK", "qcow2", "vmdk", []),
+  layered("QED on raw", "qed", "raw", []),
   layered("qcow2 extended L2 on qcow2", "qcow2", "qcow2", ["-o", "extended_l2=on"]),
   layered("VMDK snapshot of Workstation", "vmdk", "vmdk", []),
   layered("VMDK snapshot with grains of zeros", "vmdk", "vmdk", ["-o", "zeroed_grain=on"]),

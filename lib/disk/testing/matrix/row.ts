@@ -1,5 +1,5 @@
 import type { ContainerKind } from "#lib/domain/container.ts";
-import type { DiskFormatId } from "#lib/domain/disk-format.ts";
+import type { DiskFormatId, SourceFormatId } from "#lib/domain/disk-format.ts";
 import type { ImageFacts } from "../../format.ts";
 import type { Packing } from "../../wrappers/packing.ts";
 import type { Scratch } from "../scratch.ts";
@@ -8,7 +8,7 @@ import type { Scratch } from "../scratch.ts";
 export interface ReadableRow {
   readonly name: string;
   /** What opening finds. */
-  readonly format: DiskFormatId;
+  readonly format: SourceFormatId;
   readonly variant: ImageFacts["variant"];
   /** Around it, if anything. */
   readonly container?: ContainerKind;

@@ -57,19 +57,16 @@ class VolumeChain {
     // Some backends measure their devices only as capacity.
     const size = block && physical === 0 ? capacity : physical;
     const bytes = volumeSource(this.#client, volume, { size, block });
+    const path = await this.#told(`Looking at ${volume.name}`, this.#client.volumePath(volume, signal));
     return {
-      name: await this.#nameOf(volume, signal),
+      // Two volumes of one name in different pools are two files.
+      name: volume.pool === this.#pool ? volume.name : path,
+      home: dirname(path),
       bytes,
       sibling: (name) => this.#sibling(volume, name, signal),
       ...(this.#options.otherPools ? { atPath: (path: string) => this.#elsewhere(volume, path, signal) } : {}),
       [Symbol.asyncDispose]: () => bytes[Symbol.asyncDispose](),
     };
-  }
-
-  /** Two volumes of one name in different pools are two files. */
-  async #nameOf(volume: VolumeRef, signal?: AbortSignal): Promise<string> {
-    if (volume.pool === this.#pool) return volume.name;
-    return this.#told(`Looking at ${volume.name}`, this.#client.volumePath(volume, signal));
   }
 
   async #sibling(owner: VolumeRef, name: string, signal?: AbortSignal): Promise<OpenFile> {
