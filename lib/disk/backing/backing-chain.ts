@@ -111,7 +111,7 @@ export class BackingChain {
       this.#opened.push(file.bytes);
       return { file, told };
     }
-    if (!told.plain && this.#images.has(told.name)) throw pathMissing(image.name, told, what, null);
+    if (!told.plain && !atHome && this.#images.has(told.name)) throw pathMissing(image.name, told, what, null);
     let file: ImageFile;
     try {
       file = await image.sibling(told.name);
@@ -208,8 +208,22 @@ export class BackingChain {
   }
 }
 
-function besideOnly({ atPath: _paths, ...file }: ImageFile): ImageFile {
-  return file;
+function besideOnly(file: ImageFile): ImageFile {
+  if (file.atPath === undefined) return file;
+  return { ...file, atPath: async (path) => Promise.reject(unprovenImage(file.name, path)) };
+}
+
+/** `image.path-escapes`: what a guest can write into its disk must not lead to another one's. */
+export function unprovenImage(owner: string, path: string): AppError {
+  return new AppError(
+    "unprocessable",
+    "image.path-escapes",
+    `${owner} refers to ${shown(path)}, but nothing beside its own content says that ${owner} is an image that stands on another file: a guest could have written that, so it is not followed.`,
+    {
+      hint: "If it is such an image, say so on the host: type='qcow2' at the disk's driver in the VM's definition; or, where another image stands on it, qemu-img rebase -u -F qcow2 on that one.",
+      details: { file: owner, path: path.slice(0, 200) },
+    },
+  );
 }
 
 function disposing(opened: OpenedImage): BlockSource {

@@ -1,5 +1,6 @@
 /** A volume as an image file: the files that it stands on are found by libvirt, wherever its pools have them. */
 import { basename, dirname, resolve } from "node:path/posix";
+import { unprovenImage } from "#lib/disk/backing/backing-chain.ts";
 import type { ImageFile } from "#lib/disk/io.ts";
 import { AppError } from "#lib/errors.ts";
 import type { LibvirtClient } from "../client.ts";
@@ -64,13 +65,16 @@ class VolumeChain {
       home: dirname(path),
       bytes,
       sibling: (name) => this.#sibling(volume, name, signal),
-      ...(this.#options.otherPools ? { atPath: (path: string) => this.#elsewhere(volume, path, signal) } : {}),
+      atPath: (path) =>
+        this.#options.otherPools
+          ? this.#elsewhere(volume, path, signal)
+          : Promise.reject(unprovenImage(volume.name, path)),
       [Symbol.asyncDispose]: () => bytes[Symbol.asyncDispose](),
     };
   }
 
   async #sibling(owner: VolumeRef, name: string, signal?: AbortSignal): Promise<OpenFile> {
-    if (name === "" || name !== basename(name) || name === "." || name === "..") throw unproven(owner, name);
+    if (name === "" || name !== basename(name) || name === "." || name === "..") throw unprovenImage(owner.name, name);
     const pool = await this.#told(`Looking for the pool ${owner.pool}`, this.#client.poolByName(owner.pool, signal));
     const beside = await this.#client.volumeByName(pool, name, signal).catch((cause: unknown) => {
       if (!(cause instanceof LibvirtError)) throw cause;
@@ -103,15 +107,4 @@ class VolumeChain {
     });
     return this.open(found, signal);
   }
-}
-
-function unproven(owner: VolumeRef, name: string): AppError {
-  return new AppError(
-    "unprocessable",
-    "image.path-escapes",
-    `${owner.name} refers to “${name.slice(0, 200)}”, but nothing beside its own content says that ${owner.name} is an image that stands on another file: a guest could have written that, so it is not followed.`,
-    {
-      hint: "If it is such an image, say so on the host: type='qcow2' at the disk's driver in the VM's definition; or, where another image stands on it, qemu-img rebase -u -F qcow2 on that one.",
-    },
-  );
 }
