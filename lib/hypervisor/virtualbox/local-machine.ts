@@ -194,8 +194,11 @@ export class LocalMachine implements HostMachine {
 function readCodePage(): Promise<number> {
   const args = ["-NoLogo", "-NoProfile", "-NonInteractive", "-Command", "[Text.Encoding]::Default.CodePage"];
   return new Promise((resolve) =>
-    execFile("powershell.exe", args, { windowsHide: true, timeout: CODE_PAGE_MS }, (_error, stdout) =>
-      resolve(Number(stdout.trim()) || WESTERN),
+    execFile(
+      "powershell.exe",
+      args,
+      { windowsHide: true, timeout: CODE_PAGE_MS, env: programEnvironment() },
+      (_error, stdout) => resolve(Number(stdout.trim()) || WESTERN),
     ),
   );
 }
