@@ -8,7 +8,7 @@ import type { PackedMachine } from "#lib/disk/containers/package.ts";
 import { PACKAGE_WRITERS, type PackageKind } from "#lib/disk/containers/write.ts";
 import { openInspection } from "#lib/disk/file-conversion.ts";
 import { createFileSink } from "#lib/disk/files/file-sink.ts";
-import { openImageFile } from "#lib/disk/files/image-file.ts";
+import { openGiven } from "#lib/disk/files/open-given.ts";
 import { createStreamSink } from "#lib/disk/files/stream-sink.ts";
 import { CONTAINER_LABEL } from "#lib/domain/container.ts";
 import type { SourceFormatId } from "#lib/domain/disk-format.ts";
@@ -103,7 +103,7 @@ async function openSource(
   signal: AbortSignal,
 ): Promise<Opened> {
   if (request.from === null && request.disk === null) {
-    const image = stack.use(await openImageFile(path));
+    const image = stack.use(await openGiven(path));
     const container = await openContainer(image, signal, request);
     if (container !== null) {
       stack.use(container);

@@ -42,6 +42,14 @@ export interface ByteSink extends AsyncDisposable {
   commit(length: number, signal?: AbortSignal): Promise<void>;
 }
 
+/** The plain files below a folder. */
+export interface FileTree extends AsyncDisposable {
+  /** Paths from the folder on, with slashes, sorted. */
+  readonly names: readonly string[];
+  /** Opened once; it belongs to the tree. Null: not one of `names`, or no plain file there any more. */
+  open(name: string): Promise<ByteSource | null>;
+}
+
 /** One file that somebody gave us, plus the only way to reach the files beside it. */
 export interface ImageFile {
   /** Name for messages, e.g. `web01.vmdk`. */
@@ -67,6 +75,12 @@ export interface ImageFile {
    * others. Absent: such paths are not followed.
    */
   atPath?(path: string): Promise<ImageFile>;
+  /**
+   * Present: a machine's folder, or the file in it that describes the machine. `root` leads there from the folder in
+   * which the named file or folder lies. `descriptor`: which of its files was named; null: the folder itself, and there
+   * are no `bytes`.
+   */
+  readonly tree?: { readonly files: FileTree; readonly root: string; readonly descriptor: string | null };
   /** A person has said that an image which was not closed cleanly may be read as it is. */
   readonly acceptDirty?: boolean;
 }
