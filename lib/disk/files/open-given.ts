@@ -2,7 +2,7 @@
 import { realpath, stat } from "node:fs/promises";
 import { basename, dirname, join, resolve } from "node:path";
 import { AppError } from "#lib/errors.ts";
-import type { ByteSource, ImageFile } from "../io.ts";
+import type { ByteSource, ImageFile, MachineTree } from "../io.ts";
 import { mainFileOf } from "./bundle.ts";
 import { type FolderTreeOptions, openFolderTree } from "./folder-tree.ts";
 import { openImageFile, type OpenImageFileOptions } from "./image-file.ts";
@@ -66,7 +66,7 @@ const NO_BYTES: ByteSource = {
 };
 
 /** Of a description that does not lie beside its disks: the folders in which its hypervisor puts them. */
-async function treeAround(path: string, options: OpenGivenOptions): Promise<ImageFile["tree"] | null> {
+async function treeAround(path: string, options: OpenGivenOptions): Promise<MachineTree | null> {
   if (!/\.(?:vmcx|xml|vbox)$/i.test(path)) return null;
   const real = await realpath(path).catch(() => path);
   const layout = await layoutAround(real);

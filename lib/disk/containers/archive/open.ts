@@ -2,7 +2,7 @@
 import { saysNoImage } from "../../content/refuse.ts";
 import { AppError } from "#lib/errors.ts";
 import { DEEPEST_FOLDER } from "../../files/folder-tree.ts";
-import type { ImageFile } from "../../io.ts";
+import type { ImageFile, MachineTree } from "../../io.ts";
 import type { ContainedDisk, OpenContainerOptions, OpenedContainer } from "../container.ts";
 import { flatFiles } from "../files/flat.ts";
 import { filesOfFolder } from "../files/folder-files.ts";
@@ -39,7 +39,7 @@ export async function openZipArchive(
 /** A machine's folder, or the description in it that was named. */
 export async function openFolder(
   image: ImageFile,
-  tree: NonNullable<ImageFile["tree"]>,
+  tree: MachineTree,
   options: OpenContainerOptions,
   signal?: AbortSignal,
 ): Promise<OpenedContainer> {
@@ -180,8 +180,13 @@ async function bareDisks(
 }
 
 function noMachine(name: string): AppError {
-  return new AppError("unprocessable", "image.folder", `${name} is a folder in which no machine and no disk was found.`, {
-    hint: `Looked for, in it and down to ${DEEPEST_FOLDER} folders below it, links not followed: .ovf, .vmx, .vbox, .vmcx, the .xml of Hyper-V in “Virtual Machines”, metadata.json of a box, and files that are disks. A raw disk has to be named itself.`,
-    details: { file: name },
-  });
+  return new AppError(
+    "unprocessable",
+    "image.folder",
+    `${name} is a folder in which no machine and no disk was found.`,
+    {
+      hint: `Looked for, in it and down to ${DEEPEST_FOLDER} folders below it, links not followed: .ovf, .vmx, .vbox, .vmcx, the .xml of Hyper-V in “Virtual Machines”, metadata.json of a box, and files that are disks. A raw disk has to be named itself.`,
+      details: { file: name },
+    },
+  );
 }

@@ -1,10 +1,10 @@
 /** The files of a machine's folder, in whatever folders below it they lie. */
-import type { ImageFile } from "../../io.ts";
+import type { ImageFile, MachineTree } from "../../io.ts";
 import { isClutter } from "./clutter.ts";
 import { dirtyOf, type PackageFiles, placedAt } from "./package-files.ts";
 
 /** The result owns the files that were opened. */
-export function filesOfFolder(image: ImageFile, { files, root }: NonNullable<ImageFile["tree"]>): PackageFiles {
+export function filesOfFolder(image: ImageFile, { files, root }: MachineTree): PackageFiles {
   const names = files.names.filter((name) => !isClutter(name));
   const known = new Set(names);
   return {
@@ -16,6 +16,6 @@ export function filesOfFolder(image: ImageFile, { files, root }: NonNullable<Ima
       const bytes = known.has(name) ? await files.open(name) : null;
       return bytes === null ? null : { name, bytes, file: placedAt(root, name), at: 0 };
     },
-    [Symbol.asyncDispose]: () => files[Symbol.asyncDispose](),
+    [Symbol.asyncDispose]: async () => files[Symbol.asyncDispose](),
   };
 }
