@@ -336,6 +336,7 @@ describe("an import", () => {
       expect(version).toMatchObject({
         state: "ready",
         error: null,
+        hints: { cpus: 3 },
         disks: [{ fingerprint, files: ["AB.xml", "d.vhdx"] }],
       });
       expect((await readdir(await folderOf(version.id))).sort()).toEqual(["AB.xml", "d.vhdx"]);

@@ -19,7 +19,8 @@ const CHANGE = Buffer.alloc(MIB, "changed since");
 let print = "";
 let changed = "";
 
-const VMX = '.encoding = "UTF-8"\nconfig.version = "8"\ndisplayName = "web"\nmemsize = "1024"\nscsi0:0.fileName = "d.vmdk"\n';
+const VMX =
+  '.encoding = "UTF-8"\nconfig.version = "8"\ndisplayName = "web"\nmemsize = "1024"\nscsi0:0.fileName = "d.vmdk"\n';
 
 beforeAll(async () => {
   const disk = scratch.raw("disk.raw", 4 * MIB, [[MIB, 70_000]]);
@@ -125,6 +126,25 @@ describe("Hyper-V", () => {
     }
   });
 
+  it("whose checkpoints branch: both states are shown as what they are", async () => {
+    put("Virtual Machines/AB.vmcx", "\0\x01");
+    put(`${DISKS}/d.vhdx`, of("d.vhdx"));
+    const locator = { parent_linkage: vhdxLinkage(of("d.vhdx")), absolute_win32_path: "C:\\VMs\\d.vhdx" };
+    for (const name of ["a", "b"])
+      put(`${DISKS}/${name}.avhdx`, makeVhdxDifference(of("empty.vhdx"), { locator, blocks: new Map([[2, CHANGE]]) }));
+    await expect(convert(machine)).rejects.toMatchObject({ code: "image.disk-unsaid" });
+    const found = await convert(machine, { disk: `${DISKS}/b.avhdx` });
+    expect(found).toMatchObject({ print: changed, notes: expect.stringMatching(/are states of one disk/) });
+  });
+
+  it("of several machines: a disk is named, for naming the machine tells nothing", async () => {
+    for (const name of ["AB", "CD"]) put(`Virtual Machines/${name}.vmcx`, "\0\x01");
+    put(`${DISKS}/d.vhdx`, of("d.vhdx"));
+    for (const more of [{}, { machine: "AB" }])
+      await expect(convert(machine, more)).rejects.toMatchObject({ code: "image.machine-unsaid" });
+    expect((await convert(machine, { disk: 1 })).print).toBe(print);
+  });
+
   it("the older XML, whose paths are those of another host", async () => {
     put("Virtual Machines/AB.xml", settings("D:\\VMs\\web\\d.vhdx"));
     put(`${DISKS}/d.vhdx`, of("d.vhdx"));
@@ -224,6 +244,14 @@ describe("other folders", () => {
 async function convertToOva(target: string): Promise<void> {
   await using opened = await openInspection(scratch.path("d.qcow2"));
   await using sink = await createFileSink(target);
-  const machine = { name: "web", cpus: 1, memory: 1024 * MIB, firmware: "bios", bus: null, nic: null, guest: "other" } as const;
+  const machine = {
+    name: "web",
+    cpus: 1,
+    memory: 1024 * MIB,
+    firmware: "bios",
+    bus: null,
+    nic: null,
+    guest: "other",
+  } as const;
   await PACKAGE_WRITERS.ova({ machine, disks: [opened.disk], sink, options: {} });
 }

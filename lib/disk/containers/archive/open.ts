@@ -84,6 +84,7 @@ async function openArchive(
   if (mine !== null) {
     const several = found.kind === "hyperv" && labels.length > 1 && /\.vmcx$/i.test(descriptor);
     if (!several) return openDescribed(holder, await describedIn(found.kind, image.name, files, descriptor, signal));
+    if ((options.machine ?? null) !== null) throw settingsUnread(image.name);
   }
   // Nobody said which: every disk can be named still.
   const all = await bareDisks(image, files, signal);
@@ -177,6 +178,16 @@ async function bareDisks(
       await image.bytes[Symbol.asyncDispose]();
     },
   };
+}
+
+/** Saying which machine is no help where nothing tells its disks. */
+function settingsUnread(name: string): AppError {
+  return new AppError(
+    "unprocessable",
+    "image.machine-unsaid",
+    `${name} holds several machines, and which disk is whose stands in their settings (.vmcx), which are not read.`,
+    { hint: "Leave the machine out and say which disk.", details: { file: name, offset: 0 } },
+  );
 }
 
 function noMachine(name: string): AppError {
