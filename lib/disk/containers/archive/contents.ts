@@ -10,6 +10,9 @@ const PACKED_DISK = /\.(?:gz|xz|zstd?|bz2|lz4|lzma)$/i;
 export const mayBeDisk = (name: string): boolean =>
   DISK.test(name) || PACKED_DISK.test(name) || /^box(?:_\d+)?\.img$/i.test(lastPart(name));
 
+/** A disk of Parallels is a folder with this file, beside which its images lie. */
+export const isBundle = (name: string): boolean => lastPart(name) === "DiskDescriptor.xml";
+
 /** What a machine is read from, and what is verified by it. */
 export const isDescription = (name: string): boolean =>
   /\.(?:ovf|mf|cert|vmx|vbox|vmcx|xml)$/i.test(name) && !/(?:^|\/)snapshots\/[^/]*\.(?:vmcx|xml)$/i.test(name);

@@ -217,6 +217,23 @@ describe("other folders", () => {
     expect(found).toMatchObject({ print, notes: expect.stringMatching(/left aside: README/) });
   });
 
+  it("a machine of Parallels: its disk is a folder below it", async () => {
+    const top = "{5fbaabe3-6958-40ff-92a7-860e329aab41}";
+    const none = "{00000000-0000-0000-0000-000000000000}";
+    scratch.qemuImg("convert", "-f", "raw", "-O", "parallels", "disk.raw", "d.hds");
+    put("config.pvs", "<ParallelsVirtualMachine/>");
+    put("harddisk.hdd/d.hds", of("d.hds"));
+    put("harddisk.hdd/harddisk.hdd", "");
+    put(
+      "harddisk.hdd/DiskDescriptor.xml",
+      `<?xml version='1.0' encoding='UTF-8'?><Parallels_disk_image Version="1.0"><Disk_Parameters><Disk_size>8192</Disk_size><Padding>0</Padding>
+<Encryption><Engine>${none}</Engine></Encryption></Disk_Parameters><StorageData><Storage><Start>0</Start><End>8192</End><Blocksize>2048</Blocksize>
+<Image><GUID>${top}</GUID><Type>Compressed</Type><File>d.hds</File></Image></Storage></StorageData>
+<Snapshots><Shot><GUID>${top}</GUID><ParentGUID>${none}</ParentGUID></Shot></Snapshots></Parallels_disk_image>`,
+    );
+    for (const source of [machine, join(machine, "harddisk.hdd")]) expect((await convert(source)).print).toBe(print);
+  });
+
   it("several disks are chosen from; none is refused with what was looked for; no name makes a folder a disk", async () => {
     put("two/a.raw", of("disk.raw"));
     put("two/d.qcow2", of("d.qcow2"));
@@ -228,6 +245,14 @@ describe("other folders", () => {
         code: "image.folder",
         hint: expect.stringMatching(/\.vmx, \.vbox, \.vmcx/),
       });
+  });
+
+  it("a disk that was not closed cleanly is read when a person says so, as outside of one", async () => {
+    const dirty = of("d.qcow2");
+    dirty.writeUInt8(1, 79);
+    put("d.qcow2", dirty);
+    await expect(convert(machine)).rejects.toMatchObject({ code: "image.dirty" });
+    expect((await convert(machine, { acceptDirty: true })).print).toBe(print);
   });
 
   it("what is no plain file is left, and so is what lies too deep", async () => {

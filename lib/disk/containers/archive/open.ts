@@ -13,7 +13,7 @@ import { machineOfDisks } from "../machine/hyperv.ts";
 import { describedIn } from "../machine/read.ts";
 import { openOvaFiles } from "../ova/open.ts";
 import { chooseMachine } from "../ova/choice.ts";
-import { descriptionsIn, mayBeDisk } from "./contents.ts";
+import { descriptionsIn, isBundle, mayBeDisk } from "./contents.ts";
 import { readBox } from "./vagrant.ts";
 
 const MOST_METADATA = 1_048_576;
@@ -117,7 +117,7 @@ async function bareDisks(
   files: PackageFiles,
   signal: AbortSignal | undefined,
 ): Promise<OpenedContainer> {
-  const likely = files.names.filter(mayBeDisk);
+  const likely = files.names.filter((name) => mayBeDisk(name) || isBundle(name));
   const tried = (likely.length > 0 ? likely : files.names).slice(0, MOST_TRIED);
   const found: { disk: ContainedDisk; uses: readonly string[] }[] = [];
   let first: unknown = null;
