@@ -27,7 +27,7 @@ export function ChooseMachine({
       {Names.parse(machines).map((name, i) => (
         <ConfirmButton
           key={`${i} ${name}`}
-          label={`It is ${name}`}
+          label={`Read ${name}`}
           title={`Read ${name} from this package?`}
           confirm="Read this machine"
           reason={reason}
