@@ -169,7 +169,15 @@ async function identityOf(source: string, files: readonly string[]): Promise<str
   const folder = dirname(await realpath(source));
   const all = [source, ...files.map((name) => join(folder, name))];
   const found = await Promise.all(all.map((path) => stat(path, { bigint: true }).catch(() => null)));
-  return found.map((s) => (s === null ? "-" : s.isDirectory() ? `${s.dev}:${s.ino}` : `${s.dev}:${s.ino}:${s.size}:${s.mtimeNs}:${s.ctimeNs}`)).join(" ");
+  return found
+    .map((s) =>
+      s === null
+        ? "-"
+        : s.isDirectory()
+          ? `${s.dev}:${s.ino}`
+          : `${s.dev}:${s.ino}:${s.size}:${s.mtimeNs}:${s.ctimeNs}`,
+    )
+    .join(" ");
 }
 
 interface Target extends AsyncDisposable {

@@ -47,7 +47,8 @@ export async function openSource(path: string, options: OpenSourceOptions, keep:
         asSource(await openPacked(image, packing, { ...passing(image.name, packing, options), keep })),
         image,
       );
-    const byName = from === undefined && options.disk === undefined && !isFolder(image) ? await rawByName(image, signal) : null;
+    const byName =
+      from === undefined && options.disk === undefined && !isFolder(image) ? await rawByName(image, signal) : null;
     const opened = await openDisk(image, { ...options, ...(byName === null ? {} : { from: "raw" as const }) });
     return owning(
       {
