@@ -8,7 +8,8 @@ import type { PackedMachine } from "#lib/disk/containers/package.ts";
 import { PACKAGE_WRITERS, type PackageKind } from "#lib/disk/containers/write.ts";
 import { openInspection } from "#lib/disk/file-conversion.ts";
 import { createFileSink } from "#lib/disk/files/file-sink.ts";
-import { openImageFile } from "#lib/disk/files/image-file.ts";
+import { refuseOwnFile } from "#lib/disk/files/own-file.ts";
+import { openGiven } from "#lib/disk/files/open-given.ts";
 import { createStreamSink } from "#lib/disk/files/stream-sink.ts";
 import { CONTAINER_LABEL } from "#lib/domain/container.ts";
 import type { SourceFormatId } from "#lib/domain/disk-format.ts";
@@ -88,6 +89,8 @@ function parseWord<T>(
 }
 
 interface Opened {
+  /** From the folder of the source on. */
+  readonly files: readonly string[];
   /** Of the package. */
   readonly notes: readonly string[];
   readonly disks: readonly ContainedImage[];
@@ -103,14 +106,21 @@ async function openSource(
   signal: AbortSignal,
 ): Promise<Opened> {
   if (request.from === null && request.disk === null) {
-    const image = stack.use(await openImageFile(path));
+    const image = stack.use(await openGiven(path));
     const container = await openContainer(image, signal, request);
     if (container !== null) {
       stack.use(container);
       requireMachine(path, container.undecided);
       const disks: ContainedImage[] = [];
       for (const disk of container.disks) disks.push(stack.use(await disk.open({ signal, check: true })));
-      return { notes: container.notes, disks, machine: container.machine, hints: container.hints };
+      const inner = container.inFolder ? disks.flatMap(({ facts }) => facts.files) : [];
+      return {
+        files: [...container.files, ...inner],
+        notes: container.notes,
+        disks,
+        machine: container.machine,
+        hints: container.hints,
+      };
     }
   }
   const opened = await openInspection(path, {
@@ -121,7 +131,7 @@ async function openSource(
     machine: request.machine,
     configuration: request.configuration,
   });
-  return { notes: [], disks: [stack.use(opened)], machine: null, hints: null };
+  return { files: opened.facts.files, notes: [], disks: [stack.use(opened)], machine: null, hints: null };
 }
 
 /** What was said, then what the package said, then what the first disk tells. */
@@ -147,7 +157,11 @@ export async function convertToPackage(request: PackRequest): Promise<void> {
   const { sources, target, to } = request;
   await using stack = new AsyncDisposableStack();
   const opened: Opened[] = [];
-  for (const path of sources) opened.push(await openSource(path, request, stack, signal));
+  for (const path of sources) {
+    const source = await openSource(path, request, stack, signal);
+    if (target !== "-") await refuseOwnFile(path, source.files, target);
+    opened.push(source);
+  }
   const images = opened.flatMap(({ disks }) => disks);
   const guests: GuestFacts[] = [];
   for (const { facts, disk } of images) guests.push(await inspectGuest(disk, { image: facts, signal }));

@@ -48,6 +48,20 @@ it("standard output on a full disk: exit code 1 and a sentence, no stack", () =>
   }
 });
 
+it("a package is never written over a file that it is made of", () => {
+  scratch.qemuImg("create", "-q", "-f", "qcow2", "-b", "disk.qcow2", "-F", "qcow2", "top.qcow2");
+  const before = readFileSync(scratch.path("disk.qcow2"));
+  for (const [sources, target] of [
+    ["disk.qcow2", "disk.qcow2"],
+    ["top.qcow2", "disk.qcow2"],
+    [". --disk top.qcow2", "disk.qcow2"],
+  ]) {
+    const done = shell(`convert ${sources} ${target} --to ova --force --progress none`);
+    expect(done.stderr).toMatch(/\[io\.same-file\]/);
+  }
+  expect(readFileSync(scratch.path("disk.qcow2")).equals(before)).toBe(true);
+});
+
 it("resume: the same words once more; --json prints one line on standard output", () => {
   const done = shell("convert disk.qcow2 r.vdi --to vdi --resume --json --progress none");
   expect(JSON.parse(done.stdout)).toMatchObject({ target: "r.vdi", resumedAt: 0 });

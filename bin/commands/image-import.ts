@@ -90,6 +90,10 @@ export function registerImageImport(program: Command): void {
       const info = await stat(file).catch((cause: unknown) => {
         throw new UsageError(`There is no file ${file}${cause instanceof Error ? "" : "."}`);
       });
+      if (info.isDirectory())
+        throw new UsageError(
+          `${file} is a folder. Pack it as a zip, or import it from a folder of the console's machine.`,
+        );
       if (!info.isFile()) throw new UsageError(`${file} is not a file.`);
       const api = await remoteApi();
       const signal = interruptSignal();

@@ -1,7 +1,7 @@
 import type { Command } from "commander";
 import type { OpenedContainer } from "#lib/disk/containers/container.ts";
 import { openContainer } from "#lib/disk/containers/open.ts";
-import { openImageFile } from "#lib/disk/files/image-file.ts";
+import { openGiven } from "#lib/disk/files/open-given.ts";
 import { openInspection } from "#lib/disk/file-conversion.ts";
 import type { ImageFacts } from "#lib/disk/format.ts";
 import { HOLDER_LABEL } from "#lib/domain/container.ts";
@@ -55,7 +55,7 @@ export function registerInspect(program: Command): void {
 
 /** False: the file is no package. */
 async function inspectPackage(source: string, options: InspectOptions, signal: AbortSignal): Promise<boolean> {
-  await using image = await openImageFile(source);
+  await using image = await openGiven(source, { acceptDirty: options.acceptDirty ?? false });
   await using container = await openContainer(image, signal, options);
   if (container === null) return false;
   const disks: (ImageFacts & { entry: string; label: string; guest: GuestFacts })[] = [];
@@ -102,7 +102,7 @@ function packageWords(container: OpenedContainer): string[] {
       ? `machine       ${container.machine ?? "unnamed"}`
       : `machines      ${container.undecided.join(", ")} (--machine says which)`,
     `hardware      ${hardware.join(", ") || "not described"}`,
-    `files         ${container.files.join(", ")}`,
+    ...(container.files.length === 0 ? [] : [`files         ${container.files.join(", ")}`]),
     ...Object.entries(container.details).map(([name, value]) => `${name.padEnd(13)} ${String(value)}`),
     ...container.notes.map((note) => `note          ${note}`),
   ];

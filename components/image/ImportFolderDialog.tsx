@@ -14,6 +14,8 @@ import { Dialog } from "#components/ui/Dialog.tsx";
 import { EmptyState } from "#components/ui/EmptyState.tsx";
 import { ErrorNotice } from "#components/ui/ErrorNotice.tsx";
 
+const lastPart = (path: string): string => path.split(/[/\\]/).findLast((part) => part !== "") ?? path;
+
 /** Takes an image from a folder on the server that an administrator allowed in Settings. */
 export function ImportFolderDialog({
   imageId,
@@ -30,7 +32,11 @@ export function ImportFolderDialog({
   const entries = useQuery({ ...imageQueries.folder(path), enabled: open });
   const start = useMutation({
     mutationFn: (entry: FolderEntry) =>
-      api.post("/images/import-folder", ImageStarted, { imageId, path: entry.path, from: raw ? "raw" : null }),
+      api.post("/images/import-folder", ImageStarted, {
+        imageId,
+        path: entry.path,
+        from: raw && !entry.directory ? "raw" : null,
+      }),
     onSuccess: async ({ image }) => {
       await client.invalidateQueries({ queryKey: imageQueries.all });
       setOpen(false);
@@ -50,7 +56,7 @@ export function ImportFolderDialog({
         open={open}
         onOpenChange={setOpen}
         title="Import from a folder on the server"
-        description="Folders are allowed by an administrator in Settings. The file is copied; the original stays as it is."
+        description="Folders are allowed by an administrator in Settings. The file, or the machine in the folder, is copied; the original stays as it is."
         footer={
           <>
             <Button onClick={() => setOpen(false)}>Back</Button>
@@ -69,9 +75,18 @@ export function ImportFolderDialog({
           <div className="flex items-center gap-2">
             <code className="min-w-0 flex-1 truncate">{path === "" ? "Allowed folders" : path}</code>
             {path === "" ? null : (
-              <Button size="sm" onClick={() => enter("")}>
-                All folders
-              </Button>
+              <>
+                <Button
+                  size="sm"
+                  aria-pressed={chosen?.path === path}
+                  onClick={() => setChosen({ name: lastPart(path), path, directory: true, size: null })}
+                >
+                  Machine in this folder
+                </Button>
+                <Button size="sm" onClick={() => enter("")}>
+                  All folders
+                </Button>
+              </>
             )}
           </div>
           {entries.isError ? <ErrorNotice error={entries.error} /> : null}
@@ -103,7 +118,7 @@ export function ImportFolderDialog({
               </li>
             ))}
           </ul>
-          <Checkbox checked={raw} onChange={setRaw} label="It is a raw image" />
+          <Checkbox checked={raw} onChange={setRaw} label="It is a raw image" disabled={chosen?.directory === true} />
           {start.isError ? <ErrorNotice error={start.error} /> : null}
         </div>
       </Dialog>

@@ -317,6 +317,34 @@ describe("an import", () => {
     expect(info.blocks * 512).toBeLessThan(8 * MiB);
   });
 
+  it("from a machine's folder takes the machine and its disks, wherever below the folder they lie", async () => {
+    const folder = join(work, "allowed", "web 1.0");
+    await mkdir(join(folder, "Virtual Machines"), { recursive: true });
+    await mkdir(join(folder, "Virtual Hard Disks"));
+    await writeFile(join(folder, "Virtual Hard Disks", "notes.txt"), "not for the library");
+    const disk = join(folder, "Virtual Hard Disks", "d.vhdx");
+    execFileSync("qemu-img", ["convert", "-f", "raw", "-O", "vhdx", join(work, "disk.raw"), disk]);
+    const settings = join(folder, "Virtual Machines", "AB.xml");
+    await writeFile(
+      settings,
+      `<configuration><_83f8638b-8dca-4152-9eda-2ca8b33039b4_><controller0><drive0><pathname>D:\\VMs\\d.vhdx</pathname></drive0></controller0></_83f8638b-8dca-4152-9eda-2ca8b33039b4_><properties><name>web</name></properties><settings><processors><count>3</count></processors></settings></configuration>`,
+    );
+    for (const path of [folder, settings]) {
+      const answer = await api.call("operator", "POST", "/images/import-folder", { path });
+      const { image } = Started.parse(answer.json);
+      const version = await settled(image.id);
+      expect(version).toMatchObject({
+        state: "ready",
+        error: null,
+        hints: { cpus: 3 },
+        disks: [{ fingerprint, files: ["AB.xml", "d.vhdx"] }],
+      });
+      expect((await readdir(await folderOf(version.id))).sort()).toEqual(["AB.xml", "d.vhdx"]);
+    }
+    const raw = await api.call("operator", "POST", "/images/import-folder", { path: folder, from: "raw" });
+    expect(raw.json).toMatchObject({ error: { code: "import.format-of-folder" } });
+  });
+
   it("refuses a path outside, and a descriptor that names one", async () => {
     const outside = await api.call("operator", "POST", "/images/import-folder", { path: "/etc/passwd" });
     expect(outside).toMatchObject({ status: 403, json: { error: { code: "import.outside-folders" } } });

@@ -9,6 +9,7 @@ import type { ContainedImage } from "./containers/container.ts";
 import { convertDisk, type Conversion, convertWithoutFingerprint } from "./convert.ts";
 import { convertStream } from "./convert-stream.ts";
 import { mainFileOf } from "./files/bundle.ts";
+import { refuseOwnFile } from "./files/own-file.ts";
 import { createFilePair, type FilePairSinks } from "./files/file-pair.ts";
 import { createZstdSink } from "./files/zstd-sink.ts";
 import { fingerprintDisk } from "./fingerprint.ts";
@@ -72,20 +73,6 @@ export async function openInspection(path: string, options: OpenSourceOptions = 
   if ("disk" in opened) return opened;
   await opened[Symbol.asyncDispose]();
   throw new AppError("internal", "image.not-kept", `${path} passes by only once.`);
-}
-
-/** Throws `io.same-file` (invalid): a source is never written, not even when the target may be replaced. */
-async function refuseOwnFile(source: string, files: readonly string[], target: string): Promise<void> {
-  const place = await stat(target).catch(() => null);
-  if (place === null) return;
-  const folder = dirname(await realpath(source).catch(() => source));
-  for (const path of [source, ...files.map((name) => join(folder, name))]) {
-    const own = await stat(path).catch(() => null);
-    if (own === null || own.dev !== place.dev || own.ino !== place.ino) continue;
-    throw new AppError("invalid", "io.same-file", `${target} belongs to the image that is to be converted.`, {
-      hint: "Choose another name for the result.",
-    });
-  }
 }
 
 /** Nothing is left under the target's name unless the whole conversion succeeded. */
@@ -169,7 +156,15 @@ async function identityOf(source: string, files: readonly string[]): Promise<str
   const folder = dirname(await realpath(source));
   const all = [source, ...files.map((name) => join(folder, name))];
   const found = await Promise.all(all.map((path) => stat(path, { bigint: true }).catch(() => null)));
-  return found.map((s) => (s === null ? "-" : `${s.dev}:${s.ino}:${s.size}:${s.mtimeNs}:${s.ctimeNs}`)).join(" ");
+  return found
+    .map((s) =>
+      s === null
+        ? "-"
+        : s.isDirectory()
+          ? `${s.dev}:${s.ino}`
+          : `${s.dev}:${s.ino}:${s.size}:${s.mtimeNs}:${s.ctimeNs}`,
+    )
+    .join(" ");
 }
 
 interface Target extends AsyncDisposable {

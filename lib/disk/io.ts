@@ -42,6 +42,23 @@ export interface ByteSink extends AsyncDisposable {
   commit(length: number, signal?: AbortSignal): Promise<void>;
 }
 
+/** The plain files below a folder. */
+export interface FileTree extends AsyncDisposable {
+  /** Paths from the folder on, with slashes, sorted. */
+  readonly names: readonly string[];
+  /** Opened once; it belongs to the tree. Null: not one of `names`, or no plain file there any more. */
+  open(name: string): Promise<ByteSource | null>;
+}
+
+/** A machine's folder. */
+export interface MachineTree {
+  readonly files: FileTree;
+  /** Leads to it from the folder in which the file or folder lies that was named. */
+  readonly root: string;
+  /** Which of its files was named; null: the folder itself, and the image has no bytes. */
+  readonly descriptor: string | null;
+}
+
 /** One file that somebody gave us, plus the only way to reach the files beside it. */
 export interface ImageFile {
   /** Name for messages, e.g. `web01.vmdk`. */
@@ -67,6 +84,8 @@ export interface ImageFile {
    * others. Absent: such paths are not followed.
    */
   atPath?(path: string): Promise<ImageFile>;
+  /** Present: a machine's folder, or the file in it that describes the machine. */
+  readonly tree?: MachineTree;
   /** A person has said that an image which was not closed cleanly may be read as it is. */
   readonly acceptDirty?: boolean;
 }

@@ -25,7 +25,7 @@ export async function openDisk(image: ImageFile, options: OpenDiskOptions = {}):
   const { disk: wanted, from, signal, check, spool } = options;
   const stop = signal === undefined ? {} : { signal };
   // Whoever says a format and no disk of a package means the file itself.
-  if (from !== undefined && wanted === undefined) return openImage(image, { from, ...stop });
+  if (from !== undefined && wanted === undefined && !isFolder(image)) return openImage(image, { from, ...stop });
   // An entry's name is one of a kind in the whole package.
   const named = typeof wanted === "string" && !/^\d+$/.test(wanted) && (options.machine ?? null) === null;
   const container = await openContainer(image, signal, { ...options, everything: named });
@@ -66,6 +66,9 @@ export async function openDisk(image: ImageFile, options: OpenDiskOptions = {}):
     },
   };
 }
+
+/** Without bytes of its own. */
+export const isFolder = ({ tree }: ImageFile): boolean => tree?.descriptor === null;
 
 /** A guest can write a tar's header to its first sector: a footer of a disk at the end of the file then speaks too. */
 async function refuseAmbiguous(image: ImageFile, container: OpenedContainer, signal?: AbortSignal): Promise<void> {

@@ -1,15 +1,15 @@
-/** What a person names as a source: an image, a package, a packed file around either, or a pipe. */
+/** What a person names as a source: an image, a package, a machine's folder, a packed file around either, or a pipe. */
 import { tmpdir } from "node:os";
 import { basename, dirname, extname, resolve } from "node:path";
 import type { SourceFormatId } from "#lib/domain/disk-format.ts";
 import type { ContainedImage } from "./containers/container.ts";
-import { openImageFile } from "./files/image-file.ts";
+import { openGiven } from "./files/open-given.ts";
 import type { FileGuard } from "./files/open-located.ts";
 import { createSpool, type SpoolPlace } from "./files/spool.ts";
 import type { OpenedStream } from "./format.ts";
 import { type ForwardImage, openForwardBytes } from "./forward/open-forward.ts";
 import type { ImageFile } from "./io.ts";
-import { openDisk, type OpenDiskOptions } from "./open-disk.ts";
+import { isFolder, openDisk, type OpenDiskOptions } from "./open-disk.ts";
 import { namedRaw, rawByName, withNotes } from "./open-named.ts";
 import { openPacked, peek, unpackBytes } from "./wrappers/open-packed.ts";
 import { namedPacked, type Packing, PACKING_HEAD, packingOf, packingOfFile } from "./wrappers/packing.ts";
@@ -18,7 +18,7 @@ import { dataParts } from "./zeros.ts";
 export interface OpenSourceOptions extends OpenDiskOptions {
   /** Read an image of this machine's disk that was not closed cleanly; else it is refused (`image.dirty`). */
   readonly acceptDirty?: boolean;
-  /** As for `openImageFile`. */
+  /** As for `openGiven`. */
   readonly guard?: FileGuard;
   /** Where what cannot be read as it passes by is kept. Default: the system's folder for temporary files. */
   readonly spool?: SpoolPlace;
@@ -36,18 +36,19 @@ export type OpenedSource =
 /** `keep`: at random access, whatever it takes. Disposing it closes all its files. Throws `io.*`, `image.*`. */
 export async function openSource(path: string, options: OpenSourceOptions, keep: boolean): Promise<OpenedSource> {
   const { signal, from } = options;
-  const image = await openImageFile(path, {
+  const image = await openGiven(path, {
     acceptDirty: options.acceptDirty ?? false,
     ...(options.guard === undefined ? {} : { guard: options.guard }),
   });
   try {
-    const packing = await packingToOpen(image, from, signal);
+    const packing = isFolder(image) ? null : await packingToOpen(image, from, signal);
     if (packing !== null)
       return owning(
         asSource(await openPacked(image, packing, { ...passing(image.name, packing, options), keep })),
         image,
       );
-    const byName = from === undefined && options.disk === undefined ? await rawByName(image, signal) : null;
+    const byName =
+      from === undefined && options.disk === undefined && !isFolder(image) ? await rawByName(image, signal) : null;
     const opened = await openDisk(image, { ...options, ...(byName === null ? {} : { from: "raw" as const }) });
     return owning(
       {

@@ -18,6 +18,7 @@ const HOLDER_ONLY_LABEL = {
   hyperv: "Hyper-V export",
   vagrant: "Vagrant box",
   archive: "archive",
+  folder: "folder",
 } as const;
 
 export type HolderKind = ContainerKind | keyof typeof HOLDER_ONLY_LABEL;

@@ -15,7 +15,8 @@ const HEAD_BYTES = 65_536;
 /** The descriptor should stand first; whoever packs by hand puts it anywhere. */
 const ENTRIES_TO_LOOK_AT = 2048;
 
-export type DetectedKind = HolderKind | "zip";
+/** A folder is no file: it says itself what it is. */
+export type DetectedKind = Exclude<HolderKind, "folder"> | "zip";
 
 /** Null: something else. Throws what walking a damaged archive throws. */
 export async function detectContainer(image: ImageFile, signal?: AbortSignal): Promise<DetectedKind | null> {
@@ -54,7 +55,7 @@ async function holdsSeveral(image: ImageFile, signal: AbortSignal | undefined): 
   return descriptionsIn(names) !== null || names.filter(mayBeDisk).length > 1;
 }
 
-function describes(name: string, head: Buffer): HolderKind | null {
+function describes(name: string, head: Buffer): DetectedKind | null {
   const text = decodeText(head);
   if (/\.vmx$/i.test(name) && looksLikeVmx(text)) return "vmx";
   if (!/^\ufeff?\s*</.test(text.slice(0, 1024))) return null;

@@ -1,6 +1,6 @@
 /** The kinds of packages as data. */
 import type { ImageFile } from "../io.ts";
-import { openTarArchive, openZipArchive } from "./archive/open.ts";
+import { openFolder, openTarArchive, openZipArchive } from "./archive/open.ts";
 import type { OpenContainerOptions, OpenedContainer } from "./container.ts";
 import { type DetectedKind, detectContainer } from "./detect.ts";
 import { openMachine } from "./machine/read.ts";
@@ -21,12 +21,13 @@ const OPEN = {
   zip: openZipArchive,
 } satisfies Record<DetectedKind, Open>;
 
-/** Null: no container. The result owns `image.bytes` and all files it opened. Throws `image.*`. */
+/** Null: no container, which a folder always is. The result owns `image.bytes` and all files it opened. Throws `image.*`. */
 export async function openContainer(
   image: ImageFile,
   signal?: AbortSignal,
   options: OpenContainerOptions = {},
 ): Promise<OpenedContainer | null> {
+  if (image.tree !== undefined) return openFolder(image, image.tree, options, signal);
   const kind = await detectContainer(image, signal);
   return kind === null ? null : OPEN[kind](image, options, signal);
 }

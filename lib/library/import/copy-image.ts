@@ -1,7 +1,7 @@
-/** An image and the files it names, from a folder of this machine into the library. Runs in a worker thread. */
-import { basename, join } from "node:path";
+/** An image and the files it names, or the machine in a folder, from a folder of this machine into the library. Runs in a worker thread. */
+import { basename, join, posix } from "node:path";
 import { createFileSink } from "#lib/disk/files/file-sink.ts";
-import { openImageFile } from "#lib/disk/files/image-file.ts";
+import { openGiven } from "#lib/disk/files/open-given.ts";
 import { cloneRange } from "#lib/disk/files/native.ts";
 import type { MachineChoice } from "#lib/disk/containers/container.ts";
 import type { ByteSource, ImageFile } from "#lib/disk/io.ts";
@@ -9,14 +9,16 @@ import { dataParts } from "#lib/disk/zeros.ts";
 import { mainFileOf } from "#lib/disk/files/bundle.ts";
 import { saysNoImage } from "#lib/disk/content/refuse.ts";
 import type { SourceFormatId } from "#lib/domain/disk-format.ts";
+import { AppError } from "#lib/errors.ts";
 import { requireDistinct, safeFileName } from "../file-names.ts";
 import { openSubjectOf } from "../open-subject.ts";
 import { OWN_FILE } from "../own-modes.ts";
 import { requireSpace } from "../space.ts";
+import { formatOfFolder, machineFiles } from "./machine-files.ts";
 import { importGuard, type ImportGuard, type ImportPlace, inWords } from "./import-guard.ts";
 
 export interface CopyImageInput {
-  /** Absolute path of the file that opens. Whether it may be read is decided here, with the file open. */
+  /** Absolute path of the file that opens, or of a machine's folder. Whether it may be read is decided here, with the file open. */
   readonly source: string;
   readonly from: ImportPlace;
   /** Absolute; empty. */
@@ -48,11 +50,12 @@ export async function copyImage(
 ): Promise<CopiedFiles> {
   const input = { ...asked, source: await mainFileOf(asked.source) };
   const guard = await importGuard(input.from);
-  const siblings = await siblingNames(input, guard, signal);
+  const wanted = await filesOf(input, guard, signal);
   await using main = await openGuarded(input.source, guard);
-  const files: ImageFile[] = [main];
-  for (const name of siblings) files.push(await main.sibling(name));
-  const names = [safeFileName(basename(input.source)), ...siblings.map(safeFileName)];
+  const files: { readonly bytes: ByteSource }[] = [];
+  for (const name of wanted.names) files.push(await openWanted(main, wanted, name));
+  // In the library they lie side by side: what describes a machine finds its disks by the last part of their paths.
+  const names = wanted.names.map((name) => safeFileName(posix.basename(name)));
   requireDistinct(names);
   const total = files.reduce((sum, file) => sum + file.bytes.size, 0);
 
@@ -78,15 +81,49 @@ export async function copyImage(
 }
 
 async function openGuarded(path: string, guard: ImportGuard): Promise<ImageFile & AsyncDisposable> {
-  return openImageFile(path, { guard: guard.file }).catch(async (error: unknown) => {
+  return openGiven(path, { guard: guard.file, folderGuard: guard.folder }).catch(async (error: unknown) => {
     throw await inWords(error, path, guard);
   });
 }
 
+interface Wanted {
+  /** The main file first. */
+  readonly names: readonly string[];
+  /** They are paths below the machine's folder, not names beside the image. */
+  readonly below: boolean;
+}
+
+async function openWanted(main: ImageFile, { names, below }: Wanted, name: string): Promise<{ bytes: ByteSource }> {
+  if (!below) return name === names[0] ? main : main.sibling(name);
+  const bytes = (await main.tree?.files.open(name)) ?? null;
+  if (bytes !== null) return { bytes };
+  throw new AppError(
+    "unprocessable",
+    "image.sibling-missing",
+    `${main.name} needs ${name}, which is not there any more.`,
+    {
+      hint: "Import it again once nobody changes the folder.",
+    },
+  );
+}
+
 /** What the image says belongs to it. A file of unknown format has nothing beside it; analysis tells what it is. */
-async function siblingNames(input: CopyImageInput, guard: ImportGuard, signal: AbortSignal): Promise<string[]> {
-  const own = basename(input.source);
+async function filesOf(input: CopyImageInput, guard: ImportGuard, signal: AbortSignal): Promise<Wanted> {
   await using first = await openGuarded(input.source, guard);
+  const { tree } = first;
+  if (tree !== undefined && input.said === null)
+    return { names: await machineFiles(first, tree, input.choice ?? {}, signal), below: true };
+  if (tree?.descriptor === null) throw formatOfFolder(input.source);
+  const own = basename(input.source);
+  return { names: [own, ...(await siblingNames(first, own, input, signal))], below: false };
+}
+
+async function siblingNames(
+  first: ImageFile,
+  own: string,
+  input: CopyImageInput,
+  signal: AbortSignal,
+): Promise<string[]> {
   try {
     await using subject = await openSubjectOf(
       { image: first, fileName: own, said: input.said, spoolIn: input.folder, choice: input.choice ?? {} },
@@ -120,7 +157,7 @@ async function* ranges(source: ByteSource, signal: AbortSignal): AsyncIterable<{
   else yield* source.allocated(signal);
 }
 
-async function dataBytes(files: readonly ImageFile[], signal: AbortSignal): Promise<number> {
+async function dataBytes(files: readonly { readonly bytes: ByteSource }[], signal: AbortSignal): Promise<number> {
   let sum = 0;
   for (const file of files) for await (const range of ranges(file.bytes, signal)) sum += range.length;
   return sum;

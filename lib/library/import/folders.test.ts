@@ -25,11 +25,17 @@ beforeAll(async () => {
 afterAll(() => rm(root, { recursive: true }));
 
 describe("requireImportable", () => {
-  it("finds a file by its true path", async () => {
-    expect(await requireImportable(allowed, join(root, "door", "a.img"))).toBe(join(root, "images", "a.img"));
-    expect(await requireImportable(allowed, join(root, "images", "leads-in"))).toBe(
-      join(root, "images", "sub", "b.img"),
-    );
+  it("finds a file or folder by its true path", async () => {
+    const file = { path: join(root, "images", "a.img"), folder: false };
+    expect(await requireImportable(allowed, join(root, "door", "a.img"))).toEqual(file);
+    expect(await requireImportable(allowed, join(root, "images", "leads-in"))).toEqual({
+      ...file,
+      path: join(root, "images", "sub", "b.img"),
+    });
+    expect(await requireImportable(allowed, join(root, "door", "sub"))).toEqual({
+      path: join(root, "images", "sub"),
+      folder: true,
+    });
   });
 
   it.each([
@@ -46,12 +52,12 @@ describe("requireImportable", () => {
     });
   });
 
-  it("allows nothing when nothing is allowed, and no folder as a file", async () => {
+  it("allows nothing when nothing is allowed", async () => {
     await expect(requireImportable({ ...allowed, folders: [] }, join(root, "images", "a.img"))).rejects.toMatchObject({
       code: "import.outside-folders",
     });
-    await expect(requireImportable(allowed, join(root, "images", "sub"))).rejects.toMatchObject({
-      code: "import.not-a-file",
+    await expect(requireImportable(allowed, join(root, "images-not"))).rejects.toMatchObject({
+      code: "import.outside-folders",
     });
   });
 });

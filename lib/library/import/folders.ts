@@ -2,6 +2,7 @@
 import type { Dirent } from "node:fs";
 import { lstat, readdir } from "node:fs/promises";
 import { join } from "node:path";
+import { throughFd } from "#lib/disk/files/folder-tree.ts";
 import { closeFd, type LocatedFile } from "#lib/disk/files/open-located.ts";
 import type { FolderEntry } from "#lib/domain/image.ts";
 import { AppError } from "#lib/errors.ts";
@@ -9,14 +10,21 @@ import { importGuard, type ImportGuard, type ImportPlace, openJudged, outsideFol
 
 const MOST_ENTRIES = 5000;
 
+export interface Importable {
+  /** True path. */
+  readonly path: string;
+  /** A machine's folder. */
+  readonly folder: boolean;
+}
+
 /**
- * True path of a file that may be imported, for words and names: whoever reads the file opens it with the guard again.
+ * A file or folder that may be imported, for words and names: whoever reads it opens it with the guard again.
  * Throws `import.outside-folders`, `import.not-a-file`, `import.hard-linked`, `import.unreadable`.
  */
-export async function requireImportable(place: ImportPlace, path: string): Promise<string> {
-  const file = await openJudged(path, "file", await importGuard(place));
+export async function requireImportable(place: ImportPlace, path: string): Promise<Importable> {
+  const file = await openJudged(path, "either", await importGuard(place));
   await closeFd(file.fd);
-  return file.path;
+  return { path: file.path, folder: file.stats.isDirectory() };
 }
 
 /**
@@ -45,9 +53,6 @@ export async function listImportFolder(place: ImportPlace, path: string): Promis
     await closeFd(folder.fd);
   }
 }
-
-/** The open folder under a path of its own, whatever its name leads to by now. Linux alone has one. */
-const throughFd = ({ fd, path }: LocatedFile): string => (process.platform === "linux" ? `/proc/self/fd/${fd}` : path);
 
 async function namesIn(folder: LocatedFile, path: string, guard: ImportGuard): Promise<Dirent[]> {
   const names = await readdir(throughFd(folder), { withFileTypes: true });

@@ -85,13 +85,17 @@ async function refuseBorrowedName({ path, stats }: LocatedFile): Promise<void> {
 }
 
 /** Opens a file or folder by a path that somebody gave, links followed, and has it judged. The caller closes it. */
-export async function openJudged(path: string, kind: "file" | "folder", guard: ImportGuard): Promise<LocatedFile> {
+export async function openJudged(
+  path: string,
+  kind: "file" | "folder" | "either",
+  guard: ImportGuard,
+): Promise<LocatedFile> {
   if (path.includes("\0")) throw outsideFolders(path.replaceAll("\0", "\ufffd"));
   const flags = constants.O_RDONLY | (kind === "folder" ? (constants.O_DIRECTORY ?? 0) : 0);
   try {
     const file = await openLocated(path, flags);
     try {
-      await guard[kind](file);
+      await guard[kind !== "either" ? kind : file.stats.isDirectory() ? "folder" : "file"](file);
       return file;
     } catch (error) {
       await closeFd(file.fd);

@@ -69,7 +69,7 @@ const swapBack = (): void => {
 
 /** As the service and its job do it: the path is judged, written down, and opened much later in a thread. */
 async function importLater(path: string, between: () => void): Promise<unknown> {
-  const source = await requireImportable(place, path);
+  const { path: source } = await requireImportable(place, path);
   between();
   return copyImage({ source, from: place, folder: target, said: "raw", free: 2 ** 40 }, signal, () => undefined).catch(
     (error: unknown) => error,
@@ -134,6 +134,38 @@ it("a file beside the image, swapped as it is opened, is not read", async () => 
   expect(swapped).toBeGreaterThan(0);
   expect(outcome).toMatchObject({ kind: expect.stringMatching(/unprocessable|forbidden/) as string });
   expect(leaked()).toEqual([]);
+});
+
+it("a file of a machine's folder, swapped as it is opened, is not read", async () => {
+  mkdirSync(at("images/sub/m/Virtual Hard Disks"), { recursive: true });
+  writeFileSync(at("images/sub/m/AB.vmcx"), "x");
+  const disk = at("images/sub/m/Virtual Hard Disks/d.vhdx");
+  execFileSync("qemu-img", ["create", "-q", "-f", "vhdx", disk, "1M"]);
+  mkdirSync(at("elsewhere/m/Virtual Hard Disks"), { recursive: true });
+  writeFileSync(at("elsewhere/m/Virtual Hard Disks/d.vhdx"), Buffer.concat([readFileSync(disk), Buffer.from(KEY)]));
+  const copy = () =>
+    copyImage(
+      { source: at("images/sub/m"), from: place, folder: target, said: null, free: 2 ** 40 },
+      signal,
+      () => undefined,
+    );
+  let swapped = 0;
+  hooks.beforeOpen = (path) => {
+    if (!path.endsWith("/d.vhdx") || path.startsWith(target)) return;
+    swapped++;
+    swapFor(at("elsewhere"));
+    setTimeout(swapBack, 5);
+  };
+  const outcome = await copy().catch((error: unknown) => error);
+  hooks.beforeOpen = null;
+  await new Promise((resolve) => setTimeout(resolve, 20));
+  expect(swapped).toBeGreaterThan(0);
+  expect(outcome).toMatchObject({ code: expect.stringMatching(/^i/) as string });
+  expect(leaked()).toEqual([]);
+  // As it is without the swapper.
+  rmSync(target, { recursive: true });
+  mkdirSync(target);
+  expect(await copy()).toMatchObject({ fileNames: ["AB.vmcx", "d.vhdx"] });
 });
 
 it("a swapper in a tight loop never wins", async () => {

@@ -2,9 +2,10 @@ import { basename } from "node:path";
 import type { z } from "zod";
 import type { FolderEntry, ImportFromFolder, ImportFromUrl, MachineWish } from "#lib/domain/image.ts";
 import { createVersion, type VersionStarted } from "#lib/library/create-version.ts";
-import { imageNameOf, safeFileName } from "#lib/library/file-names.ts";
+import { imageNameFrom, imageNameOf, safeFileName } from "#lib/library/file-names.ts";
 import { listImportFolder, requireImportable } from "#lib/library/import/folders.ts";
 import type { ImportPlace } from "#lib/library/import/import-guard.ts";
+import { formatOfFolder } from "#lib/library/import/machine-files.ts";
 import { urlBinding } from "#lib/library/jobs/import.ts";
 import { addressRule } from "#lib/library/url/address-rule.ts";
 import { requireFetchable } from "#lib/library/url/fetchable.ts";
@@ -21,14 +22,16 @@ async function importPlace(ctx: Ctx): Promise<ImportPlace> {
   return { folders: (await loadSettings(ctx.db)).importFolders, dataDir: ctx.dataDir };
 }
 
-/** Throws `import.outside-folders`, `import.not-a-file`, `image.*`. */
+/** Throws `import.outside-folders`, `import.not-a-file`, `import.format-of-folder`, `image.*`. */
 export async function importFromFolder(ctx: Ctx, input: z.infer<typeof ImportFromFolder>): Promise<VersionStarted> {
   await authorise(ctx, "image.add");
-  const path = await requireImportable(await importPlace(ctx), input.path);
-  const fileName = safeFileName(basename(path));
+  const { path, folder } = await requireImportable(await importPlace(ctx), input.path);
+  if (folder && input.from !== null) throw formatOfFolder(path);
+  const name = basename(path);
+  const fallbackName = folder ? imageNameFrom(name) : imageNameOf(safeFileName(name));
   const started = await ctx.db.transaction((tx) =>
     createVersion(tx, ctx, ctx.actor, {
-      destination: { imageId: input.imageId, name: input.name, fallbackName: imageNameOf(fileName) },
+      destination: { imageId: input.imageId, name: input.name, fallbackName },
       source: { kind: "folder", path },
       saidFormat: input.from,
       state: "receiving",

@@ -10,12 +10,18 @@ const PACKED_DISK = /\.(?:gz|xz|zstd?|bz2|lz4|lzma)$/i;
 export const mayBeDisk = (name: string): boolean =>
   DISK.test(name) || PACKED_DISK.test(name) || /^box(?:_\d+)?\.img$/i.test(lastPart(name));
 
+/** A disk of Parallels is a folder with this file, beside which its images lie. */
+export const isBundle = (name: string): boolean => lastPart(name) === "DiskDescriptor.xml";
+
 /** What a machine is read from, and what is verified by it. */
 export const isDescription = (name: string): boolean =>
   /\.(?:ovf|mf|cert|vmx|vbox|vmcx|xml)$/i.test(name) && !/(?:^|\/)snapshots\/[^/]*\.(?:vmcx|xml)$/i.test(name);
 
-/** Descriptions in the order in which they are preferred; of one kind, all of them. */
-export function descriptionsIn(names: readonly string[]): { kind: DescriptionKind; names: readonly string[] } | null {
+/** Descriptions in the order in which they are preferred; of one kind, all of them. `wanted`: of the kind of that one. */
+export function descriptionsIn(
+  names: readonly string[],
+  wanted: string | null = null,
+): { kind: DescriptionKind; names: readonly string[] } | null {
   const rules: readonly (readonly [DescriptionKind, (name: string) => boolean])[] = [
     ["ovf", (name) => /\.ovf$/i.test(name)],
     ["vmx", (name) => /\.vmx$/i.test(name)],
@@ -27,7 +33,7 @@ export function descriptionsIn(names: readonly string[]): { kind: DescriptionKin
   ];
   for (const [kind, is] of rules) {
     const found = names.filter(is).sort();
-    if (found.length > 0) return { kind, names: found };
+    if (found.length > 0 && (wanted === null || found.includes(wanted))) return { kind, names: found };
   }
   return null;
 }

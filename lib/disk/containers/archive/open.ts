@@ -1,17 +1,19 @@
-/** Archives of a machine or of disks that no standard names: folders of VMware, VirtualBox and Hyper-V, boxes of Vagrant. */
+/** Machines and disks in an archive or folder that no standard names: those of VMware, VirtualBox and Hyper-V, boxes of Vagrant. */
 import { saysNoImage } from "../../content/refuse.ts";
 import { AppError } from "#lib/errors.ts";
-import type { ImageFile } from "../../io.ts";
+import { DEEPEST_FOLDER } from "../../files/folder-tree.ts";
+import type { ImageFile, MachineTree } from "../../io.ts";
 import type { ContainedDisk, OpenContainerOptions, OpenedContainer } from "../container.ts";
 import { flatFiles } from "../files/flat.ts";
-import { filesOfTar, folderOf, type PackageFiles, readText } from "../files/package-files.ts";
+import { filesOfFolder } from "../files/folder-files.ts";
+import { filesOfTar, folderOf, inFolders, type PackageFiles, readText } from "../files/package-files.ts";
 import { filesOfZip } from "../files/zip-files.ts";
-import { NO_HINTS, openDescribed, openFile } from "../machine/described.ts";
+import { containedDisk, NO_HINTS, openDescribed, openFile } from "../machine/described.ts";
 import { machineOfDisks } from "../machine/hyperv.ts";
 import { describedIn } from "../machine/read.ts";
 import { openOvaFiles } from "../ova/open.ts";
 import { chooseMachine } from "../ova/choice.ts";
-import { descriptionsIn, mayBeDisk } from "./contents.ts";
+import { descriptionsIn, isBundle, mayBeDisk } from "./contents.ts";
 import { readBox } from "./vagrant.ts";
 
 const MOST_METADATA = 1_048_576;
@@ -31,33 +33,58 @@ export async function openZipArchive(
   options: OpenContainerOptions,
   signal?: AbortSignal,
 ): Promise<OpenedContainer> {
-  const files = await filesOfZip(image, options.spool, signal);
+  return openOrDispose(image, await filesOfZip(image, options.spool, signal), options, signal);
+}
+
+/** A machine's folder, or the description in it that was named. */
+export async function openFolder(
+  image: ImageFile,
+  tree: MachineTree,
+  options: OpenContainerOptions,
+  signal?: AbortSignal,
+): Promise<OpenedContainer> {
+  return openOrDispose(image, filesOfFolder(image, tree), options, signal, tree.descriptor);
+}
+
+async function openOrDispose(
+  image: ImageFile,
+  files: PackageFiles,
+  options: OpenContainerOptions,
+  signal: AbortSignal | undefined,
+  named: string | null = null,
+): Promise<OpenedContainer> {
   try {
-    return await openArchive(image, files, options, signal);
+    return await openArchive(image, files, options, signal, named);
   } catch (error) {
     await files[Symbol.asyncDispose]?.();
     throw error;
   }
 }
 
-/** The result owns `image.bytes` and what `files` keeps. Throws `image.archive` when nothing in it is a disk. */
+/**
+ * The result owns `image.bytes` and what `files` keeps. `named`: the description that was asked for. Throws
+ * `image.archive`, `image.folder` when nothing in it is a disk.
+ */
 async function openArchive(
   image: ImageFile,
   files: PackageFiles,
   options: OpenContainerOptions,
   signal?: AbortSignal,
+  named: string | null = null,
 ): Promise<OpenedContainer> {
-  const found = descriptionsIn(files.names);
-  if (found?.kind === "ovf") return openOvaFiles("archive", image, files, options, signal);
+  const found = descriptionsIn(files.names, named);
+  if (found?.kind === "ovf")
+    return openOvaFiles(files.root === undefined ? "archive" : "ovf", image, files, options, signal);
   if (found === null) return bareDisks(image, files, signal);
   if (found.kind === "vagrant") return openBox(image, files, found.names[0] ?? "", signal);
   const labels = found.names.map((name) => name.replace(/^.*\//s, "").replace(/\.[^.]*$/, ""));
-  const mine = chooseMachine(image.name, 0, labels, options);
+  const mine = named === null ? chooseMachine(image.name, 0, labels, options) : found.names.indexOf(named);
   const descriptor = found.names[mine ?? 0] ?? "";
   const holder = { kind: found.kind, image, files, descriptor };
   if (mine !== null) {
     const several = found.kind === "hyperv" && labels.length > 1 && /\.vmcx$/i.test(descriptor);
     if (!several) return openDescribed(holder, await describedIn(found.kind, image.name, files, descriptor, signal));
+    if ((options.machine ?? null) !== null) throw settingsUnread(image.name);
   }
   // Nobody said which: every disk can be named still.
   const all = await bareDisks(image, files, signal);
@@ -90,7 +117,7 @@ async function bareDisks(
   files: PackageFiles,
   signal: AbortSignal | undefined,
 ): Promise<OpenedContainer> {
-  const likely = files.names.filter(mayBeDisk);
+  const likely = files.names.filter((name) => mayBeDisk(name) || isBundle(name));
   const tried = (likely.length > 0 ? likely : files.names).slice(0, MOST_TRIED);
   const found: { disk: ContainedDisk; uses: readonly string[] }[] = [];
   let first: unknown = null;
@@ -101,13 +128,7 @@ async function bareDisks(
     try {
       await using opened = await openFile(image.name, flat, file, signal === undefined ? {} : { signal });
       found.push({
-        disk: {
-          entry: name,
-          label: name,
-          capacity: null,
-          storedSize: file.bytes.size,
-          open: (options) => openFile(image.name, flat, file, options),
-        },
+        disk: containedDisk(image.name, flat, file, name),
         uses: opened.facts.files,
       });
     } catch (error) {
@@ -121,6 +142,7 @@ async function bareDisks(
   const whole = found.filter(({ disk }) => !parts.has(disk.entry) && !parts.has(disk.entry.replace(/^.*\//s, "")));
   if (whole.length === 0) {
     if (first !== null) throw first;
+    if (files.root !== undefined) throw noMachine(image.name);
     throw new AppError(
       "unprocessable",
       "image.archive",
@@ -135,24 +157,47 @@ async function bareDisks(
   const others = files.names.filter((name) => !used.has(name) && !used.has(name.replace(/^.*\//s, "")));
   const told = others.slice(0, MOST_TOLD).map((name) => name.slice(0, 80));
   return {
-    kind: "archive",
+    kind: files.root === undefined ? "archive" : "folder",
     machine: null,
     undecided: [],
-    inFolder: false,
+    inFolder: inFolders(files),
     hints: NO_HINTS,
     disks: whole.map(({ disk }) => disk),
     promised: [],
-    files: [image.name],
+    // Of a folder they are told of with each disk: the disks of others may lie there.
+    files: inFolders(files) ? [] : [image.name],
     details: {},
     notes:
       others.length === 0
         ? []
         : [
-            `Files in the archive that were left aside: ${told.join(", ")}${others.length > MOST_TOLD ? " and others" : ""}.`,
+            `Files in the ${files.root === undefined ? "archive" : "folder"} that were left aside: ${told.join(", ")}${others.length > MOST_TOLD ? " and others" : ""}.`,
           ],
     [Symbol.asyncDispose]: async () => {
       await files[Symbol.asyncDispose]?.();
       await image.bytes[Symbol.asyncDispose]();
     },
   };
+}
+
+/** Saying which machine is no help where nothing tells its disks. */
+function settingsUnread(name: string): AppError {
+  return new AppError(
+    "unprocessable",
+    "image.machine-unsaid",
+    `${name} holds several machines, and which disk is whose stands in their settings (.vmcx), which are not read.`,
+    { hint: "Leave the machine out and say which disk.", details: { file: name, offset: 0 } },
+  );
+}
+
+function noMachine(name: string): AppError {
+  return new AppError(
+    "unprocessable",
+    "image.folder",
+    `${name} is a folder in which no machine and no disk was found.`,
+    {
+      hint: `Looked for, in it and down to ${DEEPEST_FOLDER} folders below it, links not followed: .ovf, .vmx, .vbox, .vmcx, the .xml of Hyper-V in “Virtual Machines”, metadata.json of a box, and files that are disks. A raw disk has to be named itself.`,
+      details: { file: name },
+    },
+  );
 }

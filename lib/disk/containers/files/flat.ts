@@ -1,7 +1,7 @@
 /** Files of a package by the names that machines call them: paths of another system, of which the last part is what counts. */
 import { foldedName } from "#lib/domain/plain-name.ts";
 import { isPlainPath } from "./plain-path.ts";
-import type { PackageFile, PackageFiles } from "./package-files.ts";
+import { dirtyOf, type PackageFile, type PackageFiles } from "./package-files.ts";
 
 const lastPart = (path: string): string => path.slice(path.lastIndexOf("/") + 1);
 
@@ -10,6 +10,8 @@ export function flatFiles(files: PackageFiles, folder: string): PackageFiles {
   const byLast = Map.groupBy(files.names, (name) => foldedName(lastPart(name)));
   return {
     apart: files.apart,
+    ...dirtyOf(files),
+    ...(files.root === undefined ? {} : { root: files.root }),
     names: [...new Set(files.names.map(lastPart))],
     async open(asked): Promise<PackageFile | null> {
       const path = asked.replaceAll("\\", "/").replace(/^(?:\.\/)+/, "");

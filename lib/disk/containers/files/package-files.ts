@@ -23,9 +23,23 @@ export interface PackageFiles {
   readonly names: readonly string[];
   /** Each file lies in a folder by itself; else all lie in one. */
   readonly apart: boolean;
-  /** Present when files are kept unpacked meanwhile. */
+  /** Present: a folder of this machine and those below it; the path there from where the named file lies. */
+  readonly root?: string;
+  /** As of the image that was opened: see ImageFile. */
+  readonly acceptDirty?: boolean;
+  /** Present when files are kept open or unpacked meanwhile. */
   [Symbol.asyncDispose]?: () => Promise<void>;
 }
+
+/** Where a file of the package lies, as files are told of: by its path, or by its name in a package. */
+export const placedAt = (root: string | undefined, name: string): string =>
+  root === undefined || root === "" ? name : `${root}/${name}`;
+
+/** The files lie in folders, not in one file. */
+export const inFolders = ({ apart, root }: PackageFiles): boolean => apart || root !== undefined;
+
+export const dirtyOf = ({ acceptDirty }: { readonly acceptDirty?: boolean }): { readonly acceptDirty?: boolean } =>
+  acceptDirty === undefined ? {} : { acceptDirty };
 
 /** Real packages have a handful. */
 const MOST_ENTRIES = 10_000;
@@ -48,6 +62,7 @@ export async function filesOfTar(image: ImageFile, signal?: AbortSignal): Promis
   }
   return {
     apart: false,
+    ...dirtyOf(image),
     names: [...entries.keys()],
     async open(name) {
       const entry = entries.get(name);
@@ -66,6 +81,8 @@ export function filesBelow(files: PackageFiles, folder: string): PackageFiles {
   const prefix = `${folder}/`;
   return {
     apart: files.apart,
+    ...dirtyOf(files),
+    ...(files.root === undefined ? {} : { root: placedAt(files.root, folder) }),
     ...(files[Symbol.asyncDispose] === undefined ? {} : { [Symbol.asyncDispose]: files[Symbol.asyncDispose] }),
     names: files.names.filter((name) => name.startsWith(prefix)).map((name) => name.slice(prefix.length)),
     async open(name) {
@@ -86,6 +103,7 @@ export async function filesBeside(image: ImageFile): Promise<PackageFiles> {
   const beside = (await image.siblings?.()) ?? [];
   return {
     apart: true,
+    ...dirtyOf(image),
     names: [...new Set([image.name, ...beside.filter((name) => !isClutter(name))])],
     async open(name) {
       const known = opened.get(name);
@@ -129,6 +147,7 @@ export function asImage(
   return {
     name,
     bytes: lent(bytes),
+    ...dirtyOf(files),
     siblings: async () => files.names,
     async sibling(asked) {
       const found = await files.open(asked.startsWith("./") ? asked.slice(2) : asked);

@@ -5,7 +5,7 @@ import type { ByteSource, ImageFile } from "../../io.ts";
 import { Meter } from "../../wrappers/packing.ts";
 import { unzip, zipEntries } from "../../wrappers/zip.ts";
 import { dataParts } from "../../zeros.ts";
-import type { PackageFile, PackageFiles } from "./package-files.ts";
+import { dirtyOf, type PackageFile, type PackageFiles } from "./package-files.ts";
 
 const GAP = 4096;
 
@@ -16,6 +16,7 @@ export async function filesOfZip(image: ImageFile, spool?: SpoolPlace, signal?: 
   const place = spool ?? { folder: tmpdir(), name: "package" };
   return {
     apart: false,
+    ...dirtyOf(image),
     names: [...entries.keys()],
     async open(name) {
       const entry = entries.get(name);

@@ -7,7 +7,7 @@ import { openNamed } from "../../open-named.ts";
 import type { ContainedDisk, ContainedImage, OpenContained, OpenedContainer } from "../container.ts";
 import { mayBeDisk } from "../archive/contents.ts";
 import { flatFiles } from "../files/flat.ts";
-import { asImage, folderOf, type PackageFile, type PackageFiles } from "../files/package-files.ts";
+import { asImage, folderOf, inFolders, type PackageFile, type PackageFiles, placedAt } from "../files/package-files.ts";
 
 export const NO_HINTS: HardwareHints = { cpus: null, memory: null, firmware: null, bus: null, nic: null };
 
@@ -62,11 +62,11 @@ export async function openDescribed(holder: Holder, machine: DescribedMachine): 
     kind,
     machine: machine.name,
     undecided: holder.undecided ?? [],
-    inFolder: files.apart,
+    inFolder: inFolders(files),
     hints: machine.hints,
     disks,
     promised: [],
-    files: files.apart ? [...new Set([image.name, ...disks.map(({ entry }) => entry)])] : [image.name],
+    files: filesOf(holder, disks),
     details: machine.details,
     notes,
     [Symbol.asyncDispose]: async () => {
@@ -74,6 +74,13 @@ export async function openDescribed(holder: Holder, machine: DescribedMachine): 
       await image.bytes[Symbol.asyncDispose]();
     },
   };
+}
+
+function filesOf({ image, files, descriptor }: Holder, disks: readonly ContainedDisk[]): string[] {
+  if (!inFolders(files)) return [image.name];
+  const own = files.apart ? image.name : descriptor;
+  const names = [...(own === "" ? [] : [own]), ...disks.map(({ entry }) => entry)];
+  return [...new Set(names.map((name) => placedAt(files.root, name)))];
 }
 
 /** Files that may be disks and are, by their names, no parts of those that the machine has. */
@@ -105,13 +112,26 @@ function missing(name: string, path: string, apart: boolean) {
   );
 }
 
-function containedDisk(container: string, files: PackageFiles, file: PackageFile, label: string): ContainedDisk {
+export function containedDisk(container: string, files: PackageFiles, file: PackageFile, label: string): ContainedDisk {
   return {
     entry: file.name,
     label,
     capacity: null,
     storedSize: file.bytes.size,
-    open: (options) => openFile(container, files, file, options),
+    async open(options) {
+      const opened = await openFile(container, files, file, options);
+      return files.root === undefined ? opened : withFiles(opened, (name) => placedAt(files.root, name));
+    },
+  };
+}
+
+/** The same image, its files called otherwise. */
+export function withFiles(opened: ContainedImage, called: (name: string) => string): ContainedImage {
+  const files = opened.facts.files.map(called);
+  return {
+    ...opened,
+    facts: { ...opened.facts, files },
+    [Symbol.asyncDispose]: () => opened[Symbol.asyncDispose](),
   };
 }
 
@@ -123,8 +143,14 @@ export async function openFile(
   { signal, from }: OpenContained = {},
 ): Promise<ContainedImage> {
   const unheard = (_name: string, bytes: PackageFile["bytes"]) => bytes;
-  return openNamed(asImage(files, container, file.name, file.bytes, unheard), {
+  const opened = await openNamed(asImage(files, container, file.name, file.bytes, unheard), {
     ...(from === undefined ? {} : { from }),
     ...(signal === undefined ? {} : { signal }),
   });
+  if (files.apart) return opened;
+  // Images name one another without their folders.
+  const paths = new Map<string, string>();
+  for (const name of opened.facts.files)
+    paths.set(name, name === file.name ? name : ((await files.open(name))?.name ?? name));
+  return withFiles(opened, (name) => paths.get(name) ?? name);
 }

@@ -9,6 +9,7 @@ const MOST_MEMORY_MIB = 64 * 2 ** 20;
 const DISK_NAME = /\.a?vhdx?$/i;
 /** Opened to learn which is the parent of which. */
 const MOST_DISKS = 256;
+const MOST_BRANCHES = 16;
 
 const textOf = (element: XmlElement | undefined, ...path: readonly string[]): string => {
   let at = element;
@@ -71,6 +72,7 @@ export async function machineOfDisks(
 ): Promise<DescribedMachine> {
   const flat = flatFiles(files, "");
   const parents = new Set<string>();
+  const roots = new Map<string, string>();
   const names = files.names.filter((each) => DISK_NAME.test(each)).slice(0, MOST_DISKS);
   for (const each of names.filter((other) => /\.avhdx?$/i.test(other))) {
     const file = await flat.open(each);
@@ -78,6 +80,8 @@ export async function machineOfDisks(
     try {
       await using opened = await openFile(container, flat, file, signal === undefined ? {} : { signal });
       for (const parent of opened.facts.parents ?? []) parents.add(parent.replace(/^.*\//s, "").toLowerCase());
+      const root = opened.facts.parents?.at(-1);
+      if (root !== undefined) roots.set(each, root);
     } catch (error) {
       // A chain that is broken shows when its disk is opened.
       if (!(error instanceof AppError)) throw error;
@@ -90,7 +94,20 @@ export async function machineOfDisks(
     details: {},
     notes: [
       "The settings of the machine (.vmcx) are not read: processors, memory, firmware, and the order of the disks are unknown.",
+      ...branches(leaves, roots),
     ],
     disks: leaves.map((path) => ({ path, place: "" })),
   };
+}
+
+/** A checkpoint that was gone back to leaves two states of one disk, and only the settings tell which is the machine's. */
+function branches(leaves: readonly string[], roots: ReadonlyMap<string, string>): string[] {
+  const byRoot = Map.groupBy(leaves, (leaf) => roots.get(leaf) ?? leaf);
+  return [...byRoot]
+    .filter(([, states]) => states.length > 1)
+    .slice(0, MOST_BRANCHES)
+    .map(
+      ([root, states]) =>
+        `${states.slice(0, MOST_BRANCHES).join(", ").slice(0, 400)} are states of one disk, ${root.slice(0, 100)}, at different checkpoints: take one of them, by its name.`,
+    );
 }

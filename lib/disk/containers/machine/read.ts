@@ -52,7 +52,7 @@ export async function openMachine(kind: MachineKind, image: ImageFile, signal?: 
   const machine = await describedIn(kind, image.name, files, image.name, signal);
   if (/\.vmcx$/i.test(image.name) && machine.disks.length === 0) {
     const hint =
-      "The disks of an export lie in its folder “Virtual Hard Disks”: name the disk there, or pack the export as a zip and give that.";
+      "The disks of an export lie in its folder “Virtual Hard Disks”: name the folder of the export itself, the disk there, or a zip of the export.";
     throw refused(image.name, 0, "image.no-disks", "has no disk beside it", hint);
   }
   return openDescribed({ kind, image, files, descriptor: image.name }, machine);

@@ -10,13 +10,16 @@ import {
   filesBeside,
   filesOfTar,
   folderOf,
+  inFolders,
   type PackageFile,
   type PackageFiles,
+  placedAt,
   readText,
 } from "../files/package-files.ts";
 import { openManifest } from "../manifest/open.ts";
 import { MOST_XML_BYTES, parseXml } from "../xml.ts";
 import { chooseConfiguration, chooseMachine } from "./choice.ts";
+import { withFiles } from "../machine/described.ts";
 import { disksOf, type FoundDisk, wholeFile } from "./disks.ts";
 import { type OvfEnvelope, readEnvelope, systemName } from "./envelope.ts";
 import { readHardware } from "./hardware.ts";
@@ -34,7 +37,7 @@ export async function openOva(
 
 /** A package whose files are `files`. The result owns `image.bytes`. Throws `image.*`. */
 export async function openOvaFiles(
-  kind: "ova" | "archive",
+  kind: "ova" | "ovf" | "archive",
   image: ImageFile,
   files: PackageFiles,
   choice: OpenContainerOptions,
@@ -114,10 +117,14 @@ async function openPackage(
     machine: undecided ? null : (names[mine ?? 0] ?? null),
     undecided: undecided ? names : [],
     hints: undecided ? NOTHING : (only?.hints ?? NOTHING),
-    disks: undecided ? labelled(found, names, hardware, envelope) : found.map(({ disk }) => disk),
+    disks: (undecided ? labelled(found, names, hardware, envelope) : found.map(({ disk }) => disk)).map((disk) =>
+      placed(disk, files.root),
+    ),
     promised,
-    files: files.apart ? [...new Set(beside.filter((name): name is string => typeof name === "string"))] : [image.name],
-    inFolder: files.apart,
+    files: inFolders(files)
+      ? [...new Set(beside.filter((name) => typeof name === "string").map((name) => placedAt(files.root, name)))]
+      : [image.name],
+    inFolder: inFolders(files),
     details: {
       ovf: envelope.version,
       ...(undecided ? {} : only?.details),
@@ -130,6 +137,11 @@ async function openPackage(
       await image.bytes[Symbol.asyncDispose]();
     },
   };
+}
+
+function placed(disk: ContainedDisk, root: string | undefined): ContainedDisk {
+  if (root === undefined) return disk;
+  return { ...disk, open: async (options) => withFiles(await disk.open(options), (name) => placedAt(root, name)) };
 }
 
 const short = (name: string): string => name.slice(0, 80);
