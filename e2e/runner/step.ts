@@ -19,6 +19,8 @@ export interface StepSpec {
   readonly name: string;
   readonly command: readonly [string, ...string[]];
   readonly timeoutMinutes: number;
+  /** Steps of one such name that follow each other run at the same time. */
+  readonly together?: string;
   /** Begins only when the lab's big peers are there, or known not to be. */
   readonly needsLab?: boolean;
   /** Reads the tool's own report; without it the step counts as one check by its exit code. */
@@ -28,17 +30,41 @@ export interface StepSpec {
 export const outDir = join(import.meta.dirname, "..", ".out");
 export const repoRoot = join(import.meta.dirname, "..", "..");
 
-/** Runs the command; its output goes to the terminal and to .out/<name>.log. */
-export async function runStep(spec: StepSpec): Promise<StepResult> {
+/** Steps in the order in which they run: each inner list at the same time. */
+export function inGroups(steps: readonly StepSpec[]): StepSpec[][] {
+  const groups: StepSpec[][] = [];
+  for (const step of steps) {
+    const last = groups.at(-1);
+    if (step.together !== undefined && last?.[0]?.together === step.together) last.push(step);
+    else groups.push([step]);
+  }
+  return groups;
+}
+
+/** The first one's output is seen as it comes, the others' when they have ended. */
+export function runGroup(steps: readonly StepSpec[]): Promise<StepResult[]> {
+  return Promise.all(
+    steps.map(async (step, i) => {
+      if (i === 0) return runStep(step, (chunk) => process.stdout.write(chunk));
+      const kept: Buffer[] = [];
+      const result = await runStep(step, (chunk) => kept.push(chunk));
+      process.stdout.write(Buffer.concat(kept));
+      return result;
+    }),
+  );
+}
+
+/** Runs the command; its output is shown, and goes to .out/<name>.log. */
+async function runStep(spec: StepSpec, show: (chunk: Buffer) => void): Promise<StepResult> {
   mkdirSync(outDir, { recursive: true });
   const started = Date.now();
-  process.stdout.write(`\n── ${spec.name}\n`);
+  show(Buffer.from(`\n── ${spec.name}\n`));
   const log = createWriteStream(join(outDir, `${spec.name.replaceAll(" ", "-")}.log`));
   const [command, ...args] = spec.command;
   const child = spawn(command, args, { cwd: repoRoot, stdio: ["ignore", "pipe", "pipe"], detached: true });
   for (const stream of [child.stdout, child.stderr]) {
     stream.on("data", (chunk: Buffer) => {
-      process.stdout.write(chunk);
+      show(chunk);
       log.write(chunk);
     });
   }
