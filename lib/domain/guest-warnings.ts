@@ -3,7 +3,7 @@ import type { EfiLoader, GuestFacts } from "./guest.ts";
 
 type Bootable = Pick<GuestFacts, "efiLoaders" | "sectorSize">;
 
-/** Loaders that firmware of this machine could start; what is not told may be one. Null: any machine. */
+/** Loaders that firmware of this architecture can start. One of unknown architecture counts as such; `arch` null: any. */
 export function loadersFor(guest: Pick<GuestFacts, "efiLoaders">, arch: string | null): EfiLoader[] {
   return (guest.efiLoaders ?? []).filter((loader) => arch === null || loader.arch === null || loader.arch === arch);
 }

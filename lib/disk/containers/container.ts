@@ -60,7 +60,7 @@ export interface MachineChoice {
 export interface OpenContainerOptions extends MachineChoice {
   /** Where files of a zip are kept unpacked meanwhile. Default: the system's folder for temporary files. */
   readonly spool?: SpoolPlace;
-  /** The disks of all machines in all configurations: whoever asks knows the name of the disk. */
+  /** List the disks of all machines in all configurations, for a caller that names the disk it wants. */
   readonly everything?: boolean;
 }
 

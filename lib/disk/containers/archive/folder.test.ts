@@ -67,7 +67,7 @@ async function convert(source: string, more: Record<string, unknown> = {}) {
 }
 
 describe("VMware", () => {
-  it("the machine is read, and files are told of by their paths from beside the folder", async () => {
+  it("reads the machine, and lists its files by their paths relative to the folder's parent", async () => {
     put("web.vmx", VMX);
     put("d.vmdk", of("d.vmdk"));
     put("d-flat.vmdk", of("d-flat.vmdk"));

@@ -164,7 +164,7 @@ async function bareDisks(
     hints: NO_HINTS,
     disks: whole.map(({ disk }) => disk),
     promised: [],
-    // Of a folder they are told of with each disk: the disks of others may lie there.
+    // In a folder each disk lists its own files: the folder may hold other disks too.
     files: inFolders(files) ? [] : [image.name],
     details: {},
     notes:
