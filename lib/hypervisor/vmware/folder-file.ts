@@ -2,6 +2,7 @@
 import type { ByteSource } from "#lib/disk/io.ts";
 import { AppError } from "#lib/errors.ts";
 import { BytePieces } from "#lib/wire/byte-pieces.ts";
+import { readWindows } from "#lib/wire/read-windows.ts";
 import { parsePath } from "./disk-files.ts";
 import type { VimClient } from "./vim-client.ts";
 
@@ -24,7 +25,6 @@ export async function openFolderFile(
   await head.text(1);
   const size = Number(head.header("content-length") ?? Number.NaN);
   if (head.status !== 200 || head.header("accept-ranges") !== "bytes" || !Number.isSafeInteger(size)) return null;
-  const windows = new Map<number, Promise<Buffer>>();
   const fetch = async (index: number): Promise<Buffer> => {
     const from = index * WINDOW;
     const to = Math.min(size, from + WINDOW) - 1;
@@ -48,33 +48,13 @@ export async function openFolderFile(
       );
     return parts.bytes();
   };
-  const window = (index: number): Promise<Buffer> => {
-    const known = windows.get(index);
-    if (known !== undefined) return known;
-    const fresh = fetch(index);
-    fresh.catch(() => windows.delete(index));
-    windows.set(index, fresh);
-    for (const old of windows.keys()) {
-      if (windows.size <= KEPT) break;
-      windows.delete(old);
-    }
-    return fresh;
-  };
+  const windows = readWindows({ size, window: WINDOW, kept: KEPT, ahead: 1, fetch });
   return {
     size,
     async read(offset, into, stopped) {
       if (offset < 0 || offset + into.length > size)
         throw new AppError("unprocessable", "io.short-read", `${file} ends at ${size}.`);
-      for (let done = 0; done < into.length; ) {
-        stopped?.throwIfAborted();
-        const index = Math.floor((offset + done) / WINDOW);
-        if ((index + 1) * WINDOW < size) void window(index + 1).catch(() => undefined);
-        const bytes = await window(index);
-        const from = offset + done - index * WINDOW;
-        const length = Math.min(bytes.length - from, into.length - done);
-        into.set(bytes.subarray(from, from + length), done);
-        done += length;
-      }
+      await windows.read(offset, into, stopped);
     },
     [Symbol.asyncDispose]: async () => windows.clear(),
   };

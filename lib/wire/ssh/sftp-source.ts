@@ -2,7 +2,7 @@
 import type { SFTPWrapper } from "ssh2";
 import type { ByteSource } from "#lib/disk/io.ts";
 import { AppError } from "#lib/errors.ts";
-import { abortable } from "../abortable.ts";
+import { readWindows } from "../read-windows.ts";
 import { ask, letGo, sftpError } from "./sftp.ts";
 
 /** Every server takes requests of this size. */
@@ -15,8 +15,6 @@ const AHEAD = 4;
 
 /** Owns the handle. `name` is for messages. Throws `io.short-read`, and what `sftpError` makes. */
 export function sftpSource(sftp: SFTPWrapper, handle: Buffer, size: number, name: string): ByteSource {
-  const windows = new Map<number, Promise<Buffer>>();
-  let last = -1;
   let closed = false;
 
   const piece = async (into: Buffer, at: number, from: number, length: number): Promise<void> => {
@@ -45,42 +43,13 @@ export function sftpSource(sftp: SFTPWrapper, handle: Buffer, size: number, name
     }
     return bytes;
   };
-  const window = (index: number): Promise<Buffer> => {
-    const known = windows.get(index);
-    if (known !== undefined) {
-      windows.delete(index);
-      windows.set(index, known);
-      return known;
-    }
-    const fresh = fetch(index);
-    // A window that failed is asked for again by the next reader.
-    fresh.catch(() => windows.delete(index));
-    windows.set(index, fresh);
-    for (const old of windows.keys()) {
-      if (windows.size <= KEPT) break;
-      windows.delete(old);
-    }
-    return fresh;
-  };
+  const windows = readWindows({ size, window: WINDOW, kept: KEPT, ahead: AHEAD, fetch });
   return {
     size,
     async read(offset, into, signal) {
       if (closed) throw new AppError("internal", "io.closed", `${name} was read after it was closed.`);
       if (!Number.isSafeInteger(offset) || offset < 0 || offset + into.length > size) throw shortRead(offset);
-      for (let done = 0; done < into.length; ) {
-        signal?.throwIfAborted();
-        const index = Math.floor((offset + done) / WINDOW);
-        if (index === last + 1) {
-          for (let next = index + 1; next <= index + AHEAD && next * WINDOW < size; next += 1)
-            void window(next).catch(() => undefined);
-        }
-        last = index;
-        const bytes = await abortable(window(index), signal);
-        const from = offset + done - index * WINDOW;
-        const length = Math.min(bytes.length - from, into.length - done);
-        into.set(bytes.subarray(from, from + length), done);
-        done += length;
-      }
+      await windows.read(offset, into, signal);
     },
     async [Symbol.asyncDispose]() {
       if (closed) return;

@@ -1,6 +1,7 @@
 /** A volume as bytes: read in windows at any place, written once from front to back. */
 import type { ByteSink, ByteSource } from "#lib/disk/io.ts";
 import { AppError } from "#lib/errors.ts";
+import { readWindows } from "#lib/wire/read-windows.ts";
 import type { LibvirtClient } from "../client.ts";
 import { asAppError } from "../libvirt-error.ts";
 import type { RpcStream } from "../rpc.ts";
@@ -19,9 +20,6 @@ export function volumeSource(
   volume: VolumeRef,
   { size, block }: { readonly size: number; readonly block: boolean },
 ): ByteSource {
-  const windows = new Map<number, Promise<Buffer>>();
-  let last = -1;
-
   const fetch = async (index: number): Promise<Buffer> => {
     const offset = index * WINDOW;
     const length = Math.min(WINDOW, size - offset);
@@ -45,46 +43,15 @@ export function volumeSource(
     }
     return bytes;
   };
-  const window = (index: number): Promise<Buffer> => {
-    const known = windows.get(index);
-    if (known !== undefined) {
-      windows.delete(index);
-      windows.set(index, known);
-      return known;
-    }
-    const fresh = fetch(index);
-    // A window that failed is asked for again by the next reader.
-    fresh.catch(() => windows.delete(index));
-    windows.set(index, fresh);
-    for (const old of windows.keys()) {
-      if (windows.size <= KEPT) break;
-      windows.delete(old);
-    }
-    return fresh;
-  };
+  const windows = readWindows({ size, window: WINDOW, kept: KEPT, ahead: AHEAD, fetch });
   return {
     size,
     async read(offset, into, signal) {
       if (offset < 0 || offset + into.length > size)
         throw new AppError("unprocessable", "io.short-read", `${volume.name} ends at ${size}.`);
-      for (let done = 0; done < into.length; ) {
-        signal?.throwIfAborted();
-        const index = Math.floor((offset + done) / WINDOW);
-        if (index === last + 1 || index === last) {
-          for (let next = index + 1; next <= index + AHEAD && next * WINDOW < size; next += 1)
-            void window(next).catch(() => undefined);
-        }
-        last = index;
-        const bytes = await window(index);
-        const from = offset + done - index * WINDOW;
-        const length = Math.min(bytes.length - from, into.length - done);
-        into.set(bytes.subarray(from, from + length), done);
-        done += length;
-      }
+      await windows.read(offset, into, signal);
     },
-    [Symbol.asyncDispose]: async () => {
-      windows.clear();
-    },
+    [Symbol.asyncDispose]: async () => windows.clear(),
   };
 }
 
