@@ -33,7 +33,7 @@ export function ChooseMachine({
           reason={reason}
           onConfirm={async () => {
             // By its place: two machines may bear one name.
-            const machine = String(i + 1);
+            const machine = `#${i + 1}`;
             await api.patch(`/images/${imageId}/versions/${versionId}`, Nothing, { from: null, machine });
             await client.invalidateQueries({ queryKey: imageQueries.all });
           }}

@@ -87,7 +87,8 @@ export async function openImage(image: ImageFile, options: OpenImageOptions = {}
     if (from !== undefined && error instanceof AppError && error.code === "image.ambiguous-format") return from;
     throw error;
   });
-  await refuseJoined(image);
+  // A person who says what the file is knows that it is no part.
+  if (from === undefined) await refuseJoined(image);
   if (found !== null && (from === undefined || found === from)) {
     try {
       return await sourceFormatOf(found).open(image, signal, newContext(from !== undefined));

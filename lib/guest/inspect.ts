@@ -117,19 +117,25 @@ class Findings {
       return;
     }
     const words: string[] = [];
+    const whyNot = new Set<string>();
     for (const { name, content } of group.volumes) {
       this.#signal?.throwIfAborted();
-      this.#volumes += 1;
-      const looked = content !== null && this.#volumes <= MOST_VOLUMES ? content : null;
+      if (content !== null) this.#volumes += 1;
+      const looked = this.#volumes <= MOST_VOLUMES ? content : null;
       const system = looked === null ? null : await recogniseFileSystem(looked);
-      words.push(`${name} (${looked === null ? "not read" : (system?.id ?? "not recognised")})`);
+      if (words.length < MOST_VOLUMES)
+        words.push(`${name} (${looked === null ? "not read" : (system?.id ?? "not recognised")})`);
+      if (content === null) whyNot.add("thin, striped, snapshots or partly on other disks");
+      else if (looked === null) whyNot.add(`more than the ${MOST_VOLUMES} that are looked into`);
       if (looked !== null && system !== null)
         await this.#lookForSystem(looked, system, `Logical volume ${group.name}/${name}`);
-      else if (looked === null)
-        this.unread.push(
-          `Logical volume ${group.name}/${name} is not on this disk alone: a system on it is not known.`,
-        );
     }
+    if (whyNot.size > 0)
+      this.unread.push(
+        `Some logical volumes of ${group.name} are ${[...whyNot].join(", or ")}: a system on them is not known.`,
+      );
+    const more = group.volumes.length - words.length;
+    if (more > 0) words.push(`${more} more`);
     this.notes.push(
       `${place} is LVM: volume group ${group.name} with ${words.length === 0 ? "no logical volumes" : words.join(", ")}.`,
     );

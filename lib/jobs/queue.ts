@@ -69,7 +69,13 @@ export async function openJobQueue(database: Database): Promise<OpenJobQueue> {
   const boss = new PgBoss({
     // It hands what it does not know on to pg.
     ...(database.pglite === null
-      ? { connectionString: database.url ?? "", max: 4, application_name: "supravisor jobs", ...rules.options }
+      ? {
+          connectionString: database.url ?? "",
+          max: 4,
+          application_name: "supravisor jobs",
+          ...rules.options,
+          statement_timeout: QUERY_MS - 2000,
+        }
       : { db: fromPglite(database.pglite), backend: "pglite" as const }),
     schema: "pgboss",
     monitorIntervalSeconds: 2,

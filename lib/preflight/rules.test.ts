@@ -435,6 +435,8 @@ describe("preflight", () => {
     expect(rules({ ...mixed, boots: uefi }, "x86_64")).toEqual(["guest.boot-entry-missing"]);
     expect(rules(mixed, "x86_64", "bios")).toEqual([]);
     expect(rules({ boots: { bios: true, uefi: false } }, "aarch64", "bios")).toEqual(["guest.other-architecture"]);
+    // The processors fit: that the firmware does not is one finding, not two.
+    expect(rules({ boots: { bios: true, uefi: false } }, "x86_64", "uefi")).toEqual(["guest.firmware-mismatch"]);
     // Facts from before loaders were looked at.
     expect(rules({ boots: uefi }, "x86_64")).toEqual([]);
   });

@@ -112,7 +112,7 @@ export async function deploy(approved: Deployment): Promise<Deployed> {
   const vm = await stage(io, "create-vm", () => makeVm(deployment, sent));
   const notes = [
     ...(target.choice.start ? await tryStart(deployment, vm) : []),
-    ...sent.flatMap(({ note }) => note ?? []),
+    ...new Set(sent.flatMap(({ note }) => note ?? [])),
     ...(canReadBack ? [] : [`${hostName} cannot give the bytes of a disk back, so they were not compared.`]),
     ...(left.length === 0 ? [] : [`Still there: ${left.join("; ")}. It is removed as soon as its host allows.`]),
   ];

@@ -238,8 +238,11 @@ function disposing(opened: OpenedImage): BlockSource {
 }
 
 const shown = (path: string): string => JSON.stringify(path.slice(0, 200));
+/** To be pasted into a shell, and the names are not ours. */
+const word = (name: string): string => `'${name.replaceAll("'", `'\\''`)}'`;
+const quoted = (name: string): string => (/^[\w.][\w.+-]*$/.test(name) ? name : word(name));
 const rebase = (image: string, backing: string, format: string): string =>
-  `qemu-img rebase -u -F ${format} -b ${backing} ${image}`;
+  `qemu-img rebase -u -F ${format} -b ${quoted(backing)} ${quoted(image)}`;
 
 function noFile(owner: string, named: string, what: string): AppError {
   return new AppError(
@@ -265,7 +268,7 @@ function elsewhere(owner: string, { path }: NamedPath, what: string): AppError {
 function pathMissing(owner: string, { path, name }: NamedPath, what: string, cause: unknown): AppError {
   const hint =
     cause === null
-      ? `Copy it beside ${owner} under another name, and write that down: qemu-img rebase -u -b NAME -F FORMAT ${owner}`
+      ? `Copy it beside ${owner} under another name, and write that down: qemu-img rebase -u -b NAME -F FORMAT ${quoted(owner)}`
       : `Copy ${shown(path)} from the machine that it was made on into the same folder, as ${name}; or merge the chain there with qemu-img convert.`;
   return new AppError(
     "unprocessable",

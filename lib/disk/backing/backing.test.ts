@@ -187,6 +187,15 @@ describe("QED", () => {
     await expect(open("bomb.qed")).rejects.toMatchObject({ code: "image.corrupt" });
   });
 
+  it("by a json: name that makes another disk of its file is refused", async () => {
+    scratch.qemuImg("create", "-q", "-f", "qed", "-u", "-b", "disk.raw", "-F", "raw", "json.qed", "1M");
+    for (const more of ['"offset":1048576', '"size":512', '"backing":{"driver":"file","filename":"x"}']) {
+      const named = `json:{"driver":"raw",${more},"file":{"driver":"file","filename":"disk.raw"}}`;
+      scratch.qemuImg("rebase", "-q", "-u", "-f", "qed", "-b", named, "-F", "raw", "json.qed");
+      await expect(open("json.qed")).rejects.toMatchObject({ code: "image.path-escapes" });
+    }
+  });
+
   it("below itself, through a qcow2", async () => {
     scratch.qemuImg("create", "-q", "-f", "qed", "-u", "-b", "b.qcow2", "-F", "qcow2", "a.qed", "1M");
     scratch.qemuImg("create", "-q", "-f", "qcow2", "-u", "-b", "a.qed", "-F", "qed", "b.qcow2", "1M");
@@ -298,6 +307,37 @@ describe("Parallels HDD", () => {
     // One of them alone would be a disk that looks whole.
     await expect(open("snap.hdd/top.hds")).rejects.toMatchObject({ code: "image.part" });
     await expect(open("snap.hdd/high.hds")).rejects.toMatchObject({ code: "image.part" });
+  });
+
+  it("whose descriptor does not tell the whole chain is not read as if it did", async () => {
+    scratch.qemuImg("create", "-q", "-f", "parallels", "delta.hds", "4M");
+    scratch.qemuImg("convert", "-f", "raw", "-O", "parallels", "disk.raw", "base.hds");
+    const both = [
+      [ROOT, "Compressed", "base.hds"],
+      [TOP, "Compressed", "delta.hds"],
+    ] as const;
+    const shots = [
+      [ROOT, NONE],
+      [TOP, ROOT],
+    ] as const;
+    const cases: readonly (readonly [Part["images"], readonly (readonly [string, string])[]])[] = [
+      [both, []],
+      [[[ROOT, "Compressed", "base.hds"]], shots],
+      [[...both, [TOP, "Compressed", "base.hds"]], shots],
+      [
+        [
+          [ROOT, "Compressed", "/a/delta.hds"],
+          [TOP, "Compressed", "/b/delta.hds"],
+        ],
+        shots,
+      ],
+    ];
+    for (const [i, [images, told]] of cases.entries()) {
+      bundle(`bad-${i}.hdd`, [{ start: 0, end: 8192, images }], told);
+      for (const name of ["base.hds", "delta.hds"])
+        writeFileSync(scratch.path(`bad-${i}.hdd/${name}`), readFileSync(scratch.path(name)));
+      await expect(open(`bad-${i}.hdd`), String(i)).rejects.toMatchObject({ code: "image.header-insane" });
+    }
   });
 
   it("an image under Parallels' own name without its descriptor: not read unless somebody says that it is whole", async () => {

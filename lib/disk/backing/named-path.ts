@@ -35,7 +35,7 @@ function fromJson(text: string): NamedPath | null {
   } catch {
     return null;
   }
-  if (!isRecord(parsed)) return null;
+  if (!isRecord(parsed) || !isPlainNode(parsed)) return null;
   const driver = typeof parsed["driver"] === "string" ? parsed["driver"] : null;
   const inner = parsed["file"];
   if (isRecord(inner)) {
@@ -47,6 +47,17 @@ function fromJson(text: string): NamedPath | null {
   if (typeof flat === "string" && (parsed["file.driver"] ?? "file") === "file") return fromPath(flat, driver);
   const own = parsed["filename"];
   return driver === "file" && typeof own === "string" ? fromPath(own, null) : null;
+}
+
+/** Only these: an `offset`, a `size`, a `backing` of its own would make another disk of the same file. */
+const PLAIN_KEYS = /^(?:driver|file|filename|node-name|read-only|discard|detect-zeroes|cache(?:\..+)?|aio|locking)$/;
+
+function isPlainNode(node: Json): boolean {
+  return Object.entries(node).every(([key, value]) => {
+    const own = key.startsWith("file.") ? key.slice(5) : key;
+    if (!PLAIN_KEYS.test(own)) return false;
+    return key !== "file" || !isRecord(value) || isPlainNode(value);
+  });
 }
 
 function isRecord(value: unknown): value is Json {

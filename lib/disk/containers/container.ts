@@ -52,7 +52,7 @@ export interface PromisedDigest {
 
 /** What a person says of a package that holds more than one machine, or one in several configurations. */
 export interface MachineChoice {
-  /** Its name, or its place counted from 1. */
+  /** Its name, or its place counted from 1; `#1` is never a name. */
   readonly machine?: string | null;
   readonly configuration?: string | null;
 }

@@ -271,7 +271,7 @@ function isOptical({ head, size }: Sample): boolean {
   }
   const iso = id(DESCRIPTORS_AT) === "CD001";
   if (!iso && !udf) return false;
-  if (head.readUInt16LE(510) !== 0xaa55 || !iso) return true;
+  if (head.readUInt16LE(510) !== 0xaa55 || !iso || head.length < DESCRIPTORS_AT + 84) return true;
   const told = head.readUInt32LE(DESCRIPTORS_AT + 80) * OPTICAL_BLOCK;
   return told * 2 > size;
 }

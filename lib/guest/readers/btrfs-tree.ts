@@ -13,6 +13,8 @@ const MOST_CHUNKS = 16_384;
 /** Of one search: a directory of a root has hundreds. */
 const MOST_ITEMS = 65_536;
 /** Nodes that are read of one file system; each has 16 KiB as a rule. */
+/** Bytes, nodes and files: all nodes, and as much again. */
+const MOST_READ = 256 * 1024 ** 2;
 const MOST_NODES = 2048;
 const MOST_DEPTH = 8;
 /** RAID0, RAID10, RAID5 and RAID6: a stripe is not the whole of it. */
@@ -44,6 +46,7 @@ export class BtrfsTrees {
   readonly #superblock: Superblock;
   readonly #chunks: Chunk[] = [];
   #nodes = 0;
+  #left = MOST_READ;
 
   private constructor(part: Window, superblock: Superblock) {
     this.#part = part;
@@ -85,8 +88,10 @@ export class BtrfsTrees {
     }
   }
 
-  /** Bytes at an address of the file system's own. */
+  /** Bytes at an address of the file system's own. Null: damaged, or more than is read of one file system. */
   async read(logical: number, length: number): Promise<Buffer | null> {
+    this.#left -= length;
+    if (this.#left < 0) return null;
     const chunk = this.#chunks.find(
       (each) => logical >= each.logical && logical + length <= each.logical + each.length,
     );

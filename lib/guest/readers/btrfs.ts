@@ -71,9 +71,9 @@ export class BtrfsReader implements FileReader {
     return (await this.#find(path, 0)) !== null;
   }
 
-  async #find(path: string, links: number, from: Place = this.#root): Promise<Place | null> {
+  async #find(path: string, links: number): Promise<Place | null> {
     const parents: Place[] = [];
-    let at = path.startsWith("/") ? this.#root : from;
+    let at = this.#root;
     const parts = path.split("/").filter((part) => part !== "" && part !== ".");
     for (const [index, part] of parts.entries()) {
       if (part === "..") {
@@ -118,11 +118,15 @@ export class BtrfsReader implements FileReader {
 
   async #contents({ tree, object }: Place, size: number): Promise<Buffer | null> {
     const out = Buffer.alloc(size);
+    let next = 0;
     for (const { offset, data } of await this.#trees.items(tree, object, EXTENT_DATA)) {
       if (offset >= size) break;
+      // Extents follow each other: those that lie on one another could be read without end.
+      if (offset < next) return null;
       const bytes = await this.#extent(data, size - offset);
       if (bytes === null) return null;
       bytes.copy(out, offset);
+      next = offset + Math.max(1, bytes.length);
     }
     return out;
   }

@@ -67,13 +67,16 @@ async function readText(part: Window, area: number): Promise<string | null> {
 
 const section = (value: unknown): LvmSection | null => (value instanceof Map ? (value as LvmSection) : null);
 
+/** As LVM itself takes them (lvm(8), "valid names"). */
+const NAME = /^[\w+.-]{1,127}$/;
+
 function groupOf(text: string | null, id: string, part: Window): VolumeGroup | null {
   const parsed = text === null ? null : parseLvmText(text);
   for (const [name, value] of parsed ?? []) {
     const group = section(value);
     const disks = section(group?.get("physical_volumes"));
     const extent = group?.get("extent_size");
-    if (group === null || disks === null || typeof extent !== "number" || extent <= 0) continue;
+    if (!NAME.test(name) || group === null || disks === null || typeof extent !== "number" || extent <= 0) continue;
     for (const [disk, description] of disks) {
       const described = section(description);
       const start = described?.get("pe_start");
@@ -84,7 +87,9 @@ function groupOf(text: string | null, id: string, part: Window): VolumeGroup | n
         name,
         volumes: volumes.flatMap(([volume, each]) => {
           const stands = section(each);
-          return stands === null || !isVisible(stands) ? [] : [{ name: volume, content: linear(stands, own, part) }];
+          return stands === null || !NAME.test(volume) || !isVisible(stands)
+            ? []
+            : [{ name: volume, content: linear(stands, own, part) }];
         }),
       };
     }

@@ -284,8 +284,9 @@ export class XfsReader implements FileReader {
       walk.found.push(...records(bytes.subarray(header, header + count * 16)));
       return true;
     }
-    for (const child of pointers(bytes, header, most, count) ?? [])
-      if (!(await this.#branch(child, depth - 1, walk))) return false;
+    const children = pointers(bytes, header, most, count);
+    if (children === null) return false;
+    for (const child of children) if (!(await this.#branch(child, depth - 1, walk))) return false;
     return true;
   }
 }

@@ -91,8 +91,10 @@ export class CaptureSnapshots {
     try {
       await ask(APPLICATION_CONSISTENT).catch(async (error: unknown) => {
         if (!(error instanceof AppError) || error.code !== "host.refused") throw error;
-        // The guest cannot, or not now: its integration services, VSS in Windows, hv_vss_daemon in Linux.
-        await ask(CRASH_CONSISTENT);
+        // The guest cannot, or not now: its integration services, VSS in Windows, hv_vss_daemon in Linux. A try that
+        // failed late may have left its checkpoint: that one is taken, and no second one is made.
+        const left = (await this.#of(vmId, doing, signal)).filter((each) => !before.has(idOf(each)));
+        if (left.length === 0) await ask(CRASH_CONSISTENT);
         this.#notes.set(
           planSnapshot(vmId, vmName, tag).ref,
           `${vmName} could not bring its disks to rest: they were read as after a power failure. ${error.message}`,

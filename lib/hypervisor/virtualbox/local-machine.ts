@@ -111,14 +111,14 @@ export class LocalMachine implements HostMachine {
   readonly os: MachineOs;
   readonly files = files;
   readonly program = process.env["SUPRAVISOR_VBOXMANAGE"] || null;
-  readonly #codePage: () => Promise<number>;
-  #decoder: Promise<TextDecoder> | null = null;
+  readonly #codePage: () => Promise<number | null>;
+  #decoder: Promise<TextDecoder | null> | null = null;
 
   /** `codePage`: of Windows. */
   constructor({
     os = OS[process.platform] ?? "linux",
     codePage = readCodePage,
-  }: { os?: MachineOs; codePage?: () => Promise<number> } = {}) {
+  }: { os?: MachineOs; codePage?: () => Promise<number | null> } = {}) {
     this.os = os;
     this.#codePage = codePage;
   }
@@ -128,9 +128,17 @@ export class LocalMachine implements HostMachine {
     return null;
   }
 
+  /** A code page that could not be asked for this time is asked for again. */
+  async #readDecoder(): Promise<TextDecoder> {
+    if (this.os !== "windows") return new TextDecoder();
+    const asked = (this.#decoder ??= this.#codePage().then((page) => (page === null ? null : decoderOf(page))));
+    const decoder = await asked;
+    if (decoder === null && this.#decoder === asked) this.#decoder = null;
+    return decoder ?? decoderOf(WESTERN);
+  }
+
   async run(program: string, args: readonly string[], options: ProgramOptions): Promise<ProgramResult> {
-    const decoder = await (this.#decoder ??=
-      this.os === "windows" ? this.#codePage().then(decoderOf) : Promise.resolve(new TextDecoder()));
+    const decoder = await this.#readDecoder();
     const { signal, timeoutMs, maxBytes } = options;
     return new Promise((resolve, reject) => {
       signal?.throwIfAborted();
@@ -190,15 +198,14 @@ export class LocalMachine implements HostMachine {
   }
 }
 
-/** Of this machine. What Windows does not tell is taken for the one of Western Europe. */
-function readCodePage(): Promise<number> {
+/** Of this machine; null when Windows does not tell. By its path: a bare name is looked for in the working folder first. */
+function readCodePage(): Promise<number | null> {
+  const root = process.env["SystemRoot"] ?? "C:\\Windows";
+  const program = `${root}\\System32\\WindowsPowerShell\\v1.0\\powershell.exe`;
   const args = ["-NoLogo", "-NoProfile", "-NonInteractive", "-Command", "[Text.Encoding]::Default.CodePage"];
   return new Promise((resolve) =>
-    execFile(
-      "powershell.exe",
-      args,
-      { windowsHide: true, timeout: CODE_PAGE_MS, env: programEnvironment() },
-      (_error, stdout) => resolve(Number(stdout.trim()) || WESTERN),
+    execFile(program, args, { windowsHide: true, timeout: CODE_PAGE_MS, env: programEnvironment() }, (_error, stdout) =>
+      resolve(Number(stdout.trim()) || null),
     ),
   );
 }

@@ -4,7 +4,15 @@ import { AppError } from "#lib/errors.ts";
 import { numberAt, textAt, type Element } from "#lib/wire/soap/element.ts";
 import { xml, type XmlText } from "#lib/wire/soap/xml-text.ts";
 import { findCarrier, optionValue } from "./carrier.ts";
-import { cdDevice, controllersFor, deviceChange, diskDevice, nicDevice, removal } from "./device-spec.ts";
+import {
+  cdDevice,
+  controllersFor,
+  deviceChange,
+  diskDevice,
+  nicDevice,
+  requireFixedMac,
+  removal,
+} from "./device-spec.ts";
 import { moveDisk, parsePath } from "./disk-files.ts";
 import { SETTING } from "./find-vm.ts";
 import { datacenterOf, type Infrastructure } from "./infrastructure.ts";
@@ -41,6 +49,7 @@ export function vmExists(name: string): AppError {
 /** Throws VimFault and AppError `vm.exists`, `disk.not-found`, `host.refused`. Answers the VM, which is stopped. */
 export async function composeVm(work: Composing, spec: VmSpec, tag: string): Promise<Ref> {
   const { client, options } = work;
+  for (const { mac } of spec.nics) requireFixedMac(mac);
   const carried: Carried[] = [];
   for (const disk of spec.disks) carried.push(await carriedDisk(work, disk.resource.ref, disk.resource.label));
   const [first, ...others] = carried;

@@ -147,6 +147,17 @@ const NIC: Partial<Record<NicModel, string>> = {
 /** Ranges that VMware gives addresses out of: as a fixed address a VM with one is refused when it is started. */
 const RESERVED_MAC = /^00:0c:29:|^00:50:56:[4-9a-f]/i;
 
+/** Throws `host.refused`. Asked before anything of the VM is changed. */
+export function requireFixedMac(mac: string | null): void {
+  if (mac === null || !RESERVED_MAC.test(mac)) return;
+  throw new AppError(
+    "unprocessable",
+    "host.refused",
+    `vSphere takes no ${mac} as the fixed address of a network adapter: it gives such addresses out itself.`,
+    { hint: "Leave the address to vSphere, or choose one below 00:50:56:40:00:00 or of another manufacturer." },
+  );
+}
+
 /** `opaque`: id and type of a network that NSX made. */
 export function nicDevice(
   key: number,
@@ -158,13 +169,7 @@ export function nicDevice(
   const type = NIC[model];
   if (type === undefined)
     throw new AppError("unprocessable", "host.refused", `vSphere has no ${model} network adapters.`);
-  if (mac !== null && RESERVED_MAC.test(mac))
-    throw new AppError(
-      "unprocessable",
-      "host.refused",
-      `vSphere takes no ${mac} as the fixed address of a network adapter: it gives such addresses out itself.`,
-      { hint: "Leave the address to vSphere, or choose one below 00:50:56:40:00:00 or of another manufacturer." },
-    );
+  requireFixedMac(mac);
   const address =
     mac === null
       ? xml`<addressType>generated</addressType>`

@@ -25,6 +25,7 @@ export function isSpokenTo(url: URL, { host, port }: Pick<VsphereConnection, "ho
 
 /** Neither an address nor a name that this machine resolves. */
 export async function isUnknown(host: string, signal?: AbortSignal): Promise<boolean> {
+  signal?.throwIfAborted();
   if (isIP(host) !== 0) return false;
   const limit = AbortSignal.any([AbortSignal.timeout(LOOKUP_MS), ...(signal === undefined ? [] : [signal])]);
   const silent = new Promise<string>((resolve) => {

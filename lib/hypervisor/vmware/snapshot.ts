@@ -40,6 +40,17 @@ export interface TakenSnapshot {
   readonly notQuiesced: string | null;
 }
 
+/** Faults of a snapshot that have nothing to do with a guest that cannot come to rest. */
+const NOT_THE_GUESTS = [
+  "NoPermission",
+  "ManagedObjectNotFound",
+  "RequestCanceled",
+  "TaskInProgress",
+  "NoDiskSpace",
+  "InvalidPowerState",
+  "HostNotConnected",
+];
+
 /** Of the disks only. Quiesced when the guest's tools can do that; one that is there already is taken. */
 export async function takeSnapshot(
   client: VimClient,
@@ -64,7 +75,7 @@ export async function takeSnapshot(
     made = await order(quiesce);
   } catch (error) {
     // A guest that cannot hold still is taken as after a power cut.
-    const isGuests = error instanceof VimFault && !["NoPermission", "ManagedObjectNotFound"].includes(error.fault);
+    const isGuests = error instanceof VimFault && !NOT_THE_GUESTS.includes(error.fault);
     if (!quiesce || !isGuests) throw error;
     notQuiesced = error.message.replace(/\.$/, "");
     made = await order(false);

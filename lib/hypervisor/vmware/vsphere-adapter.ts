@@ -173,7 +173,9 @@ export class VsphereAdapter implements HypervisorAdapter {
     const { method, task } = ORDER[action];
     const self = ref("VirtualMachine", id);
     await this.#told(`${action} of ${vm.name}`, async () => {
-      const meanwhile = () => this.#requireNoQuestion(self, vm.name, signal);
+      // Being switched off goes on whatever the VM asks.
+      const asks = action === "start" || action === "resume" || action === "pause";
+      const meanwhile = asks ? () => this.#requireNoQuestion(self, vm.name, signal) : async () => undefined;
       if (task) await runTask(this.#client, method, self, xml``, { signal, goesOn: "late", meanwhile });
       else await this.#client.call(method, self, xml``, { signal });
     });

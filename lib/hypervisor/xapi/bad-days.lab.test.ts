@@ -216,7 +216,7 @@ describe.skipIf(reason !== null)(
     });
 
     it("shows the pool's own limits and members to choose from", () => {
-      expect(adapter.capabilities.limits).toMatchObject({ maxCpus: 64, maxDisks: 241, maxNics: 7 });
+      expect(adapter.capabilities.limits).toMatchObject({ maxCpus: 64, maxDisks: 240, maxNics: 7 });
       expect(adapter.capabilities.placements[0]?.options.map((option) => option.label)).toEqual([
         "Any member of the pool",
         "xen1",

@@ -93,7 +93,8 @@ export function readCapabilities(mirror: Mirror): HostCapabilities {
       maxMemory: told("memory-static-max") ?? USUAL.maxMemory,
       minMemory: 16 * 1024 ** 2,
       maxDiskSize: { raw: mostDisk, vhd: MOST_VHD },
-      maxDisks: told("number-of-vbds") ?? USUAL.maxDisks,
+      // One place is the CD drive's.
+      maxDisks: (told("number-of-vbds") ?? USUAL.maxDisks) - 1,
       maxNics: told("number-of-vifs") ?? USUAL.maxNics,
       nameMaxLength: 255,
       namePattern: "^[^\\u0000-\\u001f]+$",

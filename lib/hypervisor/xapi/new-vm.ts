@@ -79,9 +79,10 @@ export function vmRecord(spec: VmSpec, tag: string, affinity: string, hostCores:
 const CD_POSITION = 3;
 export const USUAL_MTU = 1500;
 
-/** Null: IDE disks have all places there are. */
+/** Null: IDE disks have all places there are, or one of them this place: further on it would not be emulated. */
 export function cdPosition(disks: VmSpec["disks"]): string | null {
-  return disks.filter(({ bus }) => bus === "ide").length >= IDE_DISKS ? null : String(CD_POSITION);
+  const full = disks.filter(({ bus }) => bus === "ide").length >= IDE_DISKS;
+  return full || disks[CD_POSITION]?.bus === "ide" ? null : String(CD_POSITION);
 }
 
 /** Of the disk with this index: the CD drive's place stays free. */

@@ -197,7 +197,8 @@ export const firmwareRules: readonly PreflightRule[] = [
       const uefi = guest.boots.uefi && (loaders.length === 0 || loadersFor(guest, arch).length > 0);
       // What starts with nothing is said elsewhere.
       if (!guest.boots.bios && !guest.boots.uefi) return [];
-      if (uefi || (bios && ctx.choice.firmware === "bios")) return [];
+      // Where the processors fit and only the chosen firmware does not, that is another finding.
+      if (uefi || (bios && (ctx.choice.firmware === "bios" || !guest.boots.uefi))) return [];
       const made = [...new Set(loaders.flatMap((loader) => loader.arch ?? []))];
       const what =
         made.length === 0

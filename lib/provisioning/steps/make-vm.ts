@@ -16,6 +16,8 @@ import { onHost } from "../on-host.ts";
  */
 const HOST_MS = 30 * 60_000;
 const START_MS = 30 * 60_000;
+/** Between a start that the host has carried out and the state that says so. */
+const RUNNING_MS = 5 * 60_000;
 
 export async function makeVm(
   { io, request, target, hostName, disks: planned }: Deployment,
@@ -56,6 +58,7 @@ async function tell(io: JobIO, hostId: string, vm: Vm): Promise<void> {
 export async function startVm({ io, target, hostName }: Deployment, vm: Vm): Promise<void> {
   await onHost(io, target.hostId, START_MS, `Starting ${vm.name} on ${hostName}`, async (adapter, signal) => {
     await adapter.power(vm.ref, "start", signal);
+    const until = performance.now() + RUNNING_MS;
     for (;;) {
       const now = await adapter.vm(vm.ref, signal);
       if (now.state === "running") {
@@ -64,6 +67,14 @@ export async function startVm({ io, target, hostName }: Deployment, vm: Vm): Pro
       }
       if (now.state === "crashed")
         throw new AppError("unprocessable", "vm.did-not-start", `${vm.name} crashed right after its start.`);
+      if (now.question !== undefined && now.question !== null)
+        throw new AppError("unprocessable", "vm.did-not-start", `${vm.name} asks on its host: ${now.question.text}`);
+      if (performance.now() > until)
+        throw new AppError(
+          "unavailable",
+          "vm.did-not-start",
+          `${vm.name} was started, and ${hostName} shows it as ${now.state}.`,
+        );
       await delay(500, undefined, { signal });
     }
   });

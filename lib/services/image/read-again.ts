@@ -70,7 +70,7 @@ export async function readVersionAgain(
     await appendAudit(tx, ctx.actor, {
       action: "image.read-again",
       subject: { kind: "image", id: imageId, name: image.name },
-      details: { version: version.number, from },
+      details: { version: version.number, from, ...wish },
     });
     return next;
   });

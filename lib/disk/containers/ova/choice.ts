@@ -14,7 +14,9 @@ export function chooseMachine(
 ): number | null {
   if (machine === null) return names.length > 1 ? null : 0;
   const named = names.indexOf(machine);
-  const place = named === -1 && /^\d{1,4}$/.test(machine) ? Number(machine) - 1 : named;
+  // `#2` is a place whatever the machines are called; a bare number is one where none is called so.
+  const placed = /^(#?)(\d{1,4})$/.exec(machine);
+  const place = placed !== null && (placed[1] === "#" || named === -1) ? Number(placed[2]) - 1 : named;
   if (names[place] !== undefined) return place;
   throw new AppError("unprocessable", "image.no-such-machine", `${file} has no machine ${machine}.`, {
     hint: `It holds ${listed(names)}`,

@@ -128,13 +128,15 @@ function toStorage(name: string, storage: XmlElement, { top, parents }: Shots): 
     if (file === "") throw insane(name, 0, "one of its images names no file");
     if (type !== "plain" && type !== "compressed")
       throw insane(name, 0, `one of its images is of the unknown type ${JSON.stringify((type ?? "").slice(0, 40))}`);
+    if (images.has(guid)) throw insane(name, 0, `it tells of the image ${guid.slice(0, 40)} twice`);
     images.set(guid, { guid, type: type === "plain" ? "plain" : "expanding", file });
   }
   const [only] = images.values();
   // Without snapshots there is one image, whatever it is called.
-  if (only !== undefined && images.size === 1 && !images.has(top)) return { start, end, images: [only] };
+  const isAlone = only !== undefined && (parents.size === 0 || (parents.size === 1 && parents.has(only.guid)));
+  if (isAlone && images.size === 1) return { start, end, images: [only] };
   const chain: StorageImage[] = [];
-  for (let guid = top; guid !== NONE; guid = parents.get(guid) ?? NONE) {
+  for (let guid = top; guid !== NONE; ) {
     const image = images.get(guid);
     if (image === undefined) throw insane(name, 0, `it tells of no image for the snapshot ${guid.slice(0, 40)}`);
     if (chain.includes(image)) throw insane(name, 0, "its snapshots go round in a circle");
@@ -148,6 +150,10 @@ function toStorage(name: string, storage: XmlElement, { top, parents }: Shots): 
         "Merge the snapshots into one disk first.",
       );
     }
+    const parent = parents.get(guid);
+    if (parent === undefined && images.size > 1)
+      throw insane(name, 0, `it does not tell what the snapshot ${guid.slice(0, 40)} stands on`);
+    guid = parent ?? NONE;
   }
   const [first, ...below] = chain;
   if (first === undefined) throw insane(name, 0, "one of its storages has no image");

@@ -122,9 +122,14 @@ async function openStorage(
 ): Promise<Layer> {
   const size = (end - start) * SECTOR;
   const layers: Layer[] = [];
+  const used = new Set<string>();
   for (const { type, file: path } of images) {
     signal?.throwIfAborted();
     const name = lastPart(path);
+    // Of paths only the last part is found here: two of one name cannot be told apart.
+    if (used.has(name))
+      throw insane(image.name, 0, `two of its images are called ${JSON.stringify(name.slice(0, 100))}`);
+    used.add(name);
     if (name === image.name || name === "") throw insane(image.name, 0, "one of its images is the descriptor itself");
     const file = await files.open(name);
     if (type === "plain") {

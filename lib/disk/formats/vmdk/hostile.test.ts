@@ -176,6 +176,7 @@ describe("files that a descriptor names", () => {
     ["a folder below", 'RW 2 FLAT "sub/x" 0\n', "image.sibling-missing"],
     ["a climb with backslashes", 'RW 2 FLAT "..\\\\..\\\\x" 0\n', "image.sibling-missing"],
     ["an empty name", 'RW 2 FLAT "" 0\n', "image.path-escapes"],
+    ["two paths that end alike", 'RW 2 FLAT "/a/x" 0\nRW 2 FLAT "/b/x" 0\n', "image.sibling-missing"],
     ["an absent file", 'RW 8 FLAT "absent" 0\n', "image.sibling-missing"],
     ["a flat file that is too short", 'RW 9 FLAT "flat" 0\n', "image.truncated"],
     ["an offset that is too large", 'RW 8 FLAT "flat" 1\n', "image.truncated"],

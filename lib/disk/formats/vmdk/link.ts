@@ -119,6 +119,7 @@ async function fromDescriptor(image: ImageFile, chain: ImageChain, signal: Abort
   if (!Number.isSafeInteger(descriptor.extents.reduce((sum, e) => sum + e.sectors, 0) * SECTOR)) {
     throw insane(image.name, 0, "its extents add up to more than any disk");
   }
+  requireDistinct(image, descriptor.extents);
   const disks: Layer[] = [];
   const notes: string[] = [];
   for (const extent of descriptor.extents) {
@@ -134,6 +135,27 @@ async function fromDescriptor(image: ImageFile, chain: ImageChain, signal: Abort
     notes,
   };
 }
+
+/** Only the last part of a path is found beside the descriptor: two paths that end alike would become one file. */
+function requireDistinct(image: ImageFile, extents: readonly DescriptorExtent[]): void {
+  const paths = new Map<string, string>();
+  for (const { fileName } of extents) {
+    if (fileName === null || fileName === undefined) continue;
+    const name = lastPart(fileName);
+    const other = paths.get(name) ?? fileName;
+    paths.set(name, other);
+    if (other === fileName) continue;
+    throw refused(
+      image.name,
+      0,
+      "image.sibling-missing",
+      `names ${JSON.stringify(other.slice(0, 100))} and ${JSON.stringify(fileName.slice(0, 100))}, two files that would have one name beside it`,
+      "Copy them into the descriptor's folder under different names, and change the names in the descriptor.",
+    );
+  }
+}
+
+const lastPart = (path: string): string => path.split(/[/\\]/).at(-1) ?? "";
 
 async function openExtent(
   e: DescriptorExtent,
@@ -169,7 +191,7 @@ async function openSparseFile(file: ImageFile, notes: string[], signal: AbortSig
  * part counts. Throws `image.path-escapes`, `image.sibling-missing`.
  */
 async function openNamed(path: string, owner: ImageFile, chain: ImageChain, notes: string[]): Promise<ImageFile> {
-  const name = path.split(/[/\\]/).at(-1) ?? "";
+  const name = lastPart(path);
   if (owner.home !== undefined || name === path || `./${name}` === path || name === "") return chain.open(path);
   const shown = JSON.stringify(path.slice(0, 200));
   try {

@@ -80,6 +80,8 @@ export class FileTransfer {
     const files = { certificate: `${path}${CERTIFICATE}`, header: `${path}${HEADER}` };
     const commands = [
       ...first,
+      // What an earlier attempt left would pass for what could not be written now.
+      command.remove([files.certificate, files.header]),
       command.writeLines(files.certificate, certificate.trim().split(/\r?\n/)),
       // cmd puts the token in itself: the command line, which is logged, has the variable's name.
       command.writeLines(files.header, [`Authorization: Bearer ${command.variable(TOKEN)}`]),

@@ -35,6 +35,9 @@ class NotThere extends Error {
   }
 }
 
+/** A host that names new paths again and again is asked again instead of remembered. */
+const MOST_UNKNOWN = 10_000;
+
 export class DiskPlaces {
   readonly #client: Client;
   readonly #now: () => number;
@@ -80,6 +83,7 @@ export class DiskPlaces {
     } catch (error) {
       if (!(error instanceof LibvirtError || error instanceof NotThere)) throw error;
       const why = error instanceof NotThere ? error.message : `libvirt does not show the disk: ${error.message}.`;
+      if (this.#unknown.size >= MOST_UNKNOWN) this.#unknown.clear();
       this.#unknown.set(disk.source, { why, askAt: this.#now() + UNKNOWN_MS });
       if (error instanceof NotThere && error.unseenBy !== null) this.#lookAgain(error.unseenBy);
       return { ...disk, captureBlocker: why };

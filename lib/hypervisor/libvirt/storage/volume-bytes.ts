@@ -28,15 +28,24 @@ export function volumeSource(
     try {
       let at = 0;
       for (let item = await stream.next(); item !== null; item = await stream.next()) {
-        if (item.type === "hole") at += item.length;
-        else {
-          if (at + item.bytes.length > length)
-            throw new AppError("unavailable", "host.protocol", `${client.name} sent more than was asked for.`);
-          item.bytes.copy(bytes, at);
-          at += item.bytes.length;
-        }
+        const count = item.type === "hole" ? item.length : item.bytes.length;
+        if (at + count > length)
+          throw new AppError("unavailable", "host.protocol", `${client.name} sent more than was asked for.`);
+        if (item.type !== "hole") item.bytes.copy(bytes, at);
+        at += count;
       }
       await stream.finish();
+      // What did not come is not zeros: the file was cut meanwhile, or is shorter than its pool says.
+      if (at !== length)
+        throw new AppError(
+          "unprocessable",
+          "io.short-read",
+          `${volume.name} in pool ${volume.pool} ends at byte ${offset + at}, and its size was said to be ${size}.`,
+          {
+            hint: `Refresh the pool on the host: virsh pool-refresh ${volume.pool}.`,
+            details: { offset: offset + at, size },
+          },
+        );
     } catch (error) {
       stream.abort();
       throw asAppError(error, `Reading ${volume.name} from pool ${volume.pool}`);
