@@ -121,3 +121,22 @@ describe("an image whose backing file is named by its path", () => {
     expect(await refusal(read("a/loop.qcow2", "qcow2"))).toMatchObject({ code: "image.chain-loop" });
   });
 });
+
+it("a volume that is shorter than its pool says is not filled up with zeros", async () => {
+  const folder = new Scratch();
+  const bytes = Buffer.alloc(4096, 1);
+  const stream = [{ type: "data", bytes }];
+  const short = {
+    name: "kvm-1",
+    volumePath: async () => folder.path("short.raw"),
+    volumeInfo: async () => ({ type: 0, capacity: 8192, physical: 8192 }),
+    download: async () => ({
+      next: async () => stream.shift() ?? null,
+      finish: async () => undefined,
+      abort: () => undefined,
+    }),
+  } as unknown as LibvirtClient;
+  await using file = await openVolumeFile(short, { pool: "a", name: "short.raw", key: "" }, { otherPools: false });
+  await expect(file.bytes.read(0, Buffer.alloc(8192))).rejects.toMatchObject({ code: "io.short-read" });
+  folder[Symbol.dispose]();
+});
