@@ -121,6 +121,7 @@ async function bareDisks(
   const tried = (likely.length > 0 ? likely : files.names).slice(0, MOST_TRIED);
   const found: { disk: ContainedDisk; uses: readonly string[] }[] = [];
   let first: unknown = null;
+  const unread = new Map<string, string>();
   for (const name of tried) {
     const flat = flatFiles(files, folderOf(name));
     const file = await files.open(name);
@@ -133,7 +134,9 @@ async function bareDisks(
       });
     } catch (error) {
       if (!(error instanceof AppError)) throw error;
-      if (!saysNoImage(error)) first ??= error;
+      if (saysNoImage(error)) continue;
+      first ??= error;
+      unread.set(name, error.message);
     }
   }
   const parts = new Set(
@@ -167,12 +170,18 @@ async function bareDisks(
     // In a folder each disk lists its own files: the folder may hold other disks too.
     files: inFolders(files) ? [] : [image.name],
     details: {},
-    notes:
-      others.length === 0
+    notes: [
+      ...(others.length === 0
         ? []
         : [
             `Files in the ${files.root === undefined ? "archive" : "folder"} that were left aside: ${told.join(", ")}${others.length > MOST_TOLD ? " and others" : ""}.`,
-          ],
+          ]),
+      // A disk that is missing from the result must not be missed in silence.
+      ...[...unread]
+        .filter(([name]) => others.includes(name))
+        .slice(0, MOST_TOLD)
+        .map(([name, why]) => `${name.slice(0, 80)} could not be read as a disk: ${why.slice(0, 500)}`),
+    ],
     [Symbol.asyncDispose]: async () => {
       await files[Symbol.asyncDispose]?.();
       await image.bytes[Symbol.asyncDispose]();
